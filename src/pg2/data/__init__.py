@@ -1,0 +1,1 @@
+"""From what owners release to batches. Knows nothing of networks."""

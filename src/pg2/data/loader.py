@@ -1,0 +1,90 @@
+"""Pairs -> batches: uint8 pictures and keypoints, never dense maps."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pg2.data.pairs import PairOrder
+from pg2.data.prepared import PreparedDataset
+from pg2.images import Image8
+from pg2.pose.keypoints import Points, Pose
+
+_CACHE_BYTES = 1_000_000_000
+
+
+class Batch(NamedTuple):
+    """One batch of training pairs.
+
+    Attributes:
+        source, target: uint8 [B, 3, H, W] RGB.
+        source_keypoints, target_keypoints: float32 [B, 18, 2], (x, y) in pixels, NaN where missing.
+    """
+
+    source: Tensor
+    target: Tensor
+    source_keypoints: Tensor
+    target_keypoints: Tensor
+
+    def to(self, device: torch.device) -> "Batch":
+        """The batch on `device`."""
+        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+
+
+class Loader:
+    """Hands out batch number n of an order of pairs; a thread prepares the next one meanwhile.
+
+    Decoded pictures are kept while they fit into a gigabyte.
+    """
+
+    def __init__(
+        self, data: PreparedDataset, order: PairOrder, batch: int, rank: int = 0, world: int = 1
+    ) -> None:
+        """`batch` pairs a step over all processes; this one takes the `rank`-th of `world` equal shares."""
+        if batch % world:
+            raise ValueError(f"a batch of {batch} does not divide among {world} processes")
+        self._data, self._order, self._batch = data, order, batch
+        self._rank, self._world = rank, world
+        self._cache: dict[int, Image8] = {}
+        height, width = data.frame
+        self._room = _CACHE_BYTES // (height * width * 3)
+
+    def _image(self, index: int) -> Image8:
+        image = self._cache.get(index)
+        if image is None:
+            image = self._data.image(index)
+            if len(self._cache) < self._room:
+                self._cache[index] = image
+        return image
+
+    def batch(self, number: int) -> Batch:
+        """Batch `number` (0, 1, ...) of this process."""
+        share = self._batch // self._world
+        first = number * self._batch + self._rank * share
+        drawn = [self._order[position] for position in range(first, first + share)]
+        images: list[list[Image8]] = [[], []]
+        points: list[list[Points]] = [[], []]
+        for source, target, flipped in drawn:
+            for side, index in enumerate((source, target)):
+                image, keypoints = self._image(index), self._data.keypoints[index]
+                if flipped:
+                    image = image[:, ::-1]
+                    keypoints = Pose(keypoints, self._data.frame).mirror().points
+                images[side].append(image)
+                points[side].append(keypoints)
+        pictures = [torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2) for side in images]
+        poses = [torch.from_numpy(np.stack(side)) for side in points]
+        return Batch(pictures[0], pictures[1], poses[0], poses[1])
+
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """Batches `start` to `stop` - 1, each prepared while the one before is in use."""
+        with ThreadPoolExecutor(1, thread_name_prefix="pg2-loader") as pool:
+            coming: Future[Batch] | None = pool.submit(self.batch, start) if start < stop else None
+            for number in range(start, stop):
+                assert coming is not None
+                batch = coming.result()
+                coming = pool.submit(self.batch, number + 1) if number + 1 < stop else None
+                yield batch

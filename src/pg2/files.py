@@ -1,0 +1,86 @@
+"""Writing that never leaves half a file behind."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pg2.errors import Pg2Error
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
+
+    Works for a file and for a folder (an existing folder is replaced). Whatever happens inside,
+    `path` holds either what it held before or the whole new content.
+
+    Raises:
+        Pg2Error: the disk is full or the place cannot be written to.
+    """
+    path = Path(path)
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix stays, so that writers that choose a format by it (Pillow) work unchanged.
+        workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        os.chmod(workspace, 0o755)
+        temporary = workspace
+        new = workspace / path.name
+        yield new
+        if new.is_dir():
+            for file in new.rglob("*"):
+                if file.is_file():
+                    _fsync(file)
+            if path.exists():
+                path.replace(workspace / "old")
+        else:
+            _fsync(new)
+        new.replace(path)
+        _fsync(path.parent)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise Pg2Error(
+            f"cannot write {path}: {os.strerror(error.errno).lower()}; what was there before is untouched"
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write `text` to `path` atomically, as UTF-8."""
+    with atomic_path(path) as new:
+        new.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write `value` to `path` atomically, as indented JSON (NaN is refused: it is not JSON)."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path, what: str) -> Any:
+    """Read a JSON file; `what` says in an error what the file should have been.
+
+    Raises:
+        Pg2Error: the file is absent, unreadable or not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Pg2Error(f"cannot read {path} ({what}): {error.strerror}") from error
+    except ValueError as error:
+        raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error

@@ -1,0 +1,50 @@
+"""The few pieces that the generators are built from."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 conv-ReLU; optionally with an additive shortcut around both (paper, section 3.1).
+
+    Shapes: [B, inputs, H, W] -> [B, outputs, H, W]; a shortcut needs inputs == outputs.
+    """
+
+    def __init__(self, inputs: int, outputs: int, *, shortcut: bool) -> None:
+        super().__init__()
+        if shortcut and inputs != outputs:
+            raise ValueError("an additive shortcut needs as many outputs as inputs")
+        self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.second(F.relu(self.first(x))))
+        return x + y if self.shortcut else y
+
+
+def down(inputs: int, outputs: int) -> nn.Sequential:
+    """A stride-2 3x3 conv-ReLU: [B, inputs, H, W] -> [B, outputs, H/2, W/2]."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU())
+
+
+def stem(inputs: int, width: int, unshuffle: int) -> nn.Sequential:
+    """The input conv-ReLU, on pixel-unshuffled input: [B, inputs, H, W] -> [B, width, H/u, W/u]."""
+    return nn.Sequential(
+        nn.PixelUnshuffle(unshuffle) if unshuffle > 1 else nn.Identity(),
+        nn.Conv2d(inputs * unshuffle**2, width, 3, padding=1),
+        nn.ReLU(),
+    )
+
+
+def head(width: int, unshuffle: int) -> nn.Sequential:
+    """The linear output conv to an RGB image: [B, width, H/u, W/u] -> [B, 3, H, W]."""
+    return nn.Sequential(
+        nn.Conv2d(width, 3 * unshuffle**2, 3, padding=1),
+        nn.PixelShuffle(unshuffle) if unshuffle > 1 else nn.Identity(),
+    )
+
+
+def double(x: Tensor) -> Tensor:
+    """Nearest-neighbour enlargement: [B, C, H, W] -> [B, C, 2H, 2W]."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")

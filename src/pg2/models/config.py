@@ -1,0 +1,67 @@
+"""The settings of the networks: every number that changes a shape, in one place."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Settings(BaseModel):
+    """Base of all settings: unknown names are refused, values are checked, nothing changes later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class CoarseConfig(Settings):
+    """G1, stage I. The defaults are the paper's for Market-1501 (70,795,075 parameters at 128x64)."""
+
+    width: int = Field(128, ge=1, description="h: channels of the stem; encoder block i has h*i")
+    blocks: int = Field(5, ge=1, description="N: levels of the encoder; 5 for 128x64, 6 for 256x256")
+    bottleneck: int = Field(64, ge=1, description="z: size of the fully connected bottleneck")
+    unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input stem; 1 is the paper's")
+    slim_decoder: bool = Field(
+        False,
+        description="reduce each decoder level to its encoder's width by a 1x1 conv before its residual block",
+    )
+
+
+class RefineConfig(Settings):
+    """G2, stage II. The defaults are the paper's for Market-1501 (6,058,883 parameters)."""
+
+    width: int = Field(128, ge=1, description="h: channels of the stem; encoder block i has h*i")
+    blocks: int = Field(3, ge=1, description="N-2: levels of the encoder; 3 for 128x64, 4 for 256x256")
+    unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input stem; 1 is the paper's")
+    shallow_skip: bool = Field(
+        False, description="reuse the full-resolution skip: no at 128x64, yes at 256x256 (released graph)"
+    )
+    zero_start: bool = Field(False, description="start with a difference map of zeros")
+
+
+class DiscriminatorConfig(Settings):
+    """D. The defaults are the paper's (DCGAN) for 128x64; 256x256 has five layers."""
+
+    width: int = Field(64, ge=1, description="channels of the first conv; doubled a layer, up to 8 times")
+    layers: int = Field(4, ge=1, description="5x5 stride-2 convs: 4 at 128x64, 5 at 256x256")
+    unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input; 1 is the paper's")
+    norm: Literal["batch", "spectral"] = Field("batch", description="batch norm from the second conv on, or")
+    head: Literal["linear", "patch"] = Field("linear", description="one logit a picture, or one a patch")
+
+
+class ModelConfig(Settings):
+    """A whole PG2 model: its frame and its one or two stages."""
+
+    frame: tuple[int, int] = Field((128, 64), description="(height, width) of the pictures in pixels")
+    coarse: CoarseConfig = CoarseConfig()
+    refine: RefineConfig | None = Field(RefineConfig(), description="null: a one-stage model")
+
+    @model_validator(mode="after")
+    def _divides(self) -> "ModelConfig":
+        for name, part in (("coarse", self.coarse), ("refine", self.refine)):
+            if part is None:
+                continue
+            step = part.unshuffle * 2 ** (part.blocks - 1)
+            if any(side < step or side % step for side in self.frame):
+                raise ValueError(
+                    f"frame {self.frame[0]}x{self.frame[1]} must divide by {step} for {name} with "
+                    f"{part.blocks} blocks and unshuffle {part.unshuffle}"
+                )
+        return self

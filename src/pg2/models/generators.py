@@ -1,0 +1,128 @@
+"""G1 and G2 of the paper (section 3), at the exact sizes or compact: a setting, not a second model."""
+
+import torch
+from torch import Tensor, nn
+
+from pg2.models.blocks import ConvBlock, double, down, head, stem
+from pg2.models.config import CoarseConfig, RefineConfig
+
+POSE_CHANNELS = 18
+
+
+class CoarseGenerator(nn.Module):
+    """G1, stage I (paper, section 3.1): a U-Net of residual blocks with a fully connected bottleneck.
+
+    Encoder block i of N has h*i channels and an additive shortcut; the bottleneck maps the smallest
+    level to z values and back to h channels there, so that information reaches every place; each
+    decoder level concatenates the skip of its level.
+
+    Strided convs pad one pixel on every side, where the released TensorFlow graph pads only right and
+    bottom; parameter counts are the same.
+    """
+
+    def __init__(self, config: CoarseConfig, frame: tuple[int, int]) -> None:
+        super().__init__()
+        h, levels = config.width, config.blocks
+        shrink = config.unshuffle * 2 ** (levels - 1)
+        self.smallest = (frame[0] // shrink, frame[1] // shrink)
+        cells = self.smallest[0] * self.smallest[1]
+        widths = [h * (i + 1) for i in range(levels)]
+
+        self.stem = stem(3 + POSE_CHANNELS, h, config.unshuffle)
+        self.encoder = nn.ModuleList(ConvBlock(w, w, shortcut=True) for w in widths)
+        self.downs = nn.ModuleList(down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.squeeze = nn.Linear(widths[-1] * cells, config.bottleneck)
+        self.expand = nn.Linear(config.bottleneck, h * cells)
+
+        self.reduce = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        self.ups = nn.ModuleList()
+        entering = h
+        for level in reversed(range(levels)):
+            joined = entering + widths[level]
+            inner = widths[level] if config.slim_decoder else joined
+            self.reduce.append(
+                nn.Sequential(nn.Conv2d(joined, inner, 1), nn.ReLU()) if config.slim_decoder else nn.Identity()
+            )
+            self.decoder.append(ConvBlock(inner, inner, shortcut=True))
+            if level > 0:
+                entering = widths[level - 1]
+                self.ups.append(nn.Sequential(nn.Conv2d(inner, entering, 1), nn.ReLU()))
+        self.head = head(inner, config.unshuffle)
+
+    def forward(self, source: Tensor, heatmaps: Tensor) -> Tensor:
+        """Coarse result I_B1 = G1(I_A, P_B).
+
+        Args:
+            source: image I_A, [B, 3, H, W] in [-1, 1].
+            heatmaps: pose P_B, [B, 18, H, W] in {-1, 1}.
+
+        Returns:
+            image [B, 3, H, W]; linear, so values a little outside [-1, 1] can occur.
+        """
+        x = self.stem(torch.cat((source, heatmaps), 1))
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(x)
+            skips.append(x)
+            if level < len(self.downs):
+                x = self.downs[level](x)
+        x = self.expand(self.squeeze(x.flatten(1)))
+        x = x.unflatten(1, (-1, *self.smallest))
+        for level, (reduce, block) in enumerate(zip(self.reduce, self.decoder, strict=True)):
+            x = block(reduce(torch.cat((x, skips.pop()), 1)))
+            if level < len(self.ups):
+                # A 1x1 conv and nearest enlargement commute; the conv is cheaper on the small map.
+                x = double(self.ups[level](x))
+        image: Tensor = self.head(x)
+        return image
+
+
+class RefineGenerator(nn.Module):
+    """G2, stage II (paper, section 3.2): a U-Net without bottleneck whose output is a difference map."""
+
+    def __init__(self, config: RefineConfig) -> None:
+        super().__init__()
+        h, levels = config.width, config.blocks
+        widths = [h * (i + 1) for i in range(levels)]
+        self.stem = stem(6, h, config.unshuffle)
+        self.encoder = nn.ModuleList(
+            ConvBlock(before, w, shortcut=False) for before, w in zip([h, *widths], widths, strict=False)
+        )
+        self.downs = nn.ModuleList(down(w, w) for w in widths[:-1])
+        self.skipped = [level > 0 or config.shallow_skip for level in range(levels)]
+        self.decoder = nn.ModuleList()
+        entering = widths[-1]
+        for level in reversed(range(levels)):
+            joined = entering + (widths[level] if self.skipped[level] else 0)
+            self.decoder.append(ConvBlock(joined, h, shortcut=False))
+            entering = h
+        self.head = head(h, config.unshuffle)
+        if config.zero_start:
+            for parameter in self.head.parameters():
+                nn.init.zeros_(parameter)
+
+    def forward(self, coarse: Tensor, source: Tensor) -> Tensor:
+        """Difference map G2(I_B1, I_A); the refined result is I_B2 = I_B1 + G2(I_B1, I_A).
+
+        Args:
+            coarse: image I_B1, [B, 3, H, W] in [-1, 1].
+            source: image I_A, [B, 3, H, W] in [-1, 1].
+
+        Returns:
+            difference map [B, 3, H, W], linear.
+        """
+        x = self.stem(torch.cat((coarse, source), 1))
+        skips = []
+        for level, block in enumerate(self.encoder):
+            x = block(x)
+            skips.append(x)
+            if level < len(self.downs):
+                x = self.downs[level](x)
+        for index, block in enumerate(self.decoder):
+            level = len(skips) - 1 - index
+            x = block(torch.cat((x, skips[level]), 1) if self.skipped[level] else x)
+            if level > 0:
+                x = double(x)
+        difference: Tensor = self.head(x)
+        return difference

@@ -1,0 +1,218 @@
+"""Photo + pose -> picture: the one door that the command line and Python users come through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pg2.errors import Pg2Error
+from pg2.images import MAX_PIXELS, MIN_SIDE, Image8, load_image, to_rgb
+from pg2.models.pg2 import PG2, PG2Output
+from pg2.pose.estimate import PoseEstimator
+from pg2.pose.framing import Framing
+from pg2.pose.keypoints import Pose
+from pg2.pose.named import NAMES, named_pose
+from pg2.pose.render import draw_skeleton, heatmaps
+from pg2.sheets import strip, to_images
+
+Photo = str | Path | Image.Image | Image8
+"""A picture file, a Pillow image, or uint8 RGB [H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one photo and one pose gave. All pictures are in the model's frame, but for `full_size`.
+
+    Attributes:
+        image: the result: refined by a two-stage model, coarse by a one-stage model.
+        coarse: stage I.
+        difference: what stage II adds, grey where nothing (half its strength, so that it fits into 8 bits);
+            None for a one-stage model.
+        pose: the target pose, in the frame.
+        source: the photo, cut to the frame around the person.
+        full_size: the photo with the result pasted over the person at the photo's scale.
+    """
+
+    image: Image.Image
+    coarse: Image.Image
+    difference: Image.Image | None
+    pose: Pose
+    source: Image.Image
+    _photo: Image8 = field(repr=False)
+    _framing: Framing = field(repr=False)
+
+    @property
+    def full_size(self) -> Image.Image:
+        """The photo with the result pasted over the person at the photo's scale."""
+        return Image.fromarray(self._framing.paste(self._photo, np.asarray(self.image)))
+
+    @property
+    def skeleton(self) -> Image.Image:
+        """The target pose, drawn."""
+        return Image.fromarray(_skeleton(self.pose))
+
+    @property
+    def strip(self) -> Image.Image:
+        """Source, target skeleton, stage I, difference map and result beside each other, with headings."""
+        shown = {"source": self.source, "target pose": self.skeleton, "stage I": self.coarse}
+        if self.difference is not None:
+            shown |= {"difference map": self.difference, "result": self.image}
+        return Image.fromarray(strip([np.asarray(picture) for picture in shown.values()], list(shown)))
+
+
+def _skeleton(pose: Pose) -> Image8:
+    assert pose.size is not None
+    return to_images(draw_skeleton(torch.from_numpy(pose.points.copy())[None], pose.size))[0]
+
+
+class Pipeline:
+    """Puts the person of a photo into a pose, with a trained model. It only infers.
+
+    >>> pipe = Pipeline.from_pretrained("fast/market1501")
+    >>> pipe("photo.jpg", "walking").image.save("walking.png")
+    """
+
+    def __init__(self, model: PG2) -> None:
+        self.model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_pretrained(cls, model: str | Path, **options: Any) -> "Pipeline":
+        """Load a shipped model by name, a model folder, or a model on the Hugging Face hub. See `PG2`."""
+        return cls(PG2.from_pretrained(model, **options))
+
+    def save_pretrained(self, folder: str | Path, **options: Any) -> None:
+        """Write the model as a folder of config.json and model.safetensors. See `huggingface_hub`'s mixin."""
+        self.model.save_pretrained(folder, **options)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload the model to the Hugging Face hub. See `huggingface_hub`'s mixin."""
+        return self.model.push_to_hub(repo_id, **options)
+
+    @property
+    def frame(self) -> tuple[int, int]:
+        """(height, width) of the pictures that the model makes."""
+        return self.model.config.frame
+
+    @cached_property
+    def estimator(self) -> PoseEstimator:
+        """Finds people on photos; loaded when first needed."""
+        return PoseEstimator()
+
+    def to(self, device: str | torch.device) -> "Pipeline":
+        """Move the model to a device, such as "cuda"."""
+        self.model.to(device)
+        return self
+
+    def run(self, source: Tensor, keypoints: Tensor) -> PG2Output:
+        """The model on tensors that are in its frame already.
+
+        Args:
+            source: image [B, 3, H, W] in [-1, 1].
+            keypoints: target pose [B, 18, 2], (x, y) in pixels of the frame, NaN where missing.
+
+        Returns:
+            images [B, 3, H, W] on the CPU.
+        """
+        device = next(self.model.parameters()).device
+        with torch.inference_mode():
+            output = self.model(source.to(device), heatmaps(keypoints.to(device), self.frame))
+            return PG2Output(*(None if tensor is None else tensor.float().cpu() for tensor in output))
+
+    def scored(self, source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+        """`run`, as the evaluation takes it: the picture of each stage by name."""
+        output = self.run(source, keypoints)
+        return {"coarse": output.coarse} | ({} if output.difference is None else {"refined": output.image})
+
+    def target_pose(self, pose: Pose | Photo, person: int | None = None) -> Pose:
+        """A pose in the model's frame from a `Pose`, a named pose, an OpenPose JSON file or a photo.
+
+        Raises:
+            Pg2Error: it is none of these, or shows nobody.
+        """
+        if isinstance(pose, str) and pose.replace("_", "-") in NAMES:
+            pose = named_pose(pose)
+        elif isinstance(pose, str | Path):
+            if not Path(pose).exists():
+                raise Pg2Error(
+                    f'"{pose}" is neither a named pose ({", ".join(NAMES)}) nor a file (a photo, or OpenPose JSON)'
+                )
+            pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
+        if not isinstance(pose, Pose):
+            pose = self.estimator.estimate(_array(pose), person)
+        return Framing.around(pose, pose.size, self.frame).pose(pose)
+
+    def __call__(
+        self, photo: Photo, pose: Pose | Photo, *, person: int | None = None, source_pose: Pose | None = None
+    ) -> Result:
+        """The person of `photo` in `pose`.
+
+        Args:
+            photo: of any size; it is cut to the model's frame around the person. A photo that has the frame's
+                proportions already is taken whole.
+            pose: a `Pose`, the name of a pose that ships, an OpenPose JSON file, or another photo.
+            person: which person of the photo, 0 being the largest; None takes the largest.
+            source_pose: where the person stands in the photo, when known; it is estimated otherwise.
+
+        Raises:
+            Pg2Error: a file that is not what it should be, or a photo that shows nobody.
+        """
+        return self.grid([photo], [pose], person=person, source_poses=source_pose and [source_pose])[0][0]
+
+    def grid(
+        self,
+        photos: Sequence[Photo],
+        poses: Sequence[Pose | Photo],
+        *,
+        person: int | None = None,
+        source_poses: Sequence[Pose] | None = None,
+    ) -> list[list[Result]]:
+        """Every photo in every pose: a row a photo, a column a pose. See `__call__`."""
+        targets = [self.target_pose(pose) for pose in poses]
+        keypoints = torch.from_numpy(np.stack([target.points for target in targets]))
+        rows = []
+        for number, photo in enumerate(photos):
+            image = _array(photo)
+            try:
+                found = source_poses[number] if source_poses else self.estimator.estimate(image, person)
+            except Pg2Error as error:
+                raise Pg2Error(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+            framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
+            framed = framing.image(image)
+            source = torch.from_numpy(framed.copy()).permute(2, 0, 1)[None] / 127.5 - 1.0
+            output = self.run(source.expand(len(targets), -1, -1, -1), keypoints)
+            made, coarse = to_images(output.image), to_images(output.coarse)
+            difference = None if output.difference is None else to_images(output.difference / 2)
+            rows.append(
+                [
+                    Result(
+                        image=Image.fromarray(made[column]),
+                        coarse=Image.fromarray(coarse[column]),
+                        difference=None if difference is None else Image.fromarray(difference[column]),
+                        pose=target,
+                        source=Image.fromarray(framed),
+                        _photo=image,
+                        _framing=framing,
+                    )
+                    for column, target in enumerate(targets)
+                ]
+            )
+        return rows
+
+
+def _array(photo: Photo) -> Image8:
+    """A photo as uint8 RGB [H, W, 3]."""
+    if isinstance(photo, str | Path):
+        return load_image(photo)
+    if isinstance(photo, Image.Image):
+        photo = np.asarray(to_rgb(photo))
+    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+        raise Pg2Error(f"a photo is an array uint8 [H, W, 3], not {photo.dtype} {list(photo.shape)}")
+    if min(photo.shape[:2]) < MIN_SIDE or photo.shape[0] * photo.shape[1] > MAX_PIXELS:
+        raise Pg2Error(f"a photo of {photo.shape[1]} x {photo.shape[0]} pixels is too small or too large")
+    return photo

@@ -1,0 +1,201 @@
+"""Photo -> pose: MoveNet, which ships with the package, made to see every person in a picture."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from PIL import Image
+
+from pg2.errors import Pg2Error
+from pg2.images import Image8, shrink
+from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "movenet_thunder.onnx"
+
+# Which of our 18 keypoints each of MoveNet's 17 is (COCO's order: nose, left eye, right eye, ...); it has no neck.
+_COCO = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
+_NECK, _SHOULDERS = KEYPOINTS.index("neck"), [KEYPOINTS.index(f"{s}_shoulder") for s in ("right", "left")]
+
+_INPUT = 256  # pixels a side of the square that MoveNet sees
+_WORKING = 1280  # pixels of the longer side that a photo is shrunk to first: bounded time and memory
+
+# Scores of MoveNet, chosen by measurement (see tests/pose/test_estimate.py).
+_POINT_SCORE = 0.3  # a keypoint below is missing
+_PERSON_SCORE = 0.4  # the mean of the best eight keypoints of a person
+
+
+class NoPersonError(Pg2Error):
+    """The picture shows nobody, or not as many people as were asked for."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one look at one square shows: points [18, 2] in the working picture, scores [18]."""
+
+    points: Points
+    scores: npt.NDArray[np.float32]
+
+    @property
+    def certainty(self) -> float:
+        return float(np.sort(self.scores)[-8:].mean())
+
+    @cached_property
+    def pose(self) -> Pose:
+        points = self.points.copy()
+        points[self.scores < _POINT_SCORE] = np.nan
+        return Pose(points)
+
+    @property
+    def is_person(self) -> bool:
+        return self.certainty >= _PERSON_SCORE
+
+    def same_person(self, other: "_Found") -> bool:
+        """Whether most of the keypoints that both show lie at one place, left and right told apart or not."""
+        left, top, right, bottom = self.pose.box
+        near = 0.1 * max(right - left, bottom - top)
+        for points in (other.pose.points, other.pose.points[MIRRORED]):
+            distance = np.linalg.norm(self.pose.points - points, axis=1)
+            distance = distance[~np.isnan(distance)]
+            if len(distance) and (distance < near).mean() >= 0.5:
+                return True
+        return False
+
+
+class PoseEstimator:
+    """MoveNet SinglePose Thunder on the CPU, made to see several people.
+
+    MoveNet sees one person in a square. So it looks at the whole picture and at overlapping strips of it
+    (and, only if nobody is found there, at smaller squares), and then again at a square around each person
+    found, where it is most exact.
+    """
+
+    def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
+        """Load the network.
+
+        Args:
+            weights: the ONNX file; None takes the one shipped with pg2.
+            threads: CPU threads to use; None leaves the number to onnxruntime (one a core).
+
+        Raises:
+            Pg2Error: the file is missing, truncated, or not this network.
+        """
+        weights = WEIGHTS if weights is None else Path(weights)
+        if not weights.is_file():
+            raise Pg2Error(f"the pose estimator's weights {weights} are missing; install pg2 again")
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        options.intra_op_num_threads = threads or 0
+        options.inter_op_num_threads = 1
+        try:
+            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            raise Pg2Error(
+                f"{weights} is damaged or not an ONNX file; install pg2 again, or give MoveNet Thunder"
+            ) from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        shapes = [(node.type, node.shape) for node in (*inputs, *outputs)]
+        if shapes != [("tensor(int32)", [1, _INPUT, _INPUT, 3]), ("tensor(float)", [1, 1, len(_COCO), 3])]:
+            raise Pg2Error(f"{weights} is another network than MoveNet SinglePose Thunder")
+        self._input = inputs[0].name
+
+    def estimate(self, image: Image8, person: int | None = None) -> Pose:
+        """The pose of one person.
+
+        Args:
+            image: uint8 RGB [H, W, 3] of any size.
+            person: which one, counted from 0 by size, largest first; None takes the largest.
+
+        Returns:
+            The pose in pixels of `image`, with its `size`.
+
+        Raises:
+            NoPersonError: nobody is seen, or fewer people than `person` asks for.
+        """
+        poses = self.estimate_all(image)
+        if not poses:
+            raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
+        if person is not None and not 0 <= person < len(poses):
+            number = "one person is" if len(poses) == 1 else f"{len(poses)} people are"
+            raise NoPersonError(
+                f"{number} seen in the picture, so there is no person {person} (0 is the largest)"
+            )
+        return poses[person or 0]
+
+    def estimate_all(self, image: Image8) -> list[Pose]:
+        """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""
+        small = shrink(image, _WORKING)
+        height, width = small.shape[:2]
+        first = _distinct(self._look(small, *window) for window in _strips(height, width))
+        if not first:
+            first = _distinct(self._look(small, *window) for window in _squares(height, width))
+        found = _distinct(self._look(small, *_around(person.pose)) for person in first)
+        size = image.shape[:2]
+        poses = [_in_picture(person.pose, (height, width), (size[0], size[1])) for person in found]
+        return sorted(poses, key=lambda pose: pose.area, reverse=True)
+
+    def _look(self, image: Image8, left: int, top: int, right: int, bottom: int) -> _Found:
+        """Run MoveNet on a rectangle of the picture, letterboxed to a square."""
+        height, width = image.shape[:2]
+        side = max(right - left, bottom - top)
+        # The rectangle in the middle of its square; black where the square reaches beyond it or the picture.
+        square = np.zeros((side, side, 3), np.uint8)
+        x, y = left - (side - (right - left)) // 2, top - (side - (bottom - top)) // 2
+        left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
+        square[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
+        resized = Image.fromarray(square).resize((_INPUT, _INPUT), Image.Resampling.BILINEAR)
+        output: Any = self._session.run(None, {self._input: np.asarray(resized, dtype=np.int32)[None]})[0]
+        seen = output[0, 0]
+        points = np.empty((len(KEYPOINTS), 2), np.float32)
+        scores = np.empty(len(KEYPOINTS), np.float32)
+        points[_COCO] = seen[:, 1::-1] * side + np.array((x, y), np.float32) - 0.5
+        scores[_COCO] = seen[:, 2]
+        points[_NECK], scores[_NECK] = points[_SHOULDERS].mean(axis=0), scores[_SHOULDERS].min()
+        return _Found(points, scores)
+
+
+def _strips(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """The whole picture, and strips of its full height, half as wide as high, each overlapping the next."""
+    strip = height // 2
+    count = -(-(width - strip) // max(strip // 2, 1)) + 1
+    lefts = np.linspace(0, width - strip, count).round().astype(int).tolist() if width > 0.6 * height else []
+    return [(0, 0, width, height), *((left, 0, left + strip, height) for left in lefts)]
+
+
+def _squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
+    """Overlapping squares of half the longer side, where a small person fills more of the view."""
+    side = -(-max(height, width) // 2)
+    return [
+        (left, top, left + side, top + side)
+        for top in range(0, max(height - side, 0) + 1, max(side // 2, 1))
+        for left in range(0, max(width - side, 0) + 1, max(side // 2, 1))
+    ]
+
+
+def _around(pose: Pose) -> tuple[int, int, int, int]:
+    """A square around a person, with room for limbs that the first look missed."""
+    left, top, right, bottom = pose.box
+    half = max(right - left, bottom - top, 16.0) * 0.625
+    x, y = (left + right) / 2, (top + bottom) / 2
+    side = round(2 * half)
+    left, top = round(x - half), round(y - half)
+    return left, top, left + side, top + side
+
+
+def _distinct(looks: Any) -> list[_Found]:
+    """The people among what was seen, each once: of two sights of one person the more certain one."""
+    people: list[_Found] = []
+    for sight in sorted((s for s in looks if s.is_person), key=lambda s: s.certainty, reverse=True):
+        if not any(sight.same_person(person) for person in people):
+            people.append(sight)
+    return people
+
+
+def _in_picture(pose: Pose, small: tuple[int, int], size: tuple[int, int]) -> Pose:
+    """From the working picture to the photo; points guessed beyond the photo's edge are missing."""
+    scale = (size[1] / small[1], size[0] / small[0])
+    moved = pose.affine(scale, (scale[0] / 2 - 0.5, scale[1] / 2 - 0.5), size)
+    return moved.crop(0, 0, size[1], size[0])

@@ -1,0 +1,106 @@
+"""Fitting a person into a model's frame, and the way back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from pg2.images import Image8
+from pg2.pose.keypoints import Pose
+
+# How far the picture reaches beyond the outermost keypoints, as fractions of their height: the eyes and
+# ears lie below the crown, the ankles above the soles.
+_ABOVE, _BELOW, _ASIDE = 0.12, 0.08, 0.10
+_SAME_ASPECT = 0.02
+
+
+@dataclass(frozen=True)
+class Framing:
+    """A rectangle of a picture, of a frame's proportions, and the frame it is scaled to.
+
+    Attributes:
+        left, top, right, bottom: the rectangle in pixels of the picture; it may reach beyond the picture.
+        size: (height, width) of the picture.
+        frame: (height, width) that the rectangle becomes.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    size: tuple[int, int]
+    frame: tuple[int, int]
+
+    @classmethod
+    def around(cls, pose: Pose, size: tuple[int, int] | None, frame: tuple[int, int]) -> "Framing":
+        """Frame the person with its pose: letterboxed around the person, nothing stretched.
+
+        A picture that already has the frame's proportions (within 2 %) is taken whole: the benchmarks'
+        pictures are framed by their owners. `size` None: the picture's size is not known (a bare pose).
+
+        Raises:
+            Pg2Error: the pose has no keypoint.
+        """
+        aspect = frame[1] / frame[0]
+        if size is not None and abs(size[1] / size[0] / aspect - 1) <= _SAME_ASPECT:
+            return cls(0, 0, size[1], size[0], size, frame)
+        left, top, right, bottom = pose.box
+        tall = max(bottom - top, (right - left) * 0.5, 4.0)
+        left, right = left - _ASIDE * tall, right + _ASIDE * tall
+        top, bottom = top - _ABOVE * tall, bottom + _BELOW * tall
+        high = max(bottom - top, (right - left) / aspect)
+        x, y = (left + right) / 2, (top + bottom) / 2
+        half_width, half_height = high * aspect / 2, high / 2
+        return cls(x - half_width, y - half_height, x + half_width, y + half_height, size or frame, frame)
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Frame pixels per picture pixel, (x, y)."""
+        return self.frame[1] / (self.right - self.left), self.frame[0] / (self.bottom - self.top)
+
+    def pose(self, pose: Pose) -> Pose:
+        """A pose of the picture, in the frame; points that fall outside the frame become missing."""
+        sx, sy = self.scale
+        # Keypoints count pixel centres from 0, rectangles count pixel edges: hence the halves.
+        offset = ((0.5 - self.left) * sx - 0.5, (0.5 - self.top) * sy - 0.5)
+        return pose.affine((sx, sy), offset, self.frame).crop(0, 0, self.frame[1], self.frame[0])
+
+    def image(self, image: Image8) -> Image8:
+        """Cut the rectangle out of a uint8 [H, W, 3] picture and scale it to the frame, [h, w, 3].
+
+        Where the rectangle reaches beyond the picture, the picture's edge pixels continue.
+        """
+        height, width = self.size
+        left, top = int(np.floor(self.left)), int(np.floor(self.top))
+        right, bottom = int(np.ceil(self.right)), int(np.ceil(self.bottom))
+        inside = image[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
+        sx, sy = self.scale
+        # A huge picture is shrunk before it is padded, so that padding never multiplies its memory.
+        shrink = min(1.0, 4 * max(sx, sy))
+        pads = [max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)]
+        box = np.array([self.left - left, self.top - top, self.right - left, self.bottom - top])
+        if shrink < 1.0:
+            small = (max(round(inside.shape[1] * shrink), 1), max(round(inside.shape[0] * shrink), 1))
+            inside = np.asarray(Image.fromarray(inside).resize(small, Image.Resampling.BOX, reducing_gap=2))
+            pads = [round(pad * shrink) for pad in pads]
+            box *= shrink
+        padded = np.pad(inside, ((pads[0], pads[1]), (pads[2], pads[3]), (0, 0)), mode="edge")
+        box = np.clip(box, 0, [padded.shape[1], padded.shape[0]] * 2)
+        if padded.shape[:2] == self.frame and np.allclose(box, (0, 0, self.frame[1], self.frame[0])):
+            return padded
+        resized = Image.fromarray(padded).resize(
+            (self.frame[1], self.frame[0]), Image.Resampling.LANCZOS, box=tuple(box.tolist())
+        )
+        return np.asarray(resized)
+
+    def paste(self, image: Image8, result: Image8) -> Image8:
+        """Put a frame-sized uint8 result back at its place and scale; the way back of `image`."""
+        height, width = self.size
+        left, top = round(self.left), round(self.top)
+        full = Image.fromarray(result).resize(
+            (max(round(self.right) - left, 1), max(round(self.bottom) - top, 1)), Image.Resampling.LANCZOS
+        )
+        canvas = Image.fromarray(image)
+        canvas.paste(full, (left, top))
+        assert canvas.size == (width, height)
+        return np.asarray(canvas)

@@ -1,0 +1,284 @@
+"""What a pose is: 18 keypoints and which of them are there; the files it is read from and written to."""
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pg2.errors import Pg2Error
+from pg2.files import read_json, write_json
+
+Points = npt.NDArray[np.float32]
+
+KEYPOINTS = (
+    "nose", "neck",
+    "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle",
+    "right_eye", "left_eye", "right_ear", "left_ear",
+)  # fmt: skip
+"""The 18 keypoints in OpenPose's COCO order (paper, section 3.1)."""
+
+COUNT = len(KEYPOINTS)
+
+MIRRORED = np.array(
+    [
+        KEYPOINTS.index(
+            name.replace("right_", "left_") if name.startswith("right_") else name.replace("left_", "right_")
+        )
+        for name in KEYPOINTS
+    ]
+)
+"""Which keypoint each becomes in a mirror: left and right swap."""
+
+TORSO = [KEYPOINTS.index(f"{side}_{joint}") for joint in ("shoulder", "hip") for side in ("right", "left")]
+"""Both shoulders and both hips: with these present a picture takes part in pairs."""
+
+# BODY_25 has the middle of the hips as its point 8 and six points of the feet at its end.
+_BODY_25 = [*range(8), *range(9, 19)]
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """18 keypoints of one person, and optionally the size of the picture they lie in.
+
+    Attributes:
+        points: float32 [18, 2], (x, y) in pixels from the top left corner, NaN where missing.
+        size: (height, width) in pixels of the picture or canvas, or None when it is not known.
+    """
+
+    points: Points
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        points = np.array(self.points, dtype=np.float32)
+        if points.shape != (COUNT, 2):
+            raise Pg2Error(f"a pose has {COUNT} keypoints with x and y, not an array of shape {points.shape}")
+        if np.isinf(points).any():
+            raise Pg2Error("a pose has an infinite coordinate")
+        points[np.isnan(points).any(axis=1)] = np.nan
+        points.setflags(write=False)
+        object.__setattr__(self, "points", points)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Pose)
+            and self.size == other.size
+            and np.array_equal(self.points, other.points, equal_nan=True)
+        )
+
+    @property
+    def present(self) -> npt.NDArray[np.bool_]:
+        """bool [18]: which keypoints are there."""
+        return ~np.isnan(self.points[:, 0])
+
+    @property
+    def has_torso(self) -> bool:
+        """Whether both shoulders and both hips are present."""
+        return bool(self.present[TORSO].all())
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of the present keypoints.
+
+        Raises:
+            Pg2Error: no keypoint is present.
+        """
+        if not self.present.any():
+            raise Pg2Error("the pose has no keypoint at all")
+        (left, top), (right, bottom) = np.nanmin(self.points, axis=0), np.nanmax(self.points, axis=0)
+        return float(left), float(top), float(right), float(bottom)
+
+    @property
+    def area(self) -> float:
+        """Of `box`, in square pixels: by this people are called larger or smaller."""
+        left, top, right, bottom = self.box
+        return (right - left) * (bottom - top)
+
+    def mirror(self, width: int | None = None) -> "Pose":
+        """The pose in the picture mirrored left to right; left and right keypoints swap names.
+
+        Args:
+            width: of the picture in pixels; taken from `size` when that is known.
+        """
+        if width is None:
+            if self.size is None:
+                raise Pg2Error("to mirror a pose, the width of its picture must be known")
+            width = self.size[1]
+        points = self.points[MIRRORED].copy()
+        # Pixel x of the mirrored picture shows pixel width - 1 - x of the original.
+        points[:, 0] = width - 1 - points[:, 0]
+        return replace(self, points=points)
+
+    def affine(
+        self, scale: tuple[float, float], offset: tuple[float, float], size: tuple[int, int]
+    ) -> "Pose":
+        """Scale by (x, y) factors, then move by (x, y) pixels, into a picture of `size` (height, width)."""
+        moved = self.points * np.array(scale, np.float32) + np.array(offset, np.float32)
+        return Pose(moved, size)
+
+    def crop(self, left: int, top: int, width: int, height: int) -> "Pose":
+        """The pose in the picture cut to this rectangle; points that fall outside become missing."""
+        points = self.points - np.array((left, top), np.float32)
+        inside = ((points >= 0) & (points <= np.array((width - 1, height - 1), np.float32))).all(axis=1)
+        points[~inside] = np.nan
+        return Pose(points, (height, width))
+
+    def scale(self, factor: float) -> "Pose":
+        """The pose in the picture enlarged by `factor` (pixel centres stay pixel centres)."""
+        size = self.size and (round(self.size[0] * factor), round(self.size[1] * factor))
+        return Pose((self.points + 0.5) * factor - 0.5, size)
+
+    def to_openpose(self) -> dict[str, Any]:
+        """As an OpenPose JSON document of one person, 18 points (COCO); missing ones are 0, 0, 0."""
+        flat = [
+            value
+            for (x, y), there in zip(self.points.tolist(), self.present, strict=True)
+            for value in ((round(x, 3), round(y, 3), 1.0) if there else (0.0, 0.0, 0.0))
+        ]
+        document: dict[str, Any] = {"version": 1.3, "people": [{"pose_keypoints_2d": flat}]}
+        if self.size is not None:
+            document["canvas_height"], document["canvas_width"] = self.size
+        return document
+
+    def save(self, path: str | Path) -> None:
+        """Write as OpenPose JSON, atomically."""
+        write_json(path, self.to_openpose())
+
+    @classmethod
+    def load(cls, path: str | Path, person: int | None = None) -> "Pose":
+        """Read OpenPose JSON with 18 (COCO) or 25 (BODY_25) points a person.
+
+        Args:
+            path: the file.
+            person: which person (0 is the first); None takes the largest.
+
+        Raises:
+            Pg2Error: not such a file, no person in it, or not that many.
+        """
+        return cls.from_openpose(read_json(path, "OpenPose keypoints"), str(path), person)
+
+    @classmethod
+    def from_openpose(cls, document: Any, source: str = "the pose", person: int | None = None) -> "Pose":
+        """Read a decoded OpenPose document; `source` names it in errors. See `load`."""
+        if not isinstance(document, Mapping) or not isinstance(document.get("people"), list):
+            raise Pg2Error(f'{source} is not an OpenPose document: it has no list "people"')
+        size = _canvas(document, source)
+        people = [cls(_person_points(entry, source), size) for entry in document["people"]]
+        poses = [pose for pose in people if pose.present.any()]
+        if not poses:
+            raise Pg2Error(f"{source} holds no person: no keypoint is present")
+        if person is not None:
+            if not 0 <= person < len(people):
+                raise Pg2Error(
+                    f"{source} holds {len(people)} people, so --person must be 0 to {len(people) - 1}, "
+                    f"not {person}"
+                )
+            if not people[person].present.any():
+                raise Pg2Error(f"{source}: person {person} has no keypoint at all")
+            return people[person]
+        return max(poses, key=lambda pose: pose.area)
+
+
+def _canvas(document: Mapping[str, Any], source: str) -> tuple[int, int] | None:
+    height, width = document.get("canvas_height"), document.get("canvas_width")
+    if height is None or width is None:
+        return None
+    if not all(isinstance(side, int) and 0 < side < 1_000_000 for side in (height, width)):
+        raise Pg2Error(f"{source}: canvas_height and canvas_width must be positive whole numbers")
+    return height, width
+
+
+def _person_points(entry: Any, source: str) -> Points:
+    flat = entry.get("pose_keypoints_2d") if isinstance(entry, Mapping) else None
+    if not isinstance(flat, list):
+        raise Pg2Error(f'{source}: a person without a list "pose_keypoints_2d"')
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in flat):
+        raise Pg2Error(f"{source}: every keypoint value must be a finite number (a missing point is 0, 0, 0)")
+    if len(flat) not in (3 * COUNT, 75):
+        raise Pg2Error(
+            f"{source}: {len(flat)} values for a person; needed are 54 (18 points, COCO order) or 75 "
+            "(25 points, BODY_25), each x, y, confidence"
+        )
+    triples = np.array(flat, dtype=np.float64).reshape(-1, 3)
+    if len(triples) == 25:
+        triples = triples[_BODY_25]
+    if np.abs(triples).max() > 1e6:
+        raise Pg2Error(f"{source}: a coordinate beyond a million pixels")
+    # OpenPose marks a missing point with zeros in all three places.
+    return np.where(triples[:, 2:] > 0, triples[:, :2], np.nan).astype(np.float32)
+
+
+CSV_HEADER = "name:keypoints_y:keypoints_x"
+
+
+def read_keypoints_csv(path: str | Path) -> dict[str, Points]:
+    """Read the published annotation format: `name: [y0, ..., y17]: [x0, ..., x17]`, -1 = missing.
+
+    Returns:
+        name -> float32 [18, 2] (x, y), NaN where missing.
+
+    Raises:
+        Pg2Error: absent file, another header, or a line that is not of that form.
+    """
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise Pg2Error(f"cannot read keypoints {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise Pg2Error(f"{path} is not a text file of keypoints") from error
+    if not lines or lines[0].strip() != CSV_HEADER:
+        raise Pg2Error(f'{path} is not a keypoint file: its first line must be "{CSV_HEADER}"')
+    poses: dict[str, Points] = {}
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        try:
+            name, ys, xs = line.rsplit(":", 2)
+            points = np.array([json.loads(xs), json.loads(ys)], dtype=np.float32).T
+            if points.shape != (COUNT, 2) or not np.isfinite(points).all():
+                raise ValueError("not 18 finite points")
+        except (ValueError, TypeError) as error:
+            raise Pg2Error(
+                f"{path}, line {number}: expected NAME: [18 y values]: [18 x values], -1 where missing"
+            ) from error
+        points[(points < 0).any(axis=1)] = np.nan
+        poses[name.strip()] = points
+    return poses
+
+
+def format_keypoints_csv(poses: Iterable[tuple[str, Points]]) -> str:
+    """The published format as text; the inverse of `read_keypoints_csv`.
+
+    Whole coordinates are written as integers, others with three decimals.
+    """
+
+    def numbers(values: Points) -> str:
+        shown = (-1.0 if math.isnan(value) else round(float(value), 3) for value in values)
+        return "[" + ", ".join(f"{value:g}" if value.is_integer() else str(value) for value in shown) + "]"
+
+    rows = (f"{name}: {numbers(points[:, 1])}: {numbers(points[:, 0])}" for name, points in poses)
+    return "\n".join([CSV_HEADER, *rows]) + "\n"
+
+
+def read_pairs_csv(path: str | Path) -> list[tuple[str, str]]:
+    """Read a pair list: CSV with the header `from,to`, a source and a target picture name a line.
+
+    Raises:
+        Pg2Error: absent, another header, a line without both names, or no pair at all.
+    """
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise Pg2Error(f"cannot read the pair list {path}: {error}") from error
+    if not rows or not {"from", "to"} <= rows[0].keys():
+        raise Pg2Error(f'{path} is not a pair list: a CSV with the header "from,to" and at least one pair')
+    if not all(row["from"] and row["to"] for row in rows):
+        raise Pg2Error(f"{path} has a line without both names")
+    return [(row["from"], row["to"]) for row in rows]

@@ -1,0 +1,45 @@
+"""Seven target poses that ship with the package, framed as the pictures of Market-1501 are.
+
+The numbers are ours: drawn by hand on the mean heights of head, shoulders, hips, knees and feet. "left" is
+the person facing the viewer's left, "right" the viewer's right.
+"""
+
+import difflib
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from pg2.errors import Pg2Error
+from pg2.images import Image8
+from pg2.pose.keypoints import Pose
+from pg2.pose.render import draw_skeleton
+from pg2.sheets import strip, to_images
+
+NAMES = ("front", "back", "left", "right", "walking", "arms-raised", "hands-on-hips")
+"""What the poses are called. An underscore is taken for a hyphen."""
+
+_FOLDER = Path(__file__).with_name("named")
+_ENLARGED = 2.5  # the contact sheet's figures against the canvas
+
+
+def named_pose(name: str) -> Pose:
+    """The pose of that name, on a canvas of 128 x 64 (height, width).
+
+    Raises:
+        Pg2Error: there is no such pose.
+    """
+    known = name.lower().replace("_", "-")
+    if known not in NAMES:
+        near = difflib.get_close_matches(known, NAMES)
+        hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(NAMES)}"
+        raise Pg2Error(f'there is no pose named "{name}"; {hint}')
+    return Pose.load(_FOLDER / f"{known}.json")
+
+
+def contact_sheet() -> Image8:
+    """A picture of all named poses side by side under their names, uint8 [H, W, 3]."""
+    poses = [named_pose(name).scale(_ENLARGED) for name in NAMES]
+    points = torch.from_numpy(np.stack([pose.points for pose in poses]))
+    assert poses[0].size is not None  # the shipped files have a canvas
+    return strip(to_images(draw_skeleton(points, poses[0].size)), NAMES)

@@ -1,0 +1,109 @@
+"""Pose -> heat maps, body mask, drawn skeleton: the only copy of each, batched, on any device."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Pairs of keypoint indices, from 0, in the order of the paper's released mask (which counts from 1).
+LIMBS = (
+    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13),
+    (1, 0), (0, 14), (14, 16), (0, 15), (15, 17),
+)  # fmt: skip
+"""The 17 limbs that are drawn as a skeleton."""
+
+FILLING = ((1, 16), (1, 17), (8, 11), (11, 5), (8, 2), (16, 17))
+"""Further limbs that close the body's outline in the pose mask (head, trunk)."""
+
+# A hue a limb, right side warm and left side cool, so that left and right are told apart at a glance.
+_COLOURS = (
+    (255, 85, 0), (0, 170, 255), (255, 140, 0), (255, 200, 0), (0, 110, 255), (60, 60, 255),
+    (220, 30, 60), (255, 60, 110), (255, 120, 160), (0, 190, 140), (0, 215, 100), (110, 235, 60),
+    (200, 200, 200), (255, 170, 120), (255, 210, 170), (130, 190, 255), (180, 220, 255),
+)  # fmt: skip
+
+
+def _grid(keypoints: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    height, width = size
+    ys = torch.arange(height, device=keypoints.device, dtype=torch.float32).view(1, 1, -1, 1)
+    xs = torch.arange(width, device=keypoints.device, dtype=torch.float32).view(1, 1, 1, -1)
+    return ys, xs
+
+
+def heatmaps(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> Tensor:
+    """Pose heat maps P_B (paper, section 3.1): a disc a keypoint.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        size: (height, width) of the maps.
+        radius: of the discs in pixels.
+
+    Returns:
+        float32 [B, 18, H, W]: 1 within `radius` of the keypoint, -1 elsewhere; -1 throughout where missing.
+    """
+    ys, xs = _grid(keypoints, size)
+    x, y = (keypoints[..., axis].float()[..., None, None] for axis in (0, 1))
+    # A comparison with NaN is False, so a missing keypoint leaves its channel empty.
+    inside = (xs - x) ** 2 + (ys - y) ** 2 <= radius**2
+    return inside.float() * 2.0 - 1.0
+
+
+def _segment_distance(keypoints: Tensor, limbs: tuple[tuple[int, int], ...], size: tuple[int, int]) -> Tensor:
+    """Distance of every pixel to every limb, [B, limbs, H, W]; NaN where a limb lacks an end."""
+    ys, xs = _grid(keypoints, size)
+    start = keypoints[:, [a for a, _ in limbs]].float()[..., None, None, :]
+    end = keypoints[:, [b for _, b in limbs]].float()[..., None, None, :]
+    dx, dy = (end - start).unbind(-1)
+    px, py = xs - start[..., 0], ys - start[..., 1]
+    along = ((px * dx + py * dy) / (dx**2 + dy**2).clamp_min(1e-8)).clamp(0.0, 1.0)
+    return torch.hypot(px - along * dx, py - along * dy)
+
+
+def pose_mask(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> Tensor:
+    """Pose mask M_B (paper, section 3.1): limbs drawn thick, then a 5x5 morphological closing.
+
+    A limb with a missing end is skipped.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        size: (height, width) of the mask.
+        radius: half the thickness of a limb in pixels.
+
+    Returns:
+        float32 [B, 1, H, W]: 1 on the body, 0 on the background.
+    """
+    body = (_segment_distance(keypoints, LIMBS + FILLING, size) <= radius).any(1, keepdim=True).float()
+    grown = F.max_pool2d(body, 5, stride=1, padding=2)
+    return -F.max_pool2d(-grown, 5, stride=1, padding=2)
+
+
+def draw_skeleton(
+    keypoints: Tensor, size: tuple[int, int], background: Tensor | None = None, thickness: float | None = None
+) -> Tensor:
+    """Draw the coloured skeleton, antialiased: right side warm, left side cool colours.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        size: (height, width) of the pictures.
+        background: image [B, 3, H, W] in [-1, 1] to draw on; None draws on black.
+        thickness: of a limb in pixels; None takes a 64th of the height, at least 1.5.
+
+    Returns:
+        float32 [B, 3, H, W] in [-1, 1].
+    """
+    thickness = max(size[0] / 64, 1.5) if thickness is None else thickness
+    if background is None:
+        picture = keypoints.new_full((len(keypoints), 3, *size), -1.0, dtype=torch.float32)
+    else:
+        picture = background.float().clone()
+    ys, xs = _grid(keypoints, size)
+    colours = torch.tensor(_COLOURS, dtype=torch.float32, device=keypoints.device) / 127.5 - 1.0
+    # One limb at a time keeps the memory of a large overlay at a few planes.
+    for limb, colour in zip(LIMBS, colours, strict=True):
+        distance = _segment_distance(keypoints, (limb,), size)
+        cover = (thickness / 2 + 0.5 - distance).clamp(0.0, 1.0).nan_to_num(0.0)
+        picture = torch.lerp(picture, colour.view(1, 3, 1, 1), cover)
+    for index in range(keypoints.shape[1]):
+        x, y = (keypoints[:, index, axis].float().view(-1, 1, 1, 1) for axis in (0, 1))
+        cover = (thickness * 0.8 + 0.5 - torch.hypot(xs - x, ys - y)).clamp(0.0, 1.0).nan_to_num(0.0)
+        picture = torch.lerp(picture, torch.ones_like(picture), cover)
+    return picture

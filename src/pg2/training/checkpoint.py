@@ -1,0 +1,89 @@
+"""A checkpoint: one safetensors file that carries all of a stage's state, replaced atomically."""
+
+import json
+import random
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from pg2.errors import Pg2Error
+from pg2.tensors import load_tensors, save_tensors
+
+FORMAT = 1
+
+
+def _random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
+    kind, keys, *rest = np.random.get_state(legacy=True)
+    tensors = {"random/torch": torch.get_rng_state(), "random/numpy": torch.from_numpy(np.array(keys, np.int64))}
+    return tensors, {"python": random.getstate(), "numpy": [kind, *rest]}
+
+
+def _restore_random_state(tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> None:
+    torch.set_rng_state(tensors["random/torch"])
+    kind, *rest = described["numpy"]
+    np.random.set_state((kind, tensors["random/numpy"].numpy().astype(np.uint32), *rest))
+    version, words, gauss = described["python"]
+    random.setstate((version, tuple(words), gauss))
+
+
+def save_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], progress: Mapping[str, Any]
+) -> None:
+    """Write modules, optimisers, random states and `progress` (JSON values) as one file, atomically.
+
+    Raises:
+        Pg2Error: the disk is full; the checkpoint that was there is untouched.
+    """
+    tensors, described = _random_state()
+    for name, module in modules.items():
+        tensors |= {f"module/{name}/{key}": value for key, value in module.state_dict().items()}
+    groups: dict[str, Any] = {}
+    for name, optimiser in optimisers.items():
+        state = optimiser.state_dict()
+        groups[name] = state["param_groups"]
+        for number, entries in state["state"].items():
+            tensors |= {f"optimiser/{name}/{number}/{key}": value for key, value in entries.items()}
+    # safetensors refuses two names for one memory; averaged buffers may be such.
+    tensors = {name: value.clone() for name, value in tensors.items()}
+    about = {"format": FORMAT, "progress": dict(progress), "groups": groups, "random": described}
+    save_tensors(path, tensors, {"checkpoint": json.dumps(about)})
+
+
+def load_checkpoint(
+    path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer]
+) -> dict[str, Any]:
+    """Restore all that `save_checkpoint` wrote, and return its `progress`.
+
+    Modules that are not asked for stay unread, so that a later stage can take one module of an earlier.
+
+    Raises:
+        Pg2Error: the file is damaged, of a newer format, or of another model.
+    """
+    tensors, metadata = load_tensors(path)
+    try:
+        about = json.loads(metadata["checkpoint"])
+        if about["format"] > FORMAT:
+            raise Pg2Error(f"{path} was written by a newer pg2 (format {about['format']}); upgrade pg2")
+        for name, module in modules.items():
+            prefix = f"module/{name}/"
+            module.load_state_dict(
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            )
+        for name, optimiser in optimisers.items():
+            state: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"optimiser/{name}/"):
+                    _, _, number, entry = key.split("/")
+                    state.setdefault(int(number), {})[entry] = value
+            optimiser.load_state_dict({"state": state, "param_groups": about["groups"][name]})
+        if optimisers:
+            _restore_random_state(tensors, about["random"])
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        raise Pg2Error(f"{path} is not a checkpoint of this run ({type(error).__name__})") from error
+    progress: dict[str, Any] = about["progress"]
+    return progress

@@ -1,0 +1,127 @@
+"""What a stage optimises: which module, which terms, in which alternation. No optimisers here."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pg2.data.loader import Batch
+from pg2.models.discriminator import Discriminator
+from pg2.models.pg2 import PG2
+from pg2.pose.render import heatmaps, pose_mask
+from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
+from pg2.training.recipe import StageConfig
+
+Terms = dict[str, Tensor]
+
+
+class Objective:
+    """Stage I, stage II or a one-stage adversarial model: three settings of one thing (paper, Table 1).
+
+    Stage I trains G1 on the pose mask loss; stage II trains G2 with G1 frozen, on the same loss times
+    lambda plus an adversarial one; "G1+D" is stage I with an adversary. `phases` names what alternates,
+    one optimiser step each; `networks[phase]` is the module that the phase trains.
+    """
+
+    def __init__(self, model: PG2, stage: StageConfig, refined: bool) -> None:
+        """`model` gives the networks; with `refined`, its G2 is trained and its G1 frozen."""
+        self.stage, self.frame, self.refined = stage, model.config.frame, refined
+        self.networks: dict[str, nn.Module] = {}
+        if stage.adversarial is not None:
+            channels = 6 if stage.adversarial.pairing == "pair" else 3
+            self.networks["discriminator"] = Discriminator(
+                stage.adversarial.discriminator, channels, self.frame
+            )
+        trained = model.refine if refined else model.coarse
+        if trained is None:
+            raise ValueError("a one-stage model has no stage II")
+        self.networks["generator"] = trained
+        self.frozen = model.coarse.requires_grad_(False).eval() if refined else None
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Discriminator first, as its step uses the generator before that one's step."""
+        return tuple(self.networks)
+
+    def learning_rate(self, phase: str) -> float:
+        """Base learning rate of a phase."""
+        adversarial = self.stage.adversarial
+        if phase == "discriminator" and adversarial is not None and adversarial.lr is not None:
+            return adversarial.lr
+        return self.stage.lr
+
+    def prepare(self, batch: Batch) -> dict[str, Tensor]:
+        """What all phases of a step share: images in [-1, 1], mask, and the generator's inputs.
+
+        Heat maps and mask are drawn here, on the batch's device; they are never stored.
+        """
+        source, target = (image.float() / 127.5 - 1.0 for image in (batch.source, batch.target))
+        ready = {"source": source, "target": target, "mask": pose_mask(batch.target_keypoints, self.frame)}
+        pose = heatmaps(batch.target_keypoints, self.frame)
+        if self.frozen is None:
+            ready["pose"] = pose
+        else:
+            with torch.no_grad():
+                ready["coarse"] = self.frozen(source, pose).float()
+        return ready
+
+    def generate(self, ready: Mapping[str, Tensor], generator: nn.Module | None = None) -> Tensor:
+        """The stage's image [B, 3, H, W], by the trained generator or another one (such as its average)."""
+        generator = self.networks["generator"] if generator is None else generator
+        if self.refined:
+            return ready["coarse"] + generator(ready["coarse"], ready["source"]).float()
+        image: Tensor = generator(ready["source"], ready["pose"]).float()
+        return image
+
+    def terms(self, phase: str, ready: Mapping[str, Tensor], discriminator: nn.Module | None = None) -> Terms:
+        """Named loss terms of a phase; their sum is its loss.
+
+        Args:
+            phase: one of `phases`.
+            ready: what `prepare` gave.
+            discriminator: judges in the generator's phase, in place of the trained wrapper of it.
+        """
+        if phase == "discriminator":
+            assert self.stage.adversarial is not None
+            with torch.no_grad():
+                image = self.generate(ready)
+            real, fake = self._judge(self.networks["discriminator"], ready, image, with_real=True)
+            return {"d": discriminator_loss(real, fake, self.stage.adversarial.loss)}
+        image = self.generate(ready)
+        l1 = masked_l1(image, ready["target"], ready["mask"], self.stage.mask_weight)
+        terms = {"l1": self.stage.l1_weight * l1}
+        adversarial = self.stage.adversarial
+        if adversarial is not None:
+            judge = discriminator or self.networks["discriminator"]
+            # Batch norm ties a picture's logit to its batch: the generator is judged in D's own mixture.
+            mixed = adversarial.discriminator.norm == "batch"
+            _, fake = self._judge(judge, ready, image, with_real=mixed, sources=mixed)
+            terms["adversarial"] = adversarial.weight * generator_loss(fake, adversarial.loss)
+        return terms
+
+    def _judge(
+        self,
+        discriminator: nn.Module,
+        ready: Mapping[str, Tensor],
+        image: Tensor,
+        with_real: bool,
+        sources: bool = True,
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of (real, fake) in one forward pass, as the released code does (it matters to batch norm).
+
+        In triplet mode the source itself counts as a fake for D, when `sources`; the generator's own
+        logits are those of `image` alone.
+        """
+        assert self.stage.adversarial is not None
+        source, target, count = ready["source"], ready["target"], len(image)
+        if self.stage.adversarial.pairing == "pair":
+            parts = [torch.cat((source, image), 1)]
+            if with_real:
+                parts.append(torch.cat((source, target), 1))
+        else:
+            parts = [image] + ([target] if with_real else []) + ([source] if sources else [])
+        logits = discriminator(torch.cat(parts)).float()
+        fake, real, rest = logits[:count], logits[count : 2 * count], logits[2 * count :]
+        if image.requires_grad:
+            return real, fake
+        return real, torch.cat((fake, rest))

@@ -1,0 +1,140 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_samples import SHARED, FakeEstimator, save_noise
+from PIL import Image
+
+from pg2.data.folder import prepare_folder
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.images import load_image
+from pg2.pose.framing import Framing
+from pg2.pose.keypoints import Pose, read_keypoints_csv
+
+
+def test_photos_and_poses_are_cut_to_the_frame_together(photos, tmp_path):
+    report = prepare_folder(photos, tmp_path / "out", (96, 48), estimator=FakeEstimator())
+    assert report.skipped == {}
+    assert report.splits["train"] == {"images": 6, "usable": 6, "people": 3, "ordered_pairs": 6}
+    data = PreparedDataset(tmp_path / "out")
+    assert data.source == "folder"
+    assert data.frame == (96, 48)
+    assert [record.name for record in data.records][:2] == ["ann/1.png", "ann/2.jpg"]
+    for index, record in enumerate(data.records):
+        photo = load_image(photos / record.name)
+        pose = FakeEstimator()(photo)
+        framing = Framing.around(pose, pose.size, (96, 48))
+        np.testing.assert_allclose(record.points, framing.pose(pose).points, atol=6e-4)
+        assert data.image(index).shape == (96, 48, 3)
+        # Noise is the hardest case for JPEG; a wrong cut would be off by 60 and more.
+        assert np.abs(data.image(index).astype(int) - framing.image(photo)).mean() < 4
+
+
+def test_bad_photos_are_counted_named_and_skipped(photos, tmp_path):
+    Image.new("RGB", (80, 160)).save(photos / "ann" / "empty-street.jpg")
+    whole = (photos / "bob" / "1.jpg").read_bytes()
+    (photos / "bob" / "broken.jpg").write_bytes(whole[: len(whole) // 2])
+    save_noise(photos / "bob" / "dot.png", size=(8, 8))
+    save_noise(photos / "bob" / "holiday" / "1.jpg")
+    save_noise(photos / "loose.jpg")
+    (photos / "cy" / "notes.txt").write_text("x")
+    (photos / ".DS_Store").write_text("x")
+    Path(os.fsdecode(os.fsencode(photos) + b"/cy/\xff.jpg")).write_bytes(whole)
+    report = prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator())
+    assert report.skipped == {
+        "not in the folder of a person": ["loose.jpg"],
+        "a folder inside the folder of a person": ["bob/holiday"],
+        "not a picture by its file name": ["cy/notes.txt"],
+        "a file name that is not valid text": ["cy/\\udcff.jpg"],
+        "no person found": ["ann/empty-street.jpg"],
+        "damaged, not a picture, or of an unusable size (under 16 pixels, or huge)": [
+            "bob/broken.jpg",
+            "bob/dot.png",
+        ],
+    }
+    assert report.splits["train"]["images"] == 6
+
+
+def test_photos_without_folders_of_people(tmp_path):
+    save_noise(tmp_path / "raw" / "1.jpg")
+    save_noise(tmp_path / "raw" / "2.jpg")
+    with pytest.raises(Pg2Error, match=r"2 photos outside such folders; expected a folder for each person"):
+        prepare_folder(tmp_path / "raw", tmp_path / "out", estimator=FakeEstimator())
+    with pytest.raises(Pg2Error, match="not there; expected a folder for each person"):
+        prepare_folder(tmp_path / "nowhere", tmp_path / "out", estimator=FakeEstimator())
+    with pytest.raises(Pg2Error, match="a file; expected a folder for each person"):
+        prepare_folder(tmp_path / "raw" / "1.jpg", tmp_path / "out", estimator=FakeEstimator())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("settings", [{"test_share": 1.5}, {"test_share": -1.0}, {"frame": (128, 4)}])
+def test_settings_out_of_range(photos, tmp_path, settings):
+    with pytest.raises(Pg2Error, match=r"between 0 and 1|too small"):
+        prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator(), **settings)
+
+
+def test_one_photo_a_person_makes_no_pair(tmp_path):
+    save_noise(tmp_path / "raw" / "ann" / "1.jpg")
+    save_noise(tmp_path / "raw" / "bob" / "1.jpg")
+    with pytest.raises(Pg2Error, match="no person has two pictures"):
+        prepare_folder(tmp_path / "raw", tmp_path / "out", estimator=FakeEstimator())
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_split_is_by_person_and_stays_when_people_are_added(tmp_path):
+    def splits(people: int, out: str) -> dict[str, str]:
+        for person in range(people):
+            for photo in (1, 2):
+                save_noise(tmp_path / "raw" / f"p{person:02}" / f"{photo}.jpg", size=(64, 32), seed=photo)
+        prepare_folder(tmp_path / "raw", tmp_path / out, (64, 32), test_share=0.4, estimator=FakeEstimator())
+        records = PreparedDataset(tmp_path / out).records
+        assert len({(record.person, record.split) for record in records}) == people
+        return {record.person: record.split for record in records}
+
+    few, many = splits(10, "few"), splits(30, "many")
+    assert few.items() <= many.items()
+    assert 5 <= sum(split == "test" for split in many.values()) <= 20
+
+
+def test_a_killed_preparation_resumes_even_with_another_frame(photos, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator(break_after=4))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out.partial", "photos"]
+    estimator = FakeEstimator()
+    prepare_folder(photos, tmp_path / "out", (96, 48), estimator=estimator)
+    assert estimator.calls == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "photos"]
+    assert prepare_folder(photos, tmp_path / "out", (96, 48), estimator=estimator).already_prepared
+    with pytest.raises(Pg2Error, match="other files or options"):
+        prepare_folder(photos, tmp_path / "out", (64, 32), estimator=estimator)
+
+
+def test_poses_of_another_estimator_are_not_taken_up(photos, tmp_path):
+    class Other(FakeEstimator):
+        pass
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator(break_after=4))
+    other = Other()
+    prepare_folder(photos, tmp_path / "out", estimator=other)
+    assert other.calls == 6
+
+
+@pytest.mark.skipif(
+    not (SHARED / "synthetic/people-256-test").is_dir(), reason="../shared/synthetic is not here"
+)
+def test_the_shipped_estimator_on_rendered_people(tmp_path):
+    rendered = SHARED / "synthetic/people-256-test"
+    truth = read_keypoints_csv(rendered / "keypoints.csv")
+    chosen = [name for name, points in truth.items() if Pose(points).has_torso][:6]
+    for name in chosen:
+        place = tmp_path / "raw" / name.split("_")[0]
+        place.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes((rendered / "images" / name).read_bytes())
+    prepare_folder(tmp_path / "raw", tmp_path / "out", (256, 256))
+    data = PreparedDataset(tmp_path / "out")
+    assert len(data) == 6
+    errors = [data.keypoints[i] - truth[record.name.split("/")[1]] for i, record in enumerate(data.records)]
+    assert np.nanmedian(np.abs(errors)) < 6

@@ -1,0 +1,223 @@
+import errno
+import json
+import shutil
+import zipfile
+
+import pytest
+from data_samples import SHARED, FakeEstimator, save_noise, standing
+from PIL import Image
+
+from pg2.data.market1501 import prepare_market1501
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.pose.keypoints import format_keypoints_csv
+
+
+def test_pictures_are_stored_byte_for_byte(market, tmp_path):
+    report = prepare_market1501(market, tmp_path / "out")
+    assert report.skipped == {}
+    data = PreparedDataset(tmp_path / "out")
+    for index, record in enumerate(data.records):
+        [original] = market.glob(f"bounding_box_*/{record.name}")
+        assert data.jpeg(index) == original.read_bytes()
+        assert record.split == original.parent.name.removeprefix("bounding_box_")
+        assert record.person == record.name[:4]
+        assert (record.points == standing(128, 64)).all()
+
+
+def test_bad_files_are_counted_named_and_skipped(market, tmp_path):
+    train = market / "bounding_box_train"
+    truncated, wrong_size, no_row = sorted(file.name for file in train.iterdir())[:3]
+    whole = (train / truncated).read_bytes()
+    (train / truncated).write_bytes(whole[: len(whole) - len(whole) // 4])
+    save_noise(train / wrong_size, size=(64, 64))
+    csv = market / "market-annotation-train.csv"
+    csv.write_text(csv.read_text().replace(no_row, "0099_c1s1_000451_01.jpg"))
+    save_noise(train / "0000_c1s1_000451_01.jpg")
+    save_noise(train / "-1_c1s1_000451_01.jpg")
+    (train / "Thumbs.db").write_bytes(b"x")
+    report = prepare_market1501(market, tmp_path / "out")
+    assert report.skipped == {
+        "keypoints without a picture": ["0099_c1s1_000451_01.jpg"],
+        "distractor or junk (id -1 or 0000)": ["-1_c1s1_000451_01.jpg", "0000_c1s1_000451_01.jpg"],
+        "damaged or not a picture": [truncated],
+        "not 64 x 128 pixels": [wrong_size],
+        "no keypoints for it": [no_row],
+        "not named like 0002_c1s1_000451_03.jpg": ["Thumbs.db"],
+    }
+    assert report.splits["train"] == {"images": 3, "usable": 3, "people": 1, "ordered_pairs": 6}
+    assert json.loads((tmp_path / "out" / "report.json").read_text())["skipped"] == report.skipped
+    assert f"damaged or not a picture: 1: `{truncated}`" in (tmp_path / "out" / "report.md").read_text()
+    assert "skipped, no keypoints for it: 1" in report.summary()
+
+
+def test_a_picture_without_its_torso_is_kept_but_not_paired(market, tmp_path):
+    path = market / "market-annotation-test.csv"
+    half = standing(128, 64)
+    half[8] = float("nan")
+    names = sorted(file.name for file in (market / "bounding_box_test").iterdir())
+    path.write_text(format_keypoints_csv([(names[0], half), (names[1], standing(128, 64))]))
+    report = prepare_market1501(market, tmp_path / "out")
+    assert report.splits["test"] == {"images": 2, "usable": 1, "people": 1, "ordered_pairs": 0}
+    data = PreparedDataset(tmp_path / "out")
+    assert [data.records[i].name for i in data.usable("test")] == [names[1]]
+
+
+def test_query_pictures_belong_to_the_test_split(market, tmp_path):
+    name = "0010_c6s1_000001_00.jpg"
+    save_noise(market / "query" / name)
+    extra = tmp_path / "query.csv"
+    extra.write_text(format_keypoints_csv([(name, standing(128, 64))]))
+    tables = [market / "market-annotation-train.csv", market / "market-annotation-test.csv", extra]
+    prepare_market1501(market, tmp_path / "out", tables)
+    data = PreparedDataset(tmp_path / "out")
+    assert data.records[data.index_of(name)].split == "test"
+
+
+def test_wrong_folders_get_a_hint(market, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(Pg2Error, match=f"expected the folders .*give the folder above, {market}$"):
+        prepare_market1501(market / "bounding_box_train", out)
+    with pytest.raises(Pg2Error, match=f"give the folder below, {market}$"):
+        prepare_market1501(tmp_path, out)
+    with pytest.raises(Pg2Error, match="there is no folder"):
+        prepare_market1501(tmp_path / "nowhere", out)
+    with pytest.raises(Pg2Error, match="it is a file; unpack it and give the folder"):
+        prepare_market1501(market / "market-annotation-test.csv", out)
+    shutil.rmtree(market / "bounding_box_test")
+    with pytest.raises(Pg2Error, match="missing: bounding_box_test; found: bounding_box_train, market-anno"):
+        prepare_market1501(market, out)
+    assert not out.exists()
+
+
+def test_keypoint_options(market, tmp_path):
+    (market / "market-annotation-test.csv").unlink()
+    with pytest.raises(Pg2Error, match=r"lacks .*market-annotation-test\.csv.*--keypoints auto"):
+        prepare_market1501(market, tmp_path / "out")
+    with pytest.raises(Pg2Error, match="either auto or"):
+        prepare_market1501(market, tmp_path / "out", ["auto", market / "market-annotation-train.csv"])
+    report = prepare_market1501(market, tmp_path / "out", market / "market-annotation-train.csv")
+    assert len(report.skipped["no keypoints for it"]) == 2
+
+
+def test_nothing_usable_leaves_nothing_behind(market, tmp_path):
+    for name in ("train", "test"):
+        (market / f"market-annotation-{name}.csv").write_text(format_keypoints_csv([]))
+    with pytest.raises(Pg2Error, match=r"nothing to prepare.*skipped, no keypoints for it: 8"):
+        prepare_market1501(market, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [market]
+
+
+def test_run_again_does_nothing(market, tmp_path, contents):
+    out = tmp_path / "out"
+    first = prepare_market1501(market, out)
+    before = contents(out), out.stat().st_mtime_ns
+    again = prepare_market1501(market, out)
+    assert not first.already_prepared
+    assert again.already_prepared
+    assert again.summary() == "already prepared\n" + first.summary()
+    assert (contents(out), out.stat().st_mtime_ns) == before
+
+
+def test_other_inputs_or_a_foreign_folder_are_refused(market, tmp_path, contents):
+    out = tmp_path / "out"
+    prepare_market1501(market, out)
+    before = contents(out)
+    with pytest.raises(Pg2Error, match="other files or options"):
+        prepare_market1501(market, out, "auto", estimator=FakeEstimator())
+    save_noise(next((market / "bounding_box_train").iterdir()), seed=99)
+    with pytest.raises(Pg2Error, match="other files or options"):
+        prepare_market1501(market, out)
+    assert contents(out) == before
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "thesis.txt").write_text("mine")
+    with pytest.raises(Pg2Error, match="already exists and is not a prepared data set"):
+        prepare_market1501(market, home)
+    with pytest.raises(Pg2Error, match="lies inside"):
+        prepare_market1501(market, market / "out")
+    (tmp_path / "new.partial").mkdir()
+    (tmp_path / "new.partial" / "thesis.txt").write_text("mine")
+    with pytest.raises(Pg2Error, match=r"holds thesis\.txt"):
+        prepare_market1501(market, tmp_path / "new")
+    assert (tmp_path / "new.partial" / "thesis.txt").read_text() == "mine"
+    assert contents(home) == {"thesis.txt": b"mine"}
+
+
+def test_an_empty_folder_is_a_free_place(market, tmp_path):
+    (tmp_path / "out").mkdir()
+    prepare_market1501(market, tmp_path / "out")
+    assert len(PreparedDataset(tmp_path / "out")) == 8
+
+
+def test_disk_full(market, tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
+    with pytest.raises(Pg2Error, match="no space left on device"):
+        prepare_market1501(market, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [market]
+
+
+def test_automatic_keypoints_resume_where_they_stopped(market, tmp_path):
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    with pytest.raises(KeyboardInterrupt):
+        prepare_market1501(market, out, "auto", estimator=FakeEstimator(break_after=5))
+    assert not out.exists()
+    assert [file.name for file in partial.iterdir()] == ["journal.jsonl"]
+    # As a kill in the middle of a line leaves it: the fifth result is lost, four are kept.
+    journal = partial / "journal.jsonl"
+    journal.write_text(journal.read_text()[:-20])
+    with pytest.raises(KeyboardInterrupt):
+        prepare_market1501(market, out, "auto", estimator=FakeEstimator(break_after=2))
+    # A photo that changed in between is looked at again.
+    save_noise(sorted((market / "bounding_box_test").iterdir())[0], seed=1234)
+    estimator = FakeEstimator()
+    resumed = prepare_market1501(market, out, "auto", estimator=estimator)
+    assert estimator.calls == 8 - 4 - 2 + 1
+    assert not partial.exists()
+    straight = prepare_market1501(market, tmp_path / "straight", "auto", estimator=FakeEstimator())
+    assert resumed == straight
+    assert (out / "records.csv").read_bytes() == (tmp_path / "straight" / "records.csv").read_bytes()
+
+
+def test_the_disk_filling_up_loses_no_estimate(market, tmp_path, monkeypatch):
+    calls = 0
+    real = zipfile.ZipFile.writestr
+
+    def full_at_the_end(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_at_the_end)
+    with pytest.raises(Pg2Error, match="no space left"):
+        prepare_market1501(market, tmp_path / "out", "auto", estimator=FakeEstimator())
+    assert [file.name for file in (tmp_path / "out.partial").iterdir()] == ["journal.jsonl"]
+    estimator = FakeEstimator()
+    prepare_market1501(market, tmp_path / "out", "auto", estimator=estimator)
+    assert estimator.calls == 0
+
+
+def test_nobody_in_the_picture_is_remembered_too(market, tmp_path):
+    black = sorted((market / "bounding_box_train").iterdir())[0]
+    Image.new("RGB", (64, 128)).save(black)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_market1501(market, tmp_path / "out", "auto", estimator=FakeEstimator(break_after=5))
+    estimator = FakeEstimator()
+    report = prepare_market1501(market, tmp_path / "out", "auto", estimator=estimator)
+    assert estimator.calls == 3
+    assert report.skipped == {"no person found": [black.name]}
+
+
+@pytest.mark.skipif(not (SHARED / "data/market1501").is_dir(), reason="../shared/data/market1501 is not here")
+def test_counts_on_the_real_data(tmp_path):
+    report = prepare_market1501(SHARED / "data/market1501", tmp_path / "out")
+    assert report.splits == {
+        "train": {"images": 10_554, "usable": 9_877, "people": 595, "ordered_pairs": 222_004},
+        "test": {"images": 1_427, "usable": 1_346, "people": 100, "ordered_pairs": 20_846},
+    }
+    assert report.skipped == {}

@@ -1,0 +1,167 @@
+import csv
+import json
+import multiprocessing
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pg2.data.market1501 import prepare_market1501
+from pg2.data.prepared import FORMAT, PreparedDataset, Record, ordered_pairs
+from pg2.errors import Pg2Error
+
+
+@pytest.fixture
+def prepared(market, tmp_path):
+    out = tmp_path / "out"
+    prepare_market1501(market, out)
+    return out
+
+
+def edit_manifest(prepared: Path, **changes) -> None:
+    path = prepared / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_written_in_formats_anyone_can_read(prepared, market):
+    with zipfile.ZipFile(prepared / "images.zip") as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
+    with (prepared / "records.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["name"] for row in rows] == names
+    assert rows[0]["person"] == "0010"
+    assert rows[0]["nose_x"] == "32"
+    manifest = json.loads((prepared / "dataset.json").read_text())
+    assert manifest["format"] == FORMAT
+    assert manifest["frame"] == {"height": 128, "width": 64}
+    assert manifest["splits"]["train"] == {"images": 6, "usable": 6, "people": 2, "ordered_pairs": 12}
+    assert sorted(file.name for file in prepared.iterdir()) == [
+        "dataset.json", "images.zip", "records.csv", "report.json", "report.md"
+    ]  # fmt: skip
+
+
+def test_same_input_gives_same_bytes(prepared, market, tmp_path, contents):
+    prepare_market1501(market, tmp_path / "again")
+    assert contents(tmp_path / "again") == contents(prepared)
+
+
+def test_reading(prepared):
+    data = PreparedDataset(prepared)
+    assert (data.source, data.frame, len(data)) == ("market1501", (128, 64), 8)
+    assert data.keypoints.shape == (8, 18, 2)
+    assert data.keypoints.dtype == np.float32
+    assert data.image(0).shape == (128, 64, 3)
+    assert data.image(0).dtype == np.uint8
+    assert data.index_of(data.records[3].name) == 3
+    assert [data.records[i].split for i in data.usable("train")] == ["train"] * 6
+    data.verify()
+
+
+def test_unknown_names_are_refused(prepared):
+    data = PreparedDataset(prepared)
+    with pytest.raises(Pg2Error, match=r"out has no picture called .nobody\.jpg"):
+        data.index_of("nobody.jpg")
+    with pytest.raises(Pg2Error, match="train and test"):
+        data.usable("validation")
+
+
+def _sum(data: PreparedDataset) -> int:
+    return sum(int(data.image(i % len(data)).sum()) for i in range(200))
+
+
+def test_threads_and_worker_processes_read_the_same_pictures(prepared):
+    data = PreparedDataset(prepared)
+    alone = _sum(data)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(_sum, [data] * 4)) == [alone] * 4
+    # Spawned, so that the data set must also survive pickling.
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert pool.map(_sum, [data]) == [alone]
+
+
+def test_ordered_pairs_counts_both_orders_of_usable_pictures_per_person():
+    whole, headless = np.zeros((18, 2), np.float32), np.zeros((18, 2), np.float32)
+    headless[0] = np.nan
+    no_hip = whole.copy()
+    no_hip[8] = np.nan
+    rows = [
+        ("a", whole),
+        ("a", headless),
+        ("a", whole),
+        ("a", no_hip),
+        ("b", whole),
+        ("c", whole),
+        ("c", whole),
+    ]
+    records = [Record(str(i), person, "train", points) for i, (person, points) in enumerate(rows)]
+    assert ordered_pairs(records, "train") == 3 * 2 + 0 + 2 * 1
+    assert ordered_pairs(records, "test") == 0
+
+
+def test_absent_and_foreign(tmp_path):
+    with pytest.raises(Pg2Error, match=r"no prepared data set at .*pg2 prepare"):
+        PreparedDataset(tmp_path / "nowhere")
+    with pytest.raises(Pg2Error, match=r"not a prepared data set .*pg2 prepare"):
+        PreparedDataset(tmp_path)
+    (tmp_path / "dataset.json").write_text('{"name": "something else"}')
+    with pytest.raises(Pg2Error, match="not a prepared data set"):
+        PreparedDataset(tmp_path)
+    (tmp_path / "dataset.json").write_text("{")
+    with pytest.raises(Pg2Error, match="not valid JSON"):
+        PreparedDataset(tmp_path)
+
+
+def test_newer_format_says_upgrade(prepared):
+    edit_manifest(prepared, format=FORMAT + 1)
+    with pytest.raises(Pg2Error, match=r"newer pg2.*upgrade pg2"):
+        PreparedDataset(prepared)
+
+
+@pytest.mark.parametrize("change", [{"frame": None}, {"parts": {}}, {"format": "one"}, {"parts": 3}])
+def test_broken_manifest(prepared, change):
+    edit_manifest(prepared, **change)
+    with pytest.raises(Pg2Error, match="prepare"):
+        PreparedDataset(prepared)
+
+
+@pytest.mark.parametrize("part", ["images.zip", "records.csv"])
+def test_missing_or_truncated_part(prepared, part):
+    path = prepared / part
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(Pg2Error, match=f"damaged.*{part} has"):
+        PreparedDataset(prepared)
+    path.unlink()
+    with pytest.raises(Pg2Error, match=f"damaged.*{part} is missing"):
+        PreparedDataset(prepared)
+
+
+def test_changed_records_are_noticed_on_opening(prepared):
+    path = prepared / "records.csv"
+    path.write_text(path.read_text().replace("0007,", "0008,"))
+    with pytest.raises(Pg2Error, match=r"content of records\.csv"):
+        PreparedDataset(prepared)
+
+
+def test_a_changed_picture_is_noticed_when_read(prepared):
+    data = PreparedDataset(prepared)
+    path = prepared / "images.zip"
+    content = bytearray(path.read_bytes())
+    content[content.index(b"\xff\xd8\xff") + 50] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(Pg2Error, match=rf"{data.records[0].name} in images\.zip fails its checksum"):
+        data.image(0)
+    data.image(1)
+    with pytest.raises(Pg2Error, match=r"content of images\.zip"):
+        data.verify()
+
+
+def test_a_data_set_removed_while_open(prepared):
+    data = PreparedDataset(prepared)
+    (prepared / "images.zip").unlink()
+    with pytest.raises(Pg2Error, match="cannot read"):
+        data.image(0)
