@@ -90,7 +90,9 @@ def prepare_folder_command(
     raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
     out: Annotated[Path, typer.Argument(help="folder to make")],
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH that each person is cut to")] = "128x64",
-    test_share: Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")] = 0.0,
+    test_share: Annotated[
+        float, typer.Option(min=0, max=1, help="share of the people kept for testing")
+    ] = 0.0,
 ) -> None:
     """Prepare your own photos; the keypoints are found automatically."""
     from pg2.data.folder import prepare_folder

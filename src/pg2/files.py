@@ -36,7 +36,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays, so that writers that choose a format by it (Pillow) work unchanged.
         workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-        os.chmod(workspace, 0o755)
+        workspace.chmod(0o755)
         temporary = workspace
         new = workspace / path.name
         yield new
@@ -58,6 +58,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         ) from error
     finally:
         if temporary is not None:
+            # Interrupted between the two renames: the old content goes back.
+            if (temporary / "old").exists() and not path.exists():
+                (temporary / "old").replace(path)
             shutil.rmtree(temporary, ignore_errors=True)
 
 

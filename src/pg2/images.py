@@ -29,7 +29,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
-        grey = np.asarray(image, dtype=np.float64)
+        grey = np.nan_to_num(np.asarray(image, dtype=np.float32))
         top = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1.0)
         image = Image.fromarray(np.clip(grey / top * 255.0, 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:
@@ -84,7 +84,8 @@ def load_image(path: str | Path) -> Image8:
                     f"{path} is {width} x {height} pixels, too small to show a person; both sides must "
                     f"be at least {MIN_SIDE}"
                 )
-            if getattr(opened, "n_frames", 1) > 1:
+            # The further frames of an MPO, as many telephones write, are previews, no animation.
+            if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
                 warnings.warn(f"{path} is animated; its first frame is used", stacklevel=2)
             opened.load()
             return np.asarray(to_rgb(opened))

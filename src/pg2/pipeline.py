@@ -92,12 +92,13 @@ class Pipeline:
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
         """Upload the model to the Hugging Face hub. See `huggingface_hub`'s mixin."""
-        return self.model.push_to_hub(repo_id, **options)
+        return str(self.model.push_to_hub(repo_id, **options))
 
     @property
     def frame(self) -> tuple[int, int]:
         """(height, width) of the pictures that the model makes."""
-        return self.model.config.frame
+        frame: tuple[int, int] = self.model.config.frame
+        return frame
 
     @cached_property
     def estimator(self) -> PoseEstimator:
@@ -122,7 +123,10 @@ class Pipeline:
         device = next(self.model.parameters()).device
         with torch.inference_mode():
             output = self.model(source.to(device), heatmaps(keypoints.to(device), self.frame))
-            return PG2Output(*(None if tensor is None else tensor.float().cpu() for tensor in output))
+            image, coarse, difference = (None if part is None else part.float().cpu() for part in output)
+        assert image is not None
+        assert coarse is not None
+        return PG2Output(image, coarse, difference)
 
     def scored(self, source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
         """`run`, as the evaluation takes it: the picture of each stage by name."""
@@ -162,7 +166,9 @@ class Pipeline:
         Raises:
             Pg2Error: a file that is not what it should be, or a photo that shows nobody.
         """
-        return self.grid([photo], [pose], person=person, source_poses=source_pose and [source_pose])[0][0]
+        return self.grid(
+            [photo], [pose], person=person, source_poses=None if source_pose is None else [source_pose]
+        )[0][0]
 
     def grid(
         self,
@@ -181,7 +187,9 @@ class Pipeline:
             try:
                 found = source_poses[number] if source_poses else self.estimator.estimate(image, person)
             except Pg2Error as error:
-                raise Pg2Error(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+                raise Pg2Error(
+                    f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)
+                ) from error
             framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
             framed = framing.image(image)
             source = torch.from_numpy(framed.copy()).permute(2, 0, 1)[None] / 127.5 - 1.0

@@ -20,10 +20,16 @@ def save_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: Mapp
     """
     with atomic_path(path) as new:
         try:
-            save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, new, {**metadata})
+            save_file(
+                {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+                new,
+                {**metadata},
+            )
         except SafetensorError as error:
             # The library wraps the system's error; out of space is what it is in practice.
             raise OSError(errno.ENOSPC, str(error)) from error
+        # The library makes files that only their owner may read.
+        new.chmod(0o644)
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -31,10 +31,10 @@ STAGES = {"coarse": "stage I (coarse)", "refined": "stage II (refined)"}
 """The row of each picture that a `Generate` answers with."""
 
 PROTOCOLS = {
-    "ssim": "the protocol of the paper: scikit-image's structural_similarity on 8-bit RGB, 7x7 uniform windows, "
-    "sample covariance, data range 255, mean over the channels, whole frame with any borders it has",
-    "ssim_gaussian": "the protocol of later papers: 11x11 Gaussian windows (sigma 1.5), population covariance, "
-    "data range = maximum - minimum of the generated picture",
+    "ssim": "the protocol of the paper: scikit-image's structural_similarity on 8-bit RGB, 7x7 uniform "
+    "windows, sample covariance, data range 255, mean over the channels, whole frame with any borders it has",
+    "ssim_gaussian": "the protocol of later papers: 11x11 Gaussian windows (sigma 1.5), population "
+    "covariance, data range = maximum - minimum of the generated picture",
     "mask_ssim": "the paper's SSIM after both pictures are multiplied by the target's pose mask, mean over "
     "the whole frame with its black background",
     "mask_ssim_source": "the same with the source's pose mask, as the paper's released script has it",

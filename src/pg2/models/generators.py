@@ -1,5 +1,7 @@
 """G1 and G2 of the paper (section 3), at the exact sizes or compact: a setting, not a second model."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -30,7 +32,7 @@ class CoarseGenerator(nn.Module):
 
         self.stem = stem(3 + POSE_CHANNELS, h, config.unshuffle)
         self.encoder = nn.ModuleList(ConvBlock(w, w, shortcut=True) for w in widths)
-        self.downs = nn.ModuleList(down(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
         self.squeeze = nn.Linear(widths[-1] * cells, config.bottleneck)
         self.expand = nn.Linear(config.bottleneck, h * cells)
 
@@ -42,7 +44,9 @@ class CoarseGenerator(nn.Module):
             joined = entering + widths[level]
             inner = widths[level] if config.slim_decoder else joined
             self.reduce.append(
-                nn.Sequential(nn.Conv2d(joined, inner, 1), nn.ReLU()) if config.slim_decoder else nn.Identity()
+                nn.Sequential(nn.Conv2d(joined, inner, 1), nn.ReLU())
+                if config.slim_decoder
+                else nn.Identity()
             )
             self.decoder.append(ConvBlock(inner, inner, shortcut=True))
             if level > 0:

@@ -1,5 +1,6 @@
 """Photo -> pose: MoveNet, which ships with the package, made to see every person in a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +17,17 @@ from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
 
 WEIGHTS = Path(__file__).parents[1] / "weights" / "movenet_thunder.onnx"
 
-# Which of our 18 keypoints each of MoveNet's 17 is (COCO's order: nose, left eye, right eye, ...); it has no neck.
+# Which of our 18 keypoints each of MoveNet's 17 is (COCO's order: nose, left eye, ...); it has no neck.
 _COCO = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
 _NECK, _SHOULDERS = KEYPOINTS.index("neck"), [KEYPOINTS.index(f"{s}_shoulder") for s in ("right", "left")]
 
 _INPUT = 256  # pixels a side of the square that MoveNet sees
 _WORKING = 1280  # pixels of the longer side that a photo is shrunk to first: bounded time and memory
+
+_STRIPS_FROM = 1.2  # width against height from which a picture is searched in strips
+_ROOM = 0.15  # of the picture's height: narrower gaps beside people are not searched
+
+_Window = tuple[int, int, int, int]  # left, top, right, bottom in pixels; may reach beyond the picture
 
 # Scores of MoveNet, chosen by measurement (see tests/pose/test_estimate.py).
 _POINT_SCORE = 0.3  # a keypoint below is missing
@@ -90,6 +96,8 @@ class PoseEstimator:
         options.log_severity_level = 4
         options.intra_op_num_threads = threads or 0
         options.inter_op_num_threads = 1
+        # Idle threads sleep instead of spinning, so that the cores are free for the generator.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
@@ -129,13 +137,20 @@ class PoseEstimator:
         """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""
         small = shrink(image, _WORKING)
         height, width = small.shape[:2]
-        first = _distinct(self._look(small, *window) for window in _strips(height, width))
-        if not first:
-            first = _distinct(self._look(small, *window) for window in _squares(height, width))
-        found = _distinct(self._look(small, *_around(person.pose)) for person in first)
-        size = image.shape[:2]
-        poses = [_in_picture(person.pose, (height, width), (size[0], size[1])) for person in found]
+        found = self._people(small, _strips(height, width)) or self._people(small, _squares(height, width))
+        found = _distinct([*found, *self._people(small, _gaps(found, height, width))])
+        size = (image.shape[0], image.shape[1])
+        # Points guessed beyond the photo's edge are missing.
+        poses = [
+            Pose(person.pose.points, (height, width)).resize(size).crop(0, 0, size[1], size[0])
+            for person in found
+        ]
         return sorted(poses, key=lambda pose: pose.area, reverse=True)
+
+    def _people(self, image: Image8, windows: Sequence[_Window]) -> list[_Found]:
+        """The people in these windows, each looked at twice: roughly in the window, then close up."""
+        first = _distinct([self._look(image, *window) for window in windows])
+        return _distinct([self._look(image, *_around(person.pose)) for person in first])
 
     def _look(self, image: Image8, left: int, top: int, right: int, bottom: int) -> _Found:
         """Run MoveNet on a rectangle of the picture, letterboxed to a square."""
@@ -157,15 +172,19 @@ class PoseEstimator:
         return _Found(points, scores)
 
 
-def _strips(height: int, width: int) -> list[tuple[int, int, int, int]]:
+def _strips(height: int, width: int) -> list[_Window]:
     """The whole picture, and strips of its full height, half as wide as high, each overlapping the next."""
     strip = height // 2
     count = -(-(width - strip) // max(strip // 2, 1)) + 1
-    lefts = np.linspace(0, width - strip, count).round().astype(int).tolist() if width > 0.6 * height else []
+    lefts = (
+        np.linspace(0, width - strip, count).round().astype(int).tolist()
+        if width > _STRIPS_FROM * height
+        else []
+    )
     return [(0, 0, width, height), *((left, 0, left + strip, height) for left in lefts)]
 
 
-def _squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
+def _squares(height: int, width: int) -> list[_Window]:
     """Overlapping squares of half the longer side, where a small person fills more of the view."""
     side = -(-max(height, width) // 2)
     return [
@@ -175,7 +194,18 @@ def _squares(height: int, width: int) -> list[tuple[int, int, int, int]]:
     ]
 
 
-def _around(pose: Pose) -> tuple[int, int, int, int]:
+def _gaps(people: Sequence[_Found], height: int, width: int) -> list[_Window]:
+    """What is free beside the people found, at full height, where there is room for somebody more."""
+    windows, reached = [], 0
+    boxes = sorted(person.pose.box for person in people)
+    for left, right in [*((int(box[0]), int(box[2])) for box in boxes), (width, width)]:
+        if people and left - reached > _ROOM * height:
+            windows.append((reached, 0, left, height))
+        reached = max(reached, right)
+    return windows
+
+
+def _around(pose: Pose) -> _Window:
     """A square around a person, with room for limbs that the first look missed."""
     left, top, right, bottom = pose.box
     half = max(right - left, bottom - top, 16.0) * 0.625
@@ -185,17 +215,10 @@ def _around(pose: Pose) -> tuple[int, int, int, int]:
     return left, top, left + side, top + side
 
 
-def _distinct(looks: Any) -> list[_Found]:
+def _distinct(looks: Sequence[_Found]) -> list[_Found]:
     """The people among what was seen, each once: of two sights of one person the more certain one."""
     people: list[_Found] = []
     for sight in sorted((s for s in looks if s.is_person), key=lambda s: s.certainty, reverse=True):
         if not any(sight.same_person(person) for person in people):
             people.append(sight)
     return people
-
-
-def _in_picture(pose: Pose, small: tuple[int, int], size: tuple[int, int]) -> Pose:
-    """From the working picture to the photo; points guessed beyond the photo's edge are missing."""
-    scale = (size[1] / small[1], size[0] / small[0])
-    moved = pose.affine(scale, (scale[0] / 2 - 0.5, scale[1] / 2 - 0.5), size)
-    return moved.crop(0, 0, size[1], size[0])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from pg2.images import Image8
+from pg2.images import Image8, shrink
 from pg2.pose.keypoints import Pose
 
 # How far the picture reaches beyond the outermost keypoints, as fractions of their height: the eyes and
@@ -76,14 +76,13 @@ class Framing:
         inside = image[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
         sx, sy = self.scale
         # A huge picture is shrunk before it is padded, so that padding never multiplies its memory.
-        shrink = min(1.0, 4 * max(sx, sy))
+        factor = min(1.0, 4 * max(sx, sy))
         pads = [max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)]
         box = np.array([self.left - left, self.top - top, self.right - left, self.bottom - top])
-        if shrink < 1.0:
-            small = (max(round(inside.shape[1] * shrink), 1), max(round(inside.shape[0] * shrink), 1))
-            inside = np.asarray(Image.fromarray(inside).resize(small, Image.Resampling.BOX, reducing_gap=2))
-            pads = [round(pad * shrink) for pad in pads]
-            box *= shrink
+        if factor < 1.0:
+            inside = shrink(inside, max(round(max(inside.shape[:2]) * factor), 1))
+            pads = [round(pad * factor) for pad in pads]
+            box *= factor
         padded = np.pad(inside, ((pads[0], pads[1]), (pads[2], pads[3]), (0, 0)), mode="edge")
         box = np.clip(box, 0, [padded.shape[1], padded.shape[0]] * 2)
         if padded.shape[:2] == self.frame and np.allclose(box, (0, 0, self.frame[1], self.frame[0])):

@@ -134,6 +134,18 @@ class Pose:
         size = self.size and (round(self.size[0] * factor), round(self.size[1] * factor))
         return Pose((self.points + 0.5) * factor - 0.5, size)
 
+    def resize(self, size: tuple[int, int]) -> "Pose":
+        """The pose in its picture stretched to `size` (height, width).
+
+        Raises:
+            Pg2Error: the size of its picture is not known.
+        """
+        if self.size is None:
+            raise Pg2Error("to resize a pose, the size of its picture must be known")
+        x, y = size[1] / self.size[1], size[0] / self.size[0]
+        # Keypoints count pixel centres from 0: hence the halves.
+        return self.affine((x, y), (x / 2 - 0.5, y / 2 - 0.5), size)
+
     def to_openpose(self) -> dict[str, Any]:
         """As an OpenPose JSON document of one person, 18 points (COCO); missing ones are 0, 0, 0."""
         flat = [

@@ -19,7 +19,10 @@ FORMAT = 1
 
 def _random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:
     kind, keys, *rest = np.random.get_state(legacy=True)
-    tensors = {"random/torch": torch.get_rng_state(), "random/numpy": torch.from_numpy(np.array(keys, np.int64))}
+    tensors = {
+        "random/torch": torch.get_rng_state(),
+        "random/numpy": torch.from_numpy(np.array(keys, np.int64)),
+    }
     return tensors, {"python": random.getstate(), "numpy": [kind, *rest]}
 
 
@@ -32,7 +35,10 @@ def _restore_random_state(tensors: Mapping[str, Tensor], described: Mapping[str,
 
 
 def save_checkpoint(
-    path: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, Optimizer], progress: Mapping[str, Any]
+    path: Path,
+    modules: Mapping[str, nn.Module],
+    optimisers: Mapping[str, Optimizer],
+    progress: Mapping[str, Any],
 ) -> None:
     """Write modules, optimisers, random states and `progress` (JSON values) as one file, atomically.
 

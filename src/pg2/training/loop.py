@@ -56,8 +56,6 @@ def _average(decay: float) -> Callable[[Any, Any, Any], None]:
     return update
 
 
-
-
 def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list[tuple[int, int]]]:
     """Training pairs, and the fixed validation pairs of people who are kept out of training.
 
@@ -79,8 +77,8 @@ def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list
         )
     candidates = Pairs([names[index] for index in validation], validation)
     count = min(recipe.data.validation_pairs, len(candidates))
-    chosen = generator.choice(len(candidates), count, replace=False) if count else []
-    return pairs, [candidates[int(number)] for number in chosen]
+    chosen = generator.choice(len(candidates), count, replace=False).tolist() if count else []
+    return pairs, [candidates[number] for number in chosen]
 
 
 class _Validation:
@@ -92,7 +90,8 @@ class _Validation:
     @staticmethod
     def _batch(data: PreparedDataset, pairs: list[tuple[int, int]]) -> Batch:
         images = [
-            torch.from_numpy(np.stack([data.image(pair[side]) for pair in pairs])).permute(0, 3, 1, 2) for side in (0, 1)
+            torch.from_numpy(np.stack([data.image(pair[side]) for pair in pairs])).permute(0, 3, 1, 2)
+            for side in (0, 1)
         ]
         poses = [torch.from_numpy(data.keypoints[[pair[side] for pair in pairs]]) for side in (0, 1)]
         return Batch(images[0], images[1], poses[0], poses[1])
@@ -130,27 +129,33 @@ class _StageRun:
     """One stage of one run: its state, and how it is saved, taken up and exported."""
 
     def __init__(
-        self, name: str, stage: StageConfig, objective: Objective, model: PG2, folder: Path, accelerator: "Accelerator"
+        self,
+        name: str,
+        stage: StageConfig,
+        objective: Objective,
+        model: PG2,
+        folder: Path,
+        accelerator: "Accelerator",
     ) -> None:
         self.name, self.stage, self.objective, self.model = name, stage, objective, model
         self.folder, self.accelerator = folder, accelerator
         self.modules = dict(objective.networks)
-        generator = self.modules["generator"]
         self.average: AveragedModel | None = None
         if stage.ema:
+            # An averaged copy of a wrapped module would carry the wrapper: copy first, wrap afterwards.
+            generator = _placed(self.modules["generator"], accelerator)
             self.average = AveragedModel(generator, multi_avg_fn=_average(stage.ema))
             self.average.requires_grad_(False)
-            # An averaged copy of a wrapped module would carry the wrapper: copy first, wrap afterwards.
-            self.average.to(accelerator.device)
         self.optimisers = {
             phase: torch.optim.Adam(network.parameters(), objective.learning_rate(phase), betas=stage.betas)
             for phase, network in objective.networks.items()
         }
         for phase in objective.phases:
-            network = objective.networks[phase].to(accelerator.device, memory_format=torch.channels_last)
-            objective.networks[phase], self.optimisers[phase] = accelerator.prepare(network, self.optimisers[phase])
+            objective.networks[phase], self.optimisers[phase] = accelerator.prepare(
+                _placed(objective.networks[phase], accelerator), self.optimisers[phase]
+            )
         if objective.frozen is not None:
-            objective.frozen.to(accelerator.device, memory_format=torch.channels_last)
+            _placed(objective.frozen, accelerator)
         self.step, self.seconds, self.best = 0, 0.0, math.nan
 
     @property
@@ -166,7 +171,9 @@ class _StageRun:
         return {**self.modules, **({} if self.average is None else {"average": self.average})}
 
     def _raw_optimisers(self) -> dict[str, torch.optim.Optimizer]:
-        return {name: getattr(optimiser, "optimizer", optimiser) for name, optimiser in self.optimisers.items()}
+        return {
+            name: getattr(optimiser, "optimizer", optimiser) for name, optimiser in self.optimisers.items()
+        }
 
     def resume(self) -> None:
         """Take up the last checkpoint, if there is one."""
@@ -207,13 +214,14 @@ class _StageRun:
         values: dict[str, float] = {}
         with self.accelerator.autocast():
             ready = self.objective.prepare(batch.to(self.accelerator.device))
+            image = self.objective.generate(ready)
         for phase in self.objective.phases:
             optimiser = self.optimisers[phase]
             for group in optimiser.param_groups:
                 group["lr"] = self.objective.learning_rate(phase) * factor
             judge = self.modules.get("discriminator") if phase == "generator" else None
             with _frozen(judge), self.accelerator.autocast():
-                terms = self.objective.terms(phase, ready, judge)
+                terms = self.objective.terms(phase, ready, image, self.step, judge)
                 total = torch.stack(list(terms.values())).sum()
                 values |= {name: float(term.detach()) for name, term in terms.items()}
                 if not torch.isfinite(total):
@@ -246,6 +254,11 @@ class _frozen(AbstractContextManager[None]):  # noqa: N801
             parameter.requires_grad_(True)
 
 
+def _placed(module: nn.Module, accelerator: "Accelerator") -> nn.Module:
+    module.to(accelerator.device)
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
 def _initialise(module: nn.Module) -> None:
     """Xavier-uniform weights and zero biases, as the released graph has, for a generator."""
     for part in module.modules():
@@ -260,8 +273,11 @@ def _initialise(module: nn.Module) -> None:
 def _accelerator(recipe: Recipe) -> "Accelerator":
     try:
         from accelerate import Accelerator
+        from accelerate.state import AcceleratorState
     except ImportError as error:
         raise Pg2Error('training needs the extra "train": pip install "pg2[train]"') from error
+    # The library keeps the precision of the first run in a process; a second run may want another.
+    AcceleratorState._reset_state()
     return Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
 
 
@@ -304,6 +320,8 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
             f"{recipe.model.frame[0]}x{recipe.model.frame[1]}"
         )
     accelerator = _accelerator(recipe)
+    from accelerate.utils import set_seed
+
     for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
         if stage is not None and stage.batch % accelerator.num_processes:
             raise Pg2Error(
@@ -317,16 +335,18 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
 
     pairs, held_out = split_validation(data, recipe)
     validation = _Validation(data, held_out, 32) if held_out else None
-    torch.manual_seed(recipe.seed)
+    set_seed(recipe.seed)
     model = PG2(recipe.model)
     _initialise(model)
-    console.print(f"{len(pairs):,} training pairs, {len(held_out)} validation pairs of people kept out of training")
+    console.print(
+        f"{len(pairs):,} training pairs, {len(held_out)} validation pairs of people kept out of training"
+    )
     final = run / "coarse" / "model"
     for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
         if stage is None:
             continue
         # A stage's own seed makes its start independent of what ran before it in this process.
-        torch.manual_seed(recipe.seed + (name == "refined"))
+        set_seed(recipe.seed + (name == "refined"))
         objective = Objective(model, stage, refined=name == "refined")
         state = _StageRun(name, stage, objective, model, run / name, accelerator)
         state.resume()
@@ -399,14 +419,20 @@ def _run_stage(state: _StageRun, loader: Loader, validation: _Validation | None,
                         writer.add_scalar(f"{state.name}/{name}", value, state.step)
                 sums, window, last = {}, state.step, now
             if validation is not None and (state.step % stage.validate_every == 0 or ended):
+                paused = time.monotonic()
                 _validate(state, validation, writer, console)
-                last = time.monotonic()
+                last += time.monotonic() - paused
+            if ended:
+                # Before the last checkpoint: killed in between, the run makes both again.
+                state.export(state.folder / "model")
             if state.step % stage.save_every == 0 or ended:
                 state.save()
 
 
 @torch.no_grad()
-def _validate(state: _StageRun, validation: _Validation, writer: "SummaryWriter | None", console: Console) -> None:
+def _validate(
+    state: _StageRun, validation: _Validation, writer: "SummaryWriter | None", console: Console
+) -> None:
     # Every process could validate; one is enough, and the others wait at their next gradient exchange.
     if not state.accelerator.is_main_process:
         return

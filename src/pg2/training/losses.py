@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +18,25 @@ def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1
         weight: 1 is the paper's; 0 is plain L1.
     """
     return ((generated - target).abs() * (1.0 + weight * mask)).mean()
+
+
+def ssim_loss(generated: Tensor, target: Tensor) -> Tensor:
+    """1 - SSIM by the paper's protocol (section 4.2), mean over the batch; not part of the paper's losses.
+
+    The same as `pg2.metrics.ssim`, which is written for exactness, here in float32 for speed.
+
+    Args:
+        generated, target: image [B, 3, H, W] in [-1, 1].
+    """
+    moments = torch.cat((generated, target, generated**2 + target**2, generated * target), 1)
+    mean_a, mean_b, square, product = F.avg_pool2d(moments, 7, stride=1).chunk(4, 1)
+    c1, c2, sample = (0.01 * 2) ** 2, (0.03 * 2) ** 2, 49 / 48
+    means = mean_a * mean_b
+    # C1 stands for pictures from 0: shifted to [-1, 1], the means are shifted back.
+    luminance_a, luminance_b = mean_a + 1, mean_b + 1
+    luminance = (2 * luminance_a * luminance_b + c1) / (luminance_a**2 + luminance_b**2 + c1)
+    structure = (2 * sample * (product - means) + c2) / (sample * (square - mean_a**2 - mean_b**2) + c2)
+    return 1 - (luminance * structure).mean()
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:

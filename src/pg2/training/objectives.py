@@ -9,7 +9,7 @@ from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
 from pg2.models.pg2 import PG2
 from pg2.pose.render import heatmaps, pose_mask
-from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
+from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, ssim_loss
 from pg2.training.recipe import StageConfig
 
 Terms = dict[str, Tensor]
@@ -69,59 +69,60 @@ class Objective:
         """The stage's image [B, 3, H, W], by the trained generator or another one (such as its average)."""
         generator = self.networks["generator"] if generator is None else generator
         if self.refined:
-            return ready["coarse"] + generator(ready["coarse"], ready["source"]).float()
+            difference: Tensor = generator(ready["coarse"], ready["source"]).float()
+            return ready["coarse"] + difference
         image: Tensor = generator(ready["source"], ready["pose"]).float()
         return image
 
-    def terms(self, phase: str, ready: Mapping[str, Tensor], discriminator: nn.Module | None = None) -> Terms:
+    def terms(
+        self,
+        phase: str,
+        ready: Mapping[str, Tensor],
+        image: Tensor,
+        step: int,
+        discriminator: nn.Module | None = None,
+    ) -> Terms:
         """Named loss terms of a phase; their sum is its loss.
 
         Args:
             phase: one of `phases`.
             ready: what `prepare` gave.
+            image: what `generate` gave, with its graph; one image serves both phases of a step.
+            step: 0, 1, ... of the stage; some terms join later.
             discriminator: judges in the generator's phase, in place of the trained wrapper of it.
         """
+        adversarial = self.stage.adversarial
         if phase == "discriminator":
-            assert self.stage.adversarial is not None
-            with torch.no_grad():
-                image = self.generate(ready)
-            real, fake = self._judge(self.networks["discriminator"], ready, image, with_real=True)
-            return {"d": discriminator_loss(real, fake, self.stage.adversarial.loss)}
-        image = self.generate(ready)
+            assert adversarial is not None
+            real, fake = self._judge(self.networks["discriminator"], ready, image.detach(), with_real=True)
+            return {"d": discriminator_loss(real, fake, adversarial.loss)}
         l1 = masked_l1(image, ready["target"], ready["mask"], self.stage.mask_weight)
         terms = {"l1": self.stage.l1_weight * l1}
-        adversarial = self.stage.adversarial
+        if self.stage.ssim_weight and step >= self.stage.ssim_after:
+            terms["ssim"] = self.stage.ssim_weight * ssim_loss(image, ready["target"])
         if adversarial is not None:
             judge = discriminator or self.networks["discriminator"]
             # Batch norm ties a picture's logit to its batch: the generator is judged in D's own mixture.
             mixed = adversarial.discriminator.norm == "batch"
-            _, fake = self._judge(judge, ready, image, with_real=mixed, sources=mixed)
+            _, fake = self._judge(judge, ready, image, with_real=mixed)
             terms["adversarial"] = adversarial.weight * generator_loss(fake, adversarial.loss)
         return terms
 
     def _judge(
-        self,
-        discriminator: nn.Module,
-        ready: Mapping[str, Tensor],
-        image: Tensor,
-        with_real: bool,
-        sources: bool = True,
+        self, discriminator: nn.Module, ready: Mapping[str, Tensor], image: Tensor, with_real: bool
     ) -> tuple[Tensor, Tensor]:
         """Logits of (real, fake) in one forward pass, as the released code does (it matters to batch norm).
 
-        In triplet mode the source itself counts as a fake for D, when `sources`; the generator's own
-        logits are those of `image` alone.
+        In triplet mode the source itself counts as a fake beside the generated image, but only for D:
+        the generator's own logits are those of `image` alone.
         """
         assert self.stage.adversarial is not None
         source, target, count = ready["source"], ready["target"], len(image)
+        parts = [image, target, source] if with_real else [image]
         if self.stage.adversarial.pairing == "pair":
-            parts = [torch.cat((source, image), 1)]
-            if with_real:
-                parts.append(torch.cat((source, target), 1))
-        else:
-            parts = [image] + ([target] if with_real else []) + ([source] if sources else [])
+            parts = [torch.cat((source, part), 1) for part in parts[:2]]
         logits = discriminator(torch.cat(parts)).float()
-        fake, real, rest = logits[:count], logits[count : 2 * count], logits[2 * count :]
+        fake, real, source_logits = logits[:count], logits[count : 2 * count], logits[2 * count :]
         if image.requires_grad:
             return real, fake
-        return real, torch.cat((fake, rest))
+        return real, torch.cat((fake, source_logits))

@@ -41,6 +41,8 @@ class StageConfig(Settings):
     )
     mask_weight: float = Field(1.0, ge=0, description="of the pose mask in the L1 loss; 0: plain L1")
     l1_weight: float = Field(1.0, ge=0, description="lambda: of the L1 loss beside the adversarial one")
+    ssim_weight: float = Field(0.0, ge=0, description="of 1 - SSIM beside the L1 loss; the paper has none")
+    ssim_after: int = Field(0, ge=0, description="steps before that term joins")
     adversarial: AdversarialConfig | None = None
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")
     best_by: Literal["ssim", "mask_ssim", "l1"] | None = Field(

@@ -1,0 +1,203 @@
+"""Scoring a model over pairs: rows, masks, errors, agreement with scikit-image on real pairs."""
+
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from pg2 import metrics
+from pg2.errors import Pg2Error
+from pg2.evaluation.protocol import COPY, PROTOCOLS, evaluate, pair_indices, pictures_of
+from pg2.images import Image8, load_image
+from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
+from pg2.pose.render import pose_mask
+from pg2.sheets import to_uint8
+
+MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
+
+PAIRS = [("0.jpg", "1.jpg"), ("1.jpg", "0.jpg"), ("2.jpg", "3.jpg"), ("3.jpg", "1.jpg"), ("4.jpg", "0.jpg")]
+
+
+class FakeData:
+    """The interface of `PreparedDataset`, in memory."""
+
+    def __init__(self, pictures: dict[str, Image8], keypoints: np.ndarray) -> None:
+        self.frame = next(iter(pictures.values())).shape[:2]
+        self.records = [SimpleNamespace(name=name) for name in pictures]
+        self.keypoints = keypoints
+        self.decoded: Counter[int] = Counter()
+        self._pictures = list(pictures.values())
+
+    def image(self, index: int) -> Image8:
+        self.decoded[index] += 1
+        return self._pictures[index]
+
+    def index_of(self, name: str) -> int:
+        for index, record in enumerate(self.records):
+            if record.name == name:
+                return index
+        raise Pg2Error(f"no {name}")
+
+
+@pytest.fixture
+def data() -> FakeData:
+    rng = np.random.default_rng(0)
+    pictures = {f"{i}.jpg": rng.integers(0, 256, (32, 16, 3), dtype=np.uint8) for i in range(5)}
+    keypoints = rng.uniform((0, 0), (16, 32), (5, 18, 2)).astype(np.float32)
+    keypoints[:, 12:] = np.nan
+    return FakeData(pictures, keypoints)
+
+
+def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+    assert source.min() >= -1
+    assert source.max() <= 1
+    assert keypoints.shape == (len(source), 18, 2)
+    coarse = source * 0.5
+    # Depends on the target's pose, and leaves [-1, 1].
+    return {"coarse": coarse, "refined": coarse + keypoints.nansum((1, 2)).sin().view(-1, 1, 1, 1)}
+
+
+def stacked(data: FakeData, side: int) -> Tensor:
+    pictures = [data.image(data.index_of(pair[side])) for pair in PAIRS]
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+
+
+def test_every_score_of_every_row(data: FakeData) -> None:
+    found = evaluate(two_stages, data, PAIRS, batch=2, progress=False)  # type: ignore[arg-type]
+    assert list(found.rows) == [COPY, "stage I (coarse)", "stage II (refined)"]
+    source, target = stacked(data, 0), stacked(data, 1)
+    indices = torch.tensor(pair_indices(data, PAIRS))  # type: ignore[arg-type]
+    keypoints = torch.from_numpy(data.keypoints)
+    masks = [pose_mask(keypoints[indices[:, side]], (32, 16)) for side in (0, 1)]
+    outputs = two_stages(source / 127.5 - 1, keypoints[indices[:, 1]])
+    pictures = [source, to_uint8(outputs["coarse"]), to_uint8(outputs["refined"])]
+    for (row, scores), picture in zip(found.rows.items(), pictures, strict=True):
+        expected = {
+            "ssim": metrics.ssim(picture, target),
+            "ssim_gaussian": metrics.ssim_gaussian(picture, target),
+            "mask_ssim": metrics.ssim(picture * masks[1], target * masks[1]),
+            "mask_ssim_source": metrics.ssim(picture * masks[0], target * masks[0]),
+            "psnr": metrics.psnr(picture, target),
+            "l1": metrics.l1(picture, target),
+            "sharpness": metrics.sharpness(picture),
+        }
+        assert scores.keys() == expected.keys() == PROTOCOLS.keys()
+        for score, values in expected.items():
+            torch.testing.assert_close(scores[score], values, msg=f"{row}, {score}")
+    torch.testing.assert_close(found.target_sharpness, metrics.sharpness(target))
+
+
+def test_the_size_of_a_batch_changes_nothing_and_pictures_are_decoded_once(data: FakeData) -> None:
+    together = evaluate(two_stages, data, PAIRS, batch=100, progress=False)  # type: ignore[arg-type]
+    data.decoded.clear()
+    alone = evaluate(two_stages, data, PAIRS, batch=1, progress=False)  # type: ignore[arg-type]
+    assert set(data.decoded.values()) == {1}
+    for row, scores in together.rows.items():
+        for score, values in scores.items():
+            torch.testing.assert_close(alone.rows[row][score], values)
+
+
+def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:
+    targets = iter(stacked(data, 1).split(2))
+    found = evaluate(
+        lambda source, keypoints: {"coarse": next(targets) / 127.5 - 1},
+        data,  # type: ignore[arg-type]
+        PAIRS,
+        batch=2,
+        progress=False,
+    )
+    assert list(found.rows) == [COPY, "stage I (coarse)"]
+    means = {score: found.estimate("stage I (coarse)", score).mean for score in PROTOCOLS}
+    perfect = dict.fromkeys(PROTOCOLS, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}
+    assert means == pytest.approx(perfect)
+
+
+def test_estimates(data: FakeData) -> None:
+    found = evaluate(two_stages, data, PAIRS, progress=False)  # type: ignore[arg-type]
+    values = found.rows[COPY]["l1"].numpy()
+    mean, half_width = found.estimate(COPY, "l1")
+    assert mean == pytest.approx(values.mean())
+    assert half_width == pytest.approx(1.96 * values.std(ddof=1) / 5**0.5)
+    ratio, spread = found.estimate("stage I (coarse)", "sharpness")
+    sharp = found.rows["stage I (coarse)"]["sharpness"]
+    assert ratio == pytest.approx(float(sharp.mean() / found.target_sharpness.mean()))
+    assert 0 < spread < 1
+
+
+def test_a_limit_takes_the_first_pairs(data: FakeData) -> None:
+    whole = evaluate(two_stages, data, PAIRS, progress=False)  # type: ignore[arg-type]
+    first = evaluate(two_stages, data, PAIRS, limit=2, progress=False)  # type: ignore[arg-type]
+    assert first.pairs == PAIRS[:2]
+    torch.testing.assert_close(first.rows[COPY]["ssim"], whole.rows[COPY]["ssim"][:2])
+
+
+@pytest.mark.parametrize(("pairs", "limit"), [([], None), (PAIRS, 0), (PAIRS, -3)])
+def test_nothing_to_evaluate(data: FakeData, pairs: list[tuple[str, str]], limit: int | None) -> None:
+    with pytest.raises(Pg2Error, match=r"no pair|at least 1"):
+        evaluate(two_stages, data, pairs, limit=limit)  # type: ignore[arg-type]
+
+
+def test_pairs_of_unknown_pictures_are_counted_and_the_first_is_named(data: FakeData) -> None:
+    pairs = [*PAIRS, ("0.jpg", "lost.jpg"), ("gone.jpg", "lost.jpg")]
+    words = r"lacks 2 of the 7 pictures .* \(2 of 7 pairs\), the first of them lost\.jpg"
+    with pytest.raises(Pg2Error, match=words):
+        evaluate(two_stages, data, pairs)  # type: ignore[arg-type]
+
+
+def test_a_broken_model_is_named(data: FakeData) -> None:
+    def broken(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+        refined = source.clone()
+        refined[2, 0, 5, 5] = torch.nan
+        return {"coarse": source, "refined": refined}
+
+    with pytest.raises(Pg2Error, match=r"refined picture for the source 2\.jpg is not finite"):
+        evaluate(broken, data, PAIRS, progress=False)  # type: ignore[arg-type]
+
+
+def test_pictures_of_a_few_pairs(data: FakeData) -> None:
+    pictures = pictures_of(two_stages, data, PAIRS)  # type: ignore[arg-type]
+    assert list(pictures) == ["source", "target", "coarse", "refined"]
+    assert torch.equal(to_uint8(pictures["source"]), stacked(data, 0))
+    assert torch.equal(to_uint8(pictures["target"]), stacked(data, 1))
+    torch.testing.assert_close(pictures["coarse"], pictures["source"] * 0.5)
+
+
+@pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
+def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
+    # Every 42nd pair, so that many people are among the 300.
+    pairs = read_pairs_csv(MARKET / "market-pairs-test.csv")[::42][:300]
+    points = read_keypoints_csv(MARKET / "market-annotation-test.csv")
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    data = FakeData(
+        {name: load_image(MARKET / "bounding_box_test" / name) for name in names},
+        np.stack([points[name] for name in names]),
+    )
+    found = evaluate(lambda source, keypoints: {}, data, pairs, progress=False)  # type: ignore[arg-type]
+    assert list(found.rows) == [COPY]
+    for number, (source, target) in enumerate(pairs):
+        a, b = (data.image(data.index_of(name)) for name in (source, target))
+        mask = pose_mask(torch.from_numpy(points[target])[None], (128, 64))[0].permute(1, 2, 0).numpy()
+        mask = mask.astype(np.uint8)
+        expected = {
+            "ssim": structural_similarity(a, b, channel_axis=-1, data_range=255),
+            "mask_ssim": structural_similarity(a * mask, b * mask, channel_axis=-1, data_range=255),
+            "ssim_gaussian": structural_similarity(
+                b,
+                a,
+                channel_axis=-1,
+                gaussian_weights=True,
+                sigma=1.5,
+                use_sample_covariance=False,
+                data_range=int(a.max()) - int(a.min()),
+            ),
+        }
+        scores = {score: float(found.rows[COPY][score][number]) for score in expected}
+        assert scores == pytest.approx(expected, abs=1e-6)
+    # Over all 12,800 pairs: 0.1381 and 0.7390.
+    assert found.estimate(COPY, "ssim").mean == pytest.approx(0.138, abs=0.01)
+    assert found.estimate(COPY, "mask_ssim").mean == pytest.approx(0.739, abs=0.01)

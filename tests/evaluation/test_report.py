@@ -1,0 +1,191 @@
+"""The written report: complete, atomic, readable by machines; and never over someone's files."""
+
+import csv
+import errno
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from pg2.errors import Pg2Error
+from pg2.evaluation import report
+from pg2.evaluation.protocol import COPY, PROTOCOLS, Evaluation, evaluate
+from pg2.evaluation.report import FILES, check_place, examples, markdown, write_report
+from pg2.images import load_image
+
+RNG = np.random.default_rng(0)
+COUNT = 20
+
+
+class Data:
+    """The interface of `PreparedDataset`, in memory; picture i is of the flat grey 10 i plus noise."""
+
+    frame = (32, 16)
+    records = tuple(SimpleNamespace(name=f"{i}.jpg") for i in range(COUNT))
+    keypoints = RNG.uniform((0, 0), (16, 32), (COUNT, 18, 2)).astype(np.float32)
+
+    def image(self, index: int) -> np.ndarray:
+        noise = np.random.default_rng(index).integers(0, 50, (*self.frame, 3))
+        return (noise + 10 * index).astype(np.uint8)
+
+    def index_of(self, name: str) -> int:
+        return int(name.removesuffix(".jpg"))
+
+
+DATA: Any = Data()
+
+
+def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+    return {"coarse": source * 0.5, "refined": source * 0.8}
+
+
+def one_stage(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+    return {"coarse": source * 0.5}
+
+
+def evaluated(count: int = COUNT, generate: Any = two_stages) -> Evaluation:
+    pairs = [(f"{i}.jpg", f"{i * 7 % COUNT}.jpg") for i in range(count)]
+    return evaluate(generate, DATA, pairs, progress=False)
+
+
+def write(out: Path, evaluation: Evaluation, generate: Any = two_stages) -> None:
+    write_report(
+        out,
+        evaluation,
+        generate,
+        DATA,
+        model="toy",
+        data_name="fake",
+        seed=7,
+        command="pg2 evaluate toy fake",
+    )
+
+
+def test_a_report_has_its_four_files_and_their_content(tmp_path: Path) -> None:
+    found = evaluated()
+    write(tmp_path / "deep" / "out", found)
+    out = tmp_path / "deep" / "out"
+    assert sorted(file.name for file in out.iterdir()) == sorted(FILES)
+    assert [file.name for file in out.parent.iterdir()] == ["out"]
+
+    document = json.loads((out / "scores.json").read_text())
+    assert list(document["rows"]) == [COPY, "stage I (coarse)", "stage II (refined)"]
+    for row, scores in document["rows"].items():
+        for score in PROTOCOLS:
+            mean, half_width = found.estimate(row, score)
+            assert scores[score] == pytest.approx({"mean": mean, "half_width": half_width})
+    assert document["pairs"] == COUNT
+    assert document["frame"] == [32, 16]
+    assert (document["model"], document["data"], document["seed"]) == ("toy", "fake", 7)
+    assert document["command"] == "pg2 evaluate toy fake"
+    assert document["versions"]["torch"] == torch.__version__
+    assert document["protocols"].keys() == PROTOCOLS.keys()
+
+    with (out / "pairs.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert len(lines) == 3 * COUNT
+    last = lines[-1]
+    assert (last["from"], last["to"], last["row"]) == (*found.pairs[-1], "stage II (refined)")
+    assert float(last["mask_ssim"]) == pytest.approx(
+        float(found.rows["stage II (refined)"]["mask_ssim"][-1]), abs=1e-6
+    )
+
+    text = (out / "scores.md").read_text()
+    mean, half_width = found.estimate(COPY, "ssim")
+    assert f"| {COPY} | {mean:.3f} ± {half_width:.3f} |" in text
+    assert "pg2 evaluate toy fake" in text
+    assert all(words in text for words in PROTOCOLS.values())
+    assert load_image(out / "grid.png").shape[2] == 3
+
+
+def test_every_line_of_the_table_has_as_many_cells() -> None:
+    table = [line for line in markdown(evaluated(), "toy", "fake").splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 3
+    assert {line.count("|") for line in table} == {len(PROTOCOLS) + 2}
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_few_pairs_make_a_report_too(tmp_path: Path, count: int) -> None:
+    write(tmp_path / "out", evaluated(count))
+    document = json.loads((tmp_path / "out" / "scores.json").read_text())
+    half_width = document["rows"][COPY]["ssim"]["half_width"]
+    assert (half_width is None) == (count == 1)
+    assert ("±" in (tmp_path / "out" / "scores.md").read_text().split("\n\n")[1]) == (count > 1)
+
+
+def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = evaluated()
+    sheets: list[tuple[list[Any], list[str], list[str]]] = []
+    real = report.grid
+
+    def spy(rows: list[Any], columns: list[str], labels: list[str]) -> np.ndarray:
+        sheets.append((rows, columns, labels))
+        return real(rows, columns, labels)
+
+    monkeypatch.setattr(report, "grid", spy)
+    sheet = examples(found, two_stages, DATA)
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[1] > sheet.shape[0]
+    shown = [[float(label.split("\n")[1]) for label in labels] for _, _, labels in sheets]
+    ranked = sorted(found.rows["stage II (refined)"]["mask_ssim"].tolist(), reverse=True)
+    assert shown == [
+        pytest.approx(ranked[:6], abs=5e-4),
+        pytest.approx(ranked[7:13], abs=5e-4),
+        pytest.approx(ranked[-6:], abs=5e-4),
+    ]
+    assert sheets[0][2][0].startswith("best 1\n")
+    assert sheets[2][2][-1].startswith("worst 6\n")
+    # What stands in a row belongs together.
+    rows, columns, _ = sheets[2]
+    assert [label.replace("\n", " ") for label in columns] == [
+        "source", "target pose", "target", "coarse", "difference map", "refined"
+    ]  # fmt: skip
+    worst = int(found.rows["stage II (refined)"]["mask_ssim"].argmin())
+    source, target = (DATA.image(DATA.index_of(name)) for name in found.pairs[worst])
+    assert np.array_equal(rows[-1][0], source)
+    assert np.array_equal(rows[-1][2], target)
+    coarse, difference, refined = (rows[-1][column].astype(float) for column in (3, 4, 5))
+    assert np.abs(coarse + (difference - 127.5) - refined).max() <= 2
+
+
+def test_a_model_of_one_stage_has_no_difference_map(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[list[str]] = []
+    real = report.grid
+    monkeypatch.setattr(report, "grid", lambda r, c, n: (seen.append(c), real(r, c, n))[1])
+    examples(evaluated(6, one_stage), one_stage, DATA)
+    assert seen[0] == ["source", "target\npose", "target", "coarse"]
+
+
+def test_an_earlier_report_is_replaced_and_anything_else_refused(tmp_path: Path) -> None:
+    out, found = tmp_path / "out", evaluated(3)
+    write(out, found)
+    write(out, evaluated(4))
+    assert json.loads((out / "scores.json").read_text())["pairs"] == 4
+    (out / "thesis.tex").write_text("mine")
+    with pytest.raises(Pg2Error, match=r"holds thesis\.tex"):
+        write(out, found)
+    assert (out / "thesis.tex").read_text() == "mine"
+    with pytest.raises(Pg2Error, match="is a file"):
+        check_place(out / "thesis.tex")
+    assert check_place(tmp_path / "new") == (tmp_path / "new").resolve()
+
+
+def test_a_full_disk_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    write(out, evaluated(3))
+    before = {file.name: file.read_bytes() for file in out.iterdir()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    with pytest.raises(Pg2Error, match="no space left"):
+        write(out, evaluated(4))
+    assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]

@@ -1,0 +1,109 @@
+"""The exact networks by their parameter counts; the compact family; shapes and gradients."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+from pg2.models.generators import CoarseGenerator, RefineGenerator
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def test_exact_g1_has_the_parameters_of_the_released_graph() -> None:
+    with torch.device("meta"):
+        assert count(CoarseGenerator(CoarseConfig(width=128, blocks=5), (128, 64))) == 70_795_075
+
+
+def test_exact_g2_has_the_parameters_of_the_released_graph() -> None:
+    with torch.device("meta"):
+        assert count(RefineGenerator(RefineConfig(width=128, blocks=3))) == 6_058_883
+
+
+def test_exact_networks_at_256() -> None:
+    """Counted by hand from the paper's description: six levels, and every skip of G2 reused."""
+    with torch.device("meta"):
+        g1 = CoarseGenerator(CoarseConfig(width=128, blocks=6), (256, 256))
+        image = torch.empty(1, 3, 256, 256)
+        assert g1(image, torch.empty(1, 18, 256, 256)).shape == image.shape
+        assert g1.smallest == (8, 8)
+        assert (g1.squeeze.in_features, g1.squeeze.out_features) == (8 * 8 * 768, 64)
+        h = 128
+
+        def conv(a: int, b: int, k: int = 3) -> int:
+            return a * b * k * k + b
+
+        encoder = conv(21, h) + sum(2 * conv(h * i, h * i) for i in range(1, 7))
+        encoder += sum(conv(h * i, h * (i + 1)) for i in range(1, 6))
+        dense = 64 * 768 * 64 + 64 + 64 * 128 * 64 + 128 * 64
+        joined = [h + 6 * h] + [2 * h * i for i in (5, 4, 3, 2, 1)]
+        decoder = sum(2 * conv(c, c) for c in joined)
+        decoder += sum(conv(c, h * i, 1) for c, i in zip(joined, (5, 4, 3, 2, 1), strict=False))
+        assert count(g1) == encoder + dense + decoder + conv(2 * h, 3)
+
+        g2 = RefineGenerator(RefineConfig(width=128, blocks=4, shallow_skip=True))
+        assert g2(image, image).shape == image.shape
+
+
+compact = [
+    CoarseConfig(width=8, blocks=3, unshuffle=2, slim_decoder=True),
+    CoarseConfig(width=8, blocks=2, unshuffle=4),
+    CoarseConfig(width=8, blocks=4, slim_decoder=True),
+    CoarseConfig(width=8, blocks=1),
+]
+
+
+@pytest.mark.parametrize("config", compact)
+def test_every_parameter_of_g1_gets_a_gradient(config: CoarseConfig) -> None:
+    torch.manual_seed(0)
+    model = CoarseGenerator(config, (32, 16))
+    image = model(torch.randn(2, 3, 32, 16), torch.randn(2, 18, 32, 16))
+    assert image.shape == (2, 3, 32, 16)
+    image.square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize("shallow_skip", [False, True])
+@pytest.mark.parametrize("unshuffle", [1, 2])
+def test_every_parameter_of_g2_gets_a_gradient(shallow_skip: bool, unshuffle: int) -> None:
+    torch.manual_seed(0)
+    model = RefineGenerator(RefineConfig(width=8, blocks=2, unshuffle=unshuffle, shallow_skip=shallow_skip))
+    difference = model(torch.randn(2, 3, 32, 16), torch.randn(2, 3, 32, 16))
+    assert difference.shape == (2, 3, 32, 16)
+    difference.square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+def test_the_bottleneck_reaches_every_place() -> None:
+    """The paper's reason for it: a corner of the input moves the far corner of the output."""
+    torch.manual_seed(0)
+    model = CoarseGenerator(CoarseConfig(width=8, blocks=2), (64, 32))
+    source = torch.zeros(1, 3, 64, 32, requires_grad=True)
+    model(source, torch.zeros(1, 18, 64, 32))[0, :, -1, -1].sum().backward()
+    assert source.grad is not None
+    assert source.grad[0, :, 0, 0].any()
+
+
+def test_zero_start_gives_a_difference_map_of_zeros() -> None:
+    image = torch.randn(1, 3, 32, 16)
+    assert not RefineGenerator(RefineConfig(width=8, blocks=2, zero_start=True))(image, image).any()
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"frame": (100, 64)}, "must divide by 16"),
+        ({"frame": (128, 64), "coarse": {"blocks": 8}}, "must divide by 128"),
+        ({"frame": (16, 8), "coarse": {"blocks": 2}, "refine": {"unshuffle": 4}}, "refine"),
+    ],
+)
+def test_a_frame_that_does_not_divide_is_refused(values: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ModelConfig.model_validate(values)

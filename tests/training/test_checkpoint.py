@@ -1,0 +1,80 @@
+"""Checkpoints: complete, atomic, and refused when they are not ours."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from pg2.errors import Pg2Error
+from pg2.training.checkpoint import load_checkpoint, save_checkpoint
+
+
+def trained(seed: int) -> tuple[nn.Module, torch.optim.Adam]:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    optimiser = torch.optim.Adam(module.parameters(), 0.1, betas=(0.5, 0.999))
+    step(module, optimiser)
+    return module, optimiser
+
+
+def step(module: nn.Module, optimiser: torch.optim.Adam) -> None:
+    module(torch.randn(5, 3)).square().sum().backward()
+    optimiser.step()
+    optimiser.zero_grad()
+
+
+def test_training_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    module, optimiser = trained(0)
+    random.seed(3)
+    np.random.seed(4)
+    save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, {"step": 7})
+    expected_draws = random.random(), np.random.rand(), torch.rand(1).item()
+    torch.manual_seed(9)
+    step(module, optimiser)
+
+    other, other_optimiser = trained(1)
+    assert load_checkpoint(tmp_path / "c", {"m": other}, {"o": other_optimiser}) == {"step": 7}
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected_draws
+    torch.manual_seed(9)
+    step(other, other_optimiser)
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, other.state_dict()[name]), name
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, optimiser = trained(0)
+    save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, {"step": 1})
+    before = (tmp_path / "c").read_bytes()
+
+    def full(_: object, path: Path, *__: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pg2.tensors.save_file", full)
+    with pytest.raises(Pg2Error, match="no space left on device"):
+        save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, {"step": 2})
+    assert (tmp_path / "c").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["c"]
+
+
+def test_files_that_are_no_checkpoint_of_this(tmp_path: Path) -> None:
+    module, optimiser = trained(0)
+    path = tmp_path / "c"
+    with pytest.raises(Pg2Error, match="is missing"):
+        load_checkpoint(path, {"m": module}, {})
+    path.write_bytes(b"not a checkpoint")
+    with pytest.raises(Pg2Error, match="damaged or truncated"):
+        load_checkpoint(path, {"m": module}, {})
+    save_file({"a": torch.zeros(1)}, path)
+    with pytest.raises(Pg2Error, match="not a checkpoint of this run"):
+        load_checkpoint(path, {"m": module}, {})
+    save_checkpoint(path, {"m": nn.Linear(9, 9)}, {}, {})
+    with pytest.raises(Pg2Error, match="not a checkpoint of this run"):
+        load_checkpoint(path, {"m": module}, {})
+    save_file({"a": torch.zeros(1)}, path, {"checkpoint": '{"format": 99}'})
+    with pytest.raises(Pg2Error, match="newer pg2"):
+        load_checkpoint(path, {"m": module}, {"o": optimiser})

@@ -1,0 +1,212 @@
+"""The loop: a whole small run, resuming bit for bit after a real kill, two processes, and bad input."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.models.pg2 import PG2
+from pg2.tensors import load_tensors
+from pg2.training.loop import learning_rate_factor, split_validation, train
+from pg2.training.recipe import StageConfig, load_recipe
+
+QUIET = Console(quiet=True)
+
+
+def tensors_of(run: Path) -> dict[str, torch.Tensor]:
+    """Everything that training changes: both checkpoints and the exported model."""
+    found = {}
+    for file in ("coarse/checkpoint", "refined/checkpoint", "coarse/best/model", "refined/model/model"):
+        tensors, metadata = load_tensors(run / f"{file}.safetensors")
+        found |= {f"{file}:{name}": tensor for name, tensor in tensors.items()}
+        if "checkpoint" in metadata:
+            about = json.loads(metadata["checkpoint"])
+            del about["progress"]["seconds"]
+            found[f"{file}:about"] = torch.tensor(list(json.dumps(about, sort_keys=True).encode()))
+    return found
+
+
+def assert_same(one: Path, other: Path) -> None:
+    first, second = tensors_of(one), tensors_of(other)
+    assert first.keys() == second.keys()
+    for name, tensor in first.items():
+        assert torch.equal(tensor, second[name]), name
+
+
+@pytest.fixture(scope="module")
+def finished(tiny: PreparedDataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An uninterrupted run of the debug recipe."""
+    run = tmp_path_factory.mktemp("run") / "whole"
+    train(load_recipe("debug"), tiny, run, QUIET)
+    return run
+
+
+def test_a_run_leaves_models_samples_and_logs(finished: Path, tiny: PreparedDataset) -> None:
+    for stage in ("coarse", "refined"):
+        assert list((finished / stage / "samples").glob("*.png"))
+        assert list((finished / stage / "log").glob("events.*"))
+    coarse = PG2.from_pretrained(finished / "coarse/model")
+    both = PG2.from_pretrained(finished / "refined/model")
+    assert coarse.refine is None
+    assert both.refine is not None
+    for name, value in coarse.coarse.state_dict().items():
+        assert torch.equal(value, both.coarse.state_dict()[name]), "stage I is frozen in stage II"
+    assert PG2.from_pretrained(finished / "coarse/best").refine is None
+    assert load_recipe(finished / "recipe.yaml") == load_recipe("debug")
+
+
+def test_training_learns(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """Stage I on flat colours: the loss must fall by much more than noise."""
+    recipe = load_recipe("debug", ["coarse.steps=60", "coarse.log_every=10", "refined.steps=1"])
+    train(recipe, tiny, tmp_path / "run", QUIET)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "run/coarse/log"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("coarse/l1")]
+    assert len(losses) == 6
+    assert losses[-1] < 0.7 * losses[0]
+    assert events.Tags()["images"] == ["coarse/samples"]
+
+
+def test_the_same_command_again_changes_nothing(finished: Path, tiny: PreparedDataset) -> None:
+    before = {file: file.stat().st_mtime_ns for file in finished.rglob("*.safetensors")}
+    train(load_recipe("debug"), tiny, finished, QUIET)
+    assert {file: file.stat().st_mtime_ns for file in finished.rglob("*.safetensors")} == before
+
+
+def test_killed_and_resumed_equals_uninterrupted(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    """kill -9 in both stages, once right after the first checkpoint and then whenever it falls."""
+    run = tmp_path / "killed"
+    command = [sys.executable, "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    kills = 0
+    for stage in ("coarse", "refined"):
+        checkpoint = run / stage / "checkpoint.safetensors"
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        deadline = time.monotonic() + 120
+        while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert checkpoint.exists()
+        kills += process.returncode == -signal.SIGKILL
+    assert kills == 2
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert_same(finished, run)
+
+
+def test_a_longer_run_goes_on_from_a_finished_one(tiny: PreparedDataset, tmp_path: Path) -> None:
+    short = load_recipe("debug", ["coarse.steps=4", "refined.steps=2", "coarse.decay=0"])
+    longer = load_recipe("debug", ["coarse.steps=4", "refined.steps=6", "coarse.decay=0"])
+    train(short, tiny, tmp_path / "a", QUIET)
+    train(longer, tiny, tmp_path / "a", QUIET)
+    train(longer, tiny, tmp_path / "b", QUIET)
+    one, other = (PG2.from_pretrained(tmp_path / run / "refined/model").state_dict() for run in "ab")
+    for name, value in one.items():
+        assert torch.equal(value, other[name]), name
+
+
+def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """gloo on the CPU: each takes half of every batch, so the weights agree with one process's."""
+    recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
+    # Batch norm sees half batches when there are two processes: spectral norm does not care.
+    recipe += ["refined.adversarial.discriminator.norm=spectral"]
+    settings = [argument for override in recipe for argument in ("--set", override)]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    run = tmp_path / "two"
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
+    command += [f"--master-port={port}", "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    ended = subprocess.run(
+        [*command, *settings], env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+    assert ended.returncode == 0, ended.stderr
+    train(load_recipe("debug", recipe), tiny, tmp_path / "one", QUIET)
+    one, two = (PG2.from_pretrained(tmp_path / run / "refined/model").state_dict() for run in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, atol=2e-3, rtol=0, msg=name)
+
+
+def test_bf16_trains(tiny: PreparedDataset, tmp_path: Path) -> None:
+    recipe = load_recipe("debug", ["precision=bf16", "coarse.steps=3", "refined.steps=2"])
+    train(recipe, tiny, tmp_path / "run", QUIET)
+    for value in PG2.from_pretrained(tmp_path / "run/refined/model").state_dict().values():
+        assert torch.isfinite(value).all()
+
+
+def test_one_stage_with_an_adversary(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """The G1+D row of Table 1."""
+    settings = ["model.refine=null", "refined=null", "coarse.steps=3", "coarse.adversarial.loss=bce"]
+    settings += ["coarse.adversarial.discriminator={width: 8, layers: 2}"]
+    model = train(load_recipe("debug", settings), tiny, tmp_path / "run", QUIET)
+    assert model == tmp_path / "run/coarse/model"
+    _, metadata = load_tensors(tmp_path / "run/coarse/checkpoint.safetensors")
+    assert set(json.loads(metadata["checkpoint"])["groups"]) == {"generator", "discriminator"}
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tiny: PreparedDataset, tmp_path: Path) -> None:
+    with pytest.raises(Pg2Error, match=r"stopped at step \d+: the loss is not finite \(l1 = "):
+        train(load_recipe("debug", ["coarse.lr=1e30", "coarse.warmup=0"]), tiny, tmp_path / "run", QUIET)
+    assert not (tmp_path / "run/coarse/model").exists()
+
+
+def test_runs_that_do_not_fit(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
+        train(load_recipe("debug", ["seed=1"]), tiny, finished, QUIET)
+    with pytest.raises(Pg2Error, match="holds pictures of 32x16, the recipe's frame is 128x64"):
+        train(load_recipe("fast/market1501"), tiny, tmp_path / "a", QUIET)
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/thesis.txt").write_text("precious")
+    with pytest.raises(Pg2Error, match="not a training run"):
+        train(load_recipe("debug"), tiny, tmp_path / "b", QUIET)
+    with pytest.raises(Pg2Error, match="no training pairs"):
+        train(load_recipe("debug", ["data.validation_people=6"]), tiny, tmp_path / "c", QUIET)
+
+
+def test_a_damaged_run_recipe_is_named(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    values = yaml.safe_load((finished / "recipe.yaml").read_text())
+    values["sed"] = 1
+    (run / "recipe.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(Pg2Error, match='did you mean "seed"'):
+        train(load_recipe("debug"), tiny, run, QUIET)
+
+
+def test_validation_people_are_not_trained_on(tiny: PreparedDataset) -> None:
+    recipe = load_recipe("debug", ["data.validation_people=2", "data.validation_pairs=100"])
+    pairs, held_out = split_validation(tiny, recipe)
+
+    def people(chosen: list[tuple[int, int]]) -> set[str]:
+        return {tiny.records[index].person for pair in chosen for index in pair}
+
+    training = people([pairs[number] for number in range(len(pairs))])
+    assert len(people(held_out)) == 2
+    assert len(training) == 4
+    assert not training & people(held_out)
+    assert {tiny.records[i].split for pair in held_out for i in pair} == {"train"}
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    stage = StageConfig(steps=100, warmup=10, decay=0.5)
+    factors = [learning_rate_factor(step, stage) for step in range(100)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:51] == [1.0] * 42
+    assert factors[75] == pytest.approx(0.5)
+    assert 0 < factors[99] < 0.03
+    assert learning_rate_factor(99, StageConfig(steps=100)) == 1.0

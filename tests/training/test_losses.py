@@ -1,0 +1,38 @@
+"""Loss terms against their equations."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pg2.metrics import ssim
+from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, ssim_loss
+
+
+def test_masked_l1_counts_the_body_twice() -> None:
+    generated, target = torch.zeros(1, 3, 2, 2), torch.ones(1, 3, 2, 2)
+    mask = torch.tensor([[1.0, 0.0], [0.0, 0.0]]).view(1, 1, 2, 2)
+    assert masked_l1(generated, target, mask).item() == pytest.approx(5 / 4)
+    assert masked_l1(generated, target, mask, 0.0).item() == pytest.approx(1.0)
+
+
+def test_bce_is_the_papers() -> None:
+    real, fake = torch.randn(8, 1), torch.randn(8, 1)
+    bce = F.binary_cross_entropy_with_logits
+    expected = bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake))
+    torch.testing.assert_close(discriminator_loss(real, fake, "bce"), expected)
+    torch.testing.assert_close(generator_loss(fake, "bce"), bce(fake, torch.ones_like(fake)))
+
+
+def test_hinge_rests_when_d_is_sure() -> None:
+    sure = torch.full((4, 1), 2.0)
+    assert discriminator_loss(sure, -sure, "hinge").item() == 0.0
+    assert discriminator_loss(-sure, sure, "hinge").item() == 6.0
+    assert generator_loss(sure, "hinge").item() == -2.0
+
+
+def test_ssim_loss_is_one_minus_the_metric() -> None:
+    torch.manual_seed(0)
+    a = F.avg_pool2d(torch.rand(3, 3, 32, 24), 5, 1, 2)
+    b = (a + 0.1 * torch.randn_like(a)).clamp(0, 1)
+    loss = ssim_loss(a * 2 - 1, b * 2 - 1).item()
+    assert loss == pytest.approx(1 - ssim(a * 255, b * 255).mean().item(), abs=1e-5)

@@ -1,0 +1,112 @@
+"""Objectives: the terms by hand, and who gets gradients from which phase."""
+
+import pytest
+import torch
+
+from pg2.data.loader import Batch
+from pg2.models.config import ModelConfig
+from pg2.models.pg2 import PG2
+from pg2.pose.render import heatmaps, pose_mask
+from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
+from pg2.training.objectives import Objective
+from pg2.training.recipe import StageConfig
+
+MODEL = {
+    "frame": (32, 16),
+    "coarse": {"width": 8, "blocks": 2, "bottleneck": 8},
+    "refine": {"width": 8, "blocks": 2},
+}
+ADVERSARY = {"discriminator": {"width": 8, "layers": 2}}
+
+
+def made(stage: dict[str, object], refined: bool) -> tuple[Objective, PG2, Batch]:
+    torch.manual_seed(0)
+    model = PG2(ModelConfig.model_validate(MODEL))
+    batch = Batch(
+        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
+        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
+        torch.rand(4, 18, 2) * 15,
+        torch.rand(4, 18, 2) * 15,
+    )
+    return Objective(model, StageConfig.model_validate({"steps": 1, **stage}), refined), model, batch
+
+
+@pytest.mark.parametrize("refined", [False, True])
+@pytest.mark.parametrize("pairing", [None, "pair", "triplet"])
+@pytest.mark.parametrize("norm", ["batch", "spectral"])
+def test_each_phase_gives_gradients_to_exactly_its_module(
+    refined: bool, pairing: str | None, norm: str
+) -> None:
+    adversary = pairing and {"pairing": pairing, "discriminator": {**ADVERSARY["discriminator"], "norm": norm}}
+    objective, model, batch = made({"adversarial": adversary}, refined)
+    assert objective.phases == (("discriminator", "generator") if pairing else ("generator",))
+    ready = objective.prepare(batch)
+    image = objective.generate(ready)
+    modules = {"coarse": model.coarse, "refine": model.refine, **objective.networks}
+    for phase in objective.phases:
+        judge = objective.networks.get("discriminator") if phase == "generator" else None
+        if judge is not None:
+            judge.requires_grad_(False)
+        torch.stack(list(objective.terms(phase, ready, image, 0, judge).values())).sum().backward()
+        for name, module in modules.items():
+            assert module is not None
+            touched = [p.grad is not None and bool(p.grad.any()) for p in module.parameters()]
+            if module is objective.networks[phase]:
+                assert all(touched), (phase, name)
+            else:
+                assert not any(touched), (phase, name)
+        for module in modules.values():
+            assert module is not None
+            module.zero_grad(set_to_none=True)
+
+
+def test_stage_one_is_the_pose_mask_loss() -> None:
+    objective, model, batch = made({"mask_weight": 1.0}, refined=False)
+    ready = objective.prepare(batch)
+    source, target = batch.source / 127.5 - 1, batch.target / 127.5 - 1
+    made_image = model.coarse(source, heatmaps(batch.target_keypoints, (32, 16)))
+    expected = masked_l1(made_image, target, pose_mask(batch.target_keypoints, (32, 16)))
+    terms = objective.terms("generator", ready, objective.generate(ready), 0)
+    assert set(terms) == {"l1"}
+    torch.testing.assert_close(terms["l1"], expected)
+
+
+def test_stage_two_judges_pairs_and_adds_lambda_times_l1() -> None:
+    objective, model, batch = made({"l1_weight": 10, "adversarial": ADVERSARY}, refined=True)
+    ready = objective.prepare(batch)
+    image = objective.generate(ready)
+    d = objective.networks["discriminator"]
+    source, target = ready["source"], ready["target"]
+    assert model.refine is not None
+    torch.testing.assert_close(image, ready["coarse"] + model.refine(ready["coarse"], source))
+    logits = d(torch.cat((torch.cat((source, image.detach()), 1), torch.cat((source, target), 1))))
+    expected = discriminator_loss(logits[4:], logits[:4], "bce")
+    torch.testing.assert_close(objective.terms("discriminator", ready, image, 0)["d"], expected)
+    terms = objective.terms("generator", ready, image, 0)
+    torch.testing.assert_close(terms["adversarial"], generator_loss(logits[:4], "bce"))
+    torch.testing.assert_close(terms["l1"], 10 * masked_l1(image, target, ready["mask"]))
+
+
+def test_triplets_count_the_source_as_a_fake() -> None:
+    objective, _, batch = made({"adversarial": {**ADVERSARY, "pairing": "triplet"}}, refined=True)
+    ready = objective.prepare(batch)
+    image = objective.generate(ready)
+    logits = objective.networks["discriminator"](torch.cat((image.detach(), ready["target"], ready["source"])))
+    expected = discriminator_loss(logits[4:8], torch.cat((logits[:4], logits[8:])), "bce")
+    torch.testing.assert_close(objective.terms("discriminator", ready, image, 0)["d"], expected)
+    terms = objective.terms("generator", ready, image, 0)
+    torch.testing.assert_close(terms["adversarial"], generator_loss(logits[:4], "bce"))
+
+
+def test_the_ssim_term_joins_when_it_is_due() -> None:
+    objective, _, batch = made({"ssim_weight": 0.5, "ssim_after": 3}, refined=False)
+    ready = objective.prepare(batch)
+    image = objective.generate(ready)
+    assert "ssim" not in objective.terms("generator", ready, image, 2)
+    assert objective.terms("generator", ready, image, 3)["ssim"].item() > 0
+
+
+def test_d_may_have_a_learning_rate_of_its_own() -> None:
+    objective, *_ = made({"lr": 0.1, "adversarial": {**ADVERSARY, "lr": 0.2}}, refined=True)
+    assert objective.learning_rate("generator") == 0.1
+    assert objective.learning_rate("discriminator") == 0.2
