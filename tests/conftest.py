@@ -1,7 +1,6 @@
 """What tests of several packages share: a tiny data set that trains in seconds."""
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest

@@ -64,8 +64,8 @@ def pose(
     elif not photos:
         raise Pg2Error("give photos to find poses on, or --list for the poses that come with pg2")
     else:
-        for written in pose_photos(photos, out, person):
-            print(written)
+        for keypoints, overlay in pose_photos(photos, out, person):
+            print(keypoints, overlay)
 
 
 @prepare.command("market1501")

@@ -1,5 +1,6 @@
 """Reading anybody's picture into plain RGB, with a clear sentence for what is not one."""
 
+import struct
 import warnings
 from pathlib import Path
 
@@ -97,6 +98,6 @@ def load_image(path: str | Path) -> Image8:
         raise Pg2Error(
             f"{path} has far more than {MAX_PIXELS // 1_000_000} megapixels; shrink it first"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
-        # Pillow raises any of the three for truncated or corrupt content.
+    except (OSError, EOFError, SyntaxError, ValueError, LookupError, RuntimeError, struct.error) as error:
+        # Pillow's readers raise any of these for truncated or corrupt content.
         raise Pg2Error(f"{path} is damaged or truncated and cannot be decoded ({error})") from error

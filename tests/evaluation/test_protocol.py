@@ -169,8 +169,8 @@ def test_pictures_of_a_few_pairs(data: FakeData) -> None:
 
 @pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
 def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
-    # Every 42nd pair, so that many people are among the 300.
-    pairs = read_pairs_csv(MARKET / "market-pairs-test.csv")[::42][:300]
+    everything = read_pairs_csv(MARKET / "market-pairs-test.csv")
+    pairs = [everything[i] for i in np.random.default_rng(0).choice(len(everything), 300, replace=False)]
     points = read_keypoints_csv(MARKET / "market-annotation-test.csv")
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
     data = FakeData(
@@ -179,7 +179,7 @@ def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
     )
     found = evaluate(lambda source, keypoints: {}, data, pairs, progress=False)  # type: ignore[arg-type]
     assert list(found.rows) == [COPY]
-    for number, (source, target) in enumerate(pairs):
+    for number, (source, target) in enumerate(pairs[:60]):
         a, b = (data.image(data.index_of(name)) for name in (source, target))
         mask = pose_mask(torch.from_numpy(points[target])[None], (128, 64))[0].permute(1, 2, 0).numpy()
         mask = mask.astype(np.uint8)
@@ -198,6 +198,6 @@ def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
         }
         scores = {score: float(found.rows[COPY][score][number]) for score in expected}
         assert scores == pytest.approx(expected, abs=1e-6)
-    # Over all 12,800 pairs: 0.1381 and 0.7390.
-    assert found.estimate(COPY, "ssim").mean == pytest.approx(0.138, abs=0.01)
-    assert found.estimate(COPY, "mask_ssim").mean == pytest.approx(0.739, abs=0.01)
+    # The means over all 12,800 pairs are 0.1381 and 0.7390; 0.015 is four standard errors of 300 pairs.
+    assert found.estimate(COPY, "ssim").mean == pytest.approx(0.1381, abs=0.015)
+    assert found.estimate(COPY, "mask_ssim").mean == pytest.approx(0.7390, abs=0.015)

@@ -86,7 +86,9 @@ def test_the_same_command_again_changes_nothing(finished: Path, tiny: PreparedDa
     assert {file: file.stat().st_mtime_ns for file in finished.rglob("*.safetensors")} == before
 
 
-def test_killed_and_resumed_equals_uninterrupted(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+def test_killed_and_resumed_equals_uninterrupted(
+    finished: Path, tiny: PreparedDataset, tmp_path: Path
+) -> None:
     """kill -9 in both stages, once right after the first checkpoint and then whenever it falls."""
     run = tmp_path / "killed"
     command = [sys.executable, "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]

@@ -37,7 +37,10 @@ def made(stage: dict[str, object], refined: bool) -> tuple[Objective, PG2, Batch
 def test_each_phase_gives_gradients_to_exactly_its_module(
     refined: bool, pairing: str | None, norm: str
 ) -> None:
-    adversary = pairing and {"pairing": pairing, "discriminator": {**ADVERSARY["discriminator"], "norm": norm}}
+    adversary = pairing and {
+        "pairing": pairing,
+        "discriminator": {**ADVERSARY["discriminator"], "norm": norm},
+    }
     objective, model, batch = made({"adversarial": adversary}, refined)
     assert objective.phases == (("discriminator", "generator") if pairing else ("generator",))
     ready = objective.prepare(batch)
@@ -91,7 +94,9 @@ def test_triplets_count_the_source_as_a_fake() -> None:
     objective, _, batch = made({"adversarial": {**ADVERSARY, "pairing": "triplet"}}, refined=True)
     ready = objective.prepare(batch)
     image = objective.generate(ready)
-    logits = objective.networks["discriminator"](torch.cat((image.detach(), ready["target"], ready["source"])))
+    logits = objective.networks["discriminator"](
+        torch.cat((image.detach(), ready["target"], ready["source"]))
+    )
     expected = discriminator_loss(logits[4:8], torch.cat((logits[:4], logits[8:])), "bce")
     torch.testing.assert_close(objective.terms("discriminator", ready, image, 0)["d"], expected)
     terms = objective.terms("generator", ready, image, 0)

@@ -81,4 +81,6 @@ def test_only_reporting_and_length_may_change(tmp_path: Path) -> None:
 
 def test_a_recipe_survives_yaml() -> None:
     recipe = load_recipe("fast/market1501")
-    assert type(recipe).model_validate(yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json")))) == recipe
+    assert (
+        type(recipe).model_validate(yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json")))) == recipe
+    )

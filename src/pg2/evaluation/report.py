@@ -104,7 +104,7 @@ def write_report(
         write_json(new / "scores.json", document)
         write_text(new / "scores.md", markdown(evaluation, model, data_name, command))
         _write_pairs(new / "pairs.csv", evaluation)
-        Image.fromarray(picture).save(new / "grid.png", optimize=True)
+        Image.fromarray(picture).save(new / "grid.png")
 
 
 def _numbers(evaluation: Evaluation, row: str) -> dict[str, Any]:

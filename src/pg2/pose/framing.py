@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from pg2.errors import Pg2Error
 from pg2.images import Image8, shrink
 from pg2.pose.keypoints import Pose
 
@@ -39,7 +40,7 @@ class Framing:
         pictures are framed by their owners. `size` None: the picture's size is not known (a bare pose).
 
         Raises:
-            Pg2Error: the pose has no keypoint.
+            Pg2Error: the pose has no keypoint, or lies outside the picture.
         """
         aspect = frame[1] / frame[0]
         if size is not None and abs(size[1] / size[0] / aspect - 1) <= _SAME_ASPECT:
@@ -51,6 +52,10 @@ class Framing:
         high = max(bottom - top, (right - left) / aspect)
         x, y = (left + right) / 2, (top + bottom) / 2
         half_width, half_height = high * aspect / 2, high / 2
+        if size is not None and not (
+            -half_width < x < size[1] + half_width and -half_height < y < size[0] + half_height
+        ):
+            raise Pg2Error(f"the pose lies outside its picture of {size[1]} x {size[0]} pixels")
         return cls(x - half_width, y - half_height, x + half_width, y + half_height, size or frame, frame)
 
     @property
@@ -78,7 +83,7 @@ class Framing:
         # A huge picture is shrunk before it is padded, so that padding never multiplies its memory.
         factor = min(1.0, 4 * max(sx, sy))
         pads = [max(-top, 0), max(bottom - height, 0), max(-left, 0), max(right - width, 0)]
-        box = np.array([self.left - left, self.top - top, self.right - left, self.bottom - top])
+        box = np.array([self.left - left, self.top - top, self.right - left, self.bottom - top], np.float64)
         if factor < 1.0:
             inside = shrink(inside, max(round(max(inside.shape[:2]) * factor), 1))
             pads = [round(pad * factor) for pad in pads]

@@ -123,11 +123,15 @@ class Pose:
         return Pose(moved, size)
 
     def crop(self, left: int, top: int, width: int, height: int) -> "Pose":
-        """The pose in the picture cut to this rectangle; points that fall outside become missing."""
+        """The pose in the picture cut to this rectangle; points that fall outside become missing.
+
+        A pixel reaches half a pixel beyond its centre: points there, at the edge, move to the centre.
+        """
         points = self.points - np.array((left, top), np.float32)
-        inside = ((points >= 0) & (points <= np.array((width - 1, height - 1), np.float32))).all(axis=1)
+        last = np.array((width - 1, height - 1), np.float32)
+        inside = ((points >= -0.5) & (points <= last + 0.5)).all(axis=1)
         points[~inside] = np.nan
-        return Pose(points, (height, width))
+        return Pose(points.clip(0, last), (height, width))
 
     def scale(self, factor: float) -> "Pose":
         """The pose in the picture enlarged by `factor` (pixel centres stay pixel centres)."""

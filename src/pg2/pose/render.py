@@ -61,17 +61,40 @@ def _segment_distance(keypoints: Tensor, limbs: tuple[tuple[int, int], ...], siz
 def pose_mask(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> Tensor:
     """Pose mask M_B (paper, section 3.1): limbs drawn thick, then a 5x5 morphological closing.
 
-    A limb with a missing end is skipped.
+    A limb is drawn as the released code does, on which the published mask-SSIM rests: a disc at each end and
+    at every int(length / radius)th of the way, each at its whole pixel. (A continuous stroke covers a little
+    more, and raises mask-SSIM by about 0.004.) A limb with a missing end is skipped.
 
     Args:
         keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
         size: (height, width) of the mask.
-        radius: half the thickness of a limb in pixels.
+        radius: of the discs in pixels, half the thickness of a limb.
 
     Returns:
         float32 [B, 1, H, W]: 1 on the body, 0 on the background.
     """
-    body = (_segment_distance(keypoints, LIMBS + FILLING, size) <= radius).any(1, keepdim=True).float()
+    height, width = size
+    ends = keypoints.float()[:, torch.tensor(LIMBS + FILLING, device=keypoints.device)]
+    start, span = ends[:, :, 0, None], (ends[:, :, 1] - ends[:, :, 0])[:, :, None]
+    parts = (span.norm(dim=-1) / radius).floor().clamp_min(1.0)
+    longest = int(parts.nan_to_num(1.0).max()) if parts.numel() else 1
+    step = torch.arange(longest + 1, device=keypoints.device, dtype=torch.float32)
+    centres = (start + span * step[:, None] / parts[..., None]).trunc()
+
+    # Discs that reach in from beyond the picture are kept by a border as wide as their radius.
+    reach = int(radius)
+    x, y = centres[..., 0] + reach, centres[..., 1] + reach
+    drawn = (step <= parts) & (x >= 0) & (y >= 0) & (x < width + 2 * reach) & (y < height + 2 * reach)
+    place = torch.where(drawn, y * (width + 2 * reach) + x, 0.0).long().flatten(1)
+    dots = torch.zeros(len(keypoints), (height + 2 * reach) * (width + 2 * reach), device=keypoints.device)
+    dots = dots.scatter_reduce(1, place, drawn.float().flatten(1), "amax")
+    dots = dots.view(-1, 1, height + 2 * reach, width + 2 * reach)
+
+    across = torch.arange(-reach, reach + 1, device=keypoints.device)
+    disc = (across[:, None] ** 2 + across**2 <= radius**2).float()
+    # Counting in whole numbers is exact whatever precision surrounds this.
+    with torch.autocast(keypoints.device.type, enabled=False):
+        body = (F.conv2d(dots, disc[None, None]) > 0.5).float()
     grown = F.max_pool2d(body, 5, stride=1, padding=2)
     return -F.max_pool2d(-grown, 5, stride=1, padding=2)
 

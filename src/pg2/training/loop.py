@@ -73,7 +73,8 @@ def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list
     if not len(pairs):
         raise Pg2Error(
             f"{data.path} has no training pairs: needed are people of the training split with two usable "
-            f"pictures, beside the {recipe.data.validation_people} kept for validation"
+            f"pictures, beside the {recipe.data.validation_people} people kept for validation "
+            "(data.validation_people)"
         )
     candidates = Pairs([names[index] for index in validation], validation)
     count = min(recipe.data.validation_pairs, len(candidates))

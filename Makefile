@@ -1,0 +1,39 @@
+# The commands of this project; CI runs the same ones. PYTHON may be any Python from 3.11 on.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SAMPLES := src/pg2/samples
+
+.PHONY: demo test lint bench clean
+
+# The main job on rendered people that come with the project.
+demo: $(READY)
+	$(BIN)/pg2 generate $(SAMPLES)/yellow/front.jpg $(SAMPLES)/violet/front.jpg $(SAMPLES)/red/front.jpg \
+	  $(SAMPLES)/orange/front.jpg --pose front --pose walking --pose left --pose back --pose arms-raised \
+	  --out out/demo.png
+	$(BIN)/pg2 generate $(SAMPLES)/violet/front.jpg --pose walking --strip --out out/strip.png
+	@echo "Look at out/demo.png (people x poses) and out/strip.png (one of them, stage by stage)."
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	$(BIN)/python benchmarks/precision.py
+
+clean:
+	rm -rf $(VENV) out build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "pg2 needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@

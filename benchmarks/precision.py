@@ -1,0 +1,53 @@
+"""How much bf16 autocast and channels_last gain in training on this machine: ratios within one run."""
+
+import statistics
+import time
+from contextlib import nullcontext
+
+import torch
+
+from pg2.models.config import CoarseConfig
+from pg2.models.generators import CoarseGenerator
+from pg2.training.recipe import load_recipe
+
+ROUNDS, WARM_UP = 7, 2
+
+
+def seconds(config: CoarseConfig, batch: int, bf16: bool, channels_last: bool) -> float:
+    """Median time of one training step of G1 at 128x64."""
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    torch.manual_seed(0)
+    model = CoarseGenerator(config, (128, 64)).to(memory_format=layout)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+    source = torch.randn(batch, 3, 128, 64).to(memory_format=layout)
+    pose = torch.randn(batch, 18, 128, 64).to(memory_format=layout)
+    times = []
+    for _ in range(WARM_UP + ROUNDS):
+        began = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
+            loss = model(source, pose).float().abs().mean()
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times[WARM_UP:])
+
+
+def main() -> None:
+    """Print a table."""
+    torch.set_num_threads(2)
+    cases = {
+        "fast/market1501, batch 16": (load_recipe("fast/market1501").model.coarse, 16),
+        "exact (h=128), batch 2": (CoarseConfig(), 2),
+    }
+    for name, (config, batch) in cases.items():
+        base = seconds(config, batch, bf16=False, channels_last=False)
+        print(f"{name}: fp32 {base:.3f} s a step")
+        for bf16, channels_last in ((False, True), (True, False), (True, True)):
+            ratio = base / seconds(config, batch, bf16, channels_last)
+            words = " + ".join(["bf16"] * bf16 + ["channels_last"] * channels_last)
+            print(f"  {words}: {ratio:.2f} times as fast")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""The command line: the whole way from photos to pictures, and errors as one line with exit code 2."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pg2 import cli
+from pg2.data.prepared import PreparedDataset
+from pg2.pose.keypoints import Pose
+
+SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
+PHOTO = str(SAMPLES / "yellow/front.jpg")
+
+
+def size_of(picture: Path) -> tuple[int, int]:
+    with Image.open(picture) as opened:
+        return opened.size
+
+
+class Ran:
+    """What a command line did."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def pg2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run `pg2 ARGUMENTS` in this process."""
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["pg2", *map(str, arguments)])
+        capsys.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as exit_:
+            code = int(exit_.code or 0)
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small untrained model of 32x16."""
+    from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+    from pg2.models.pg2 import PG2
+
+    folder = tmp_path_factory.mktemp("models") / "small"
+    config = ModelConfig(
+        frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=RefineConfig(width=8, blocks=2)
+    )
+    PG2(config).save(folder)
+    return folder
+
+
+def assert_refused(ran: Ran, said: str) -> None:
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.err.startswith("pg2: ")
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Photos -> data set -> both stages -> pictures and scores, all by command."""
+    people = tmp_path / "people"
+    people.symlink_to(SAMPLES)
+    data, run = tmp_path / "data", tmp_path / "run"
+    prepared = pg2("prepare", "folder", people, data, "--size", "32x16")
+    assert prepared.code == 0, prepared.err
+    names = [record.name for record in PreparedDataset(data).records]
+    assert len(names) == 15
+    steps = ["--set", "coarse.steps=2", "--set", "refined.steps=2"]
+    trained = pg2("train", "debug", data, "--out", run, *steps)
+    assert trained.code == 0, trained.err
+    model = Path(trained.out.strip())
+    assert model == run / "refined/model"
+
+    made = pg2("generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "a.png")
+    assert made.code == 0, made.err
+    assert size_of(tmp_path / "a.png") == (16, 32)
+    made = pg2("generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "s.png", "--strip")
+    assert made.out.strip() == str(tmp_path / "s.png")
+    assert size_of(tmp_path / "s.png")[0] > 5 * 16
+    made = pg2(
+        "generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "f.png", "--full-size"
+    )
+    assert size_of(tmp_path / "f.png") == (256, 256)
+    photos = [PHOTO, str(SAMPLES / "red/back.jpg")]
+    made = pg2(
+        "generate",
+        *photos,
+        "--pose",
+        "left",
+        "--pose",
+        "walking",
+        "--model",
+        model,
+        "--out",
+        tmp_path / "g.png",
+    )
+    assert made.code == 0, made.err
+    assert size_of(tmp_path / "g.png")[0] > 3 * 16
+
+    pairs = tmp_path / "pairs.csv"
+    pairs.write_text(f"from,to\n{names[0]},{names[1]}\n{names[1]},{names[0]}\n{names[3]},{names[4]}\n")
+    scored = pg2("evaluate", model, data, "--pairs", pairs, "--out", tmp_path / "scores")
+    assert scored.code == 0, scored.err
+    assert "copy source" in scored.out
+    assert "stage II" in scored.out
+    assert {file.name for file in (tmp_path / "scores").iterdir()} == {
+        "scores.json", "scores.md", "pairs.csv", "grid.png"
+    }  # fmt: skip
+    assert "pg2 evaluate" in (tmp_path / "scores/scores.md").read_text()
+
+
+def test_poses_of_photos(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("pose", PHOTO, SAMPLES / "red/front.jpg", "--out", tmp_path / "poses")
+    assert ran.code == 0, ran.err
+    files = sorted(file.name for file in (tmp_path / "poses").iterdir())
+    assert len(files) == 4
+    assert sum(name.endswith("_overlay.png") for name in files) == 2
+    for name in files:
+        if name.endswith(".json"):
+            pose = Pose.load(tmp_path / "poses" / name)
+            assert pose.has_torso
+            assert pose.size == (256, 256)
+
+
+def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("pose", "--list", "--out", tmp_path)
+    assert ran.code == 0
+    assert "hands-on-hips" in ran.out
+    assert size_of(tmp_path / "named.png")[0] > 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["pose"], "give photos"),
+        (["pose", "nowhere.jpg"], "nowhere.jpg"),
+        (["train", "fast/market1510", "D", "--out", "R"], 'did you mean "fast/market1501"'),
+        (["train", "debug", "D", "--out", "R", "--set", "sed=1"], 'did you mean "seed"'),
+        (["train", "debug", "D", "--out", "R"], "no prepared data set"),
+        (["prepare", "market1501", "nowhere", "O"], "nowhere"),
+        (["prepare", "folder", "nowhere", "O"], "nowhere"),
+        (["prepare", "folder", ".", "O", "--size", "big"], "HEIGHTxWIDTH"),
+        (["generate", "nowhere.jpg", "--pose", "front", "--model", "MODEL"], "nowhere.jpg"),
+        (["generate", PHOTO, "--pose", "fornt", "--model", "MODEL"], "neither a named pose"),
+        (["generate", PHOTO, "--pose", "front", "--model", "nothing"], "there is no model nothing"),
+        (["generate", PHOTO, "--pose", "front", "--model", "MODEL", "--out", "a.xyz"], "picture format"),
+        (["generate", PHOTO, "--pose", "front", "--pose", "back", "--strip", "--model", "MODEL"], "--strip"),
+        (["evaluate", "MODEL", "D", "--pairs", "P", "--out", "O"], "no prepared data set"),
+    ],
+)
+def test_errors_are_one_line_and_exit_2(  # type: ignore[no-untyped-def]
+    pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert_refused(pg2(*(str(model) if word == "MODEL" else word for word in arguments)), said)
+    assert not list(tmp_path.iterdir()), "nothing half-written"
+
+
+def test_poses_that_are_no_poses(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "pose.json"
+    person = {"pose_keypoints_2d": [1.0] * 54}
+    for text, said in (
+        ("", "not valid JSON"),
+        ("{}", "not an OpenPose document"),
+        ('{"people": []}', "no person"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 51}]}), "51 values"),
+        (json.dumps({"people": [person]}).replace("1.0", "NaN", 1), "finite"),
+    ):
+        file.write_text(text)
+        assert_refused(
+            pg2("generate", PHOTO, "--pose", file, "--model", model, "--out", tmp_path / "a.png"), said
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["pose.json"]
+
+
+def test_two_people(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Side by side: the larger one is taken, the other can be asked for, a third is refused."""
+    pictures = [Image.open(SAMPLES / name / "front.jpg") for name in ("yellow", "violet")]
+    both = Image.new("RGB", (460, 256), pictures[0].getpixel((2, 2)))
+    both.paste(pictures[0], (0, 0))
+    both.paste(pictures[1].resize((200, 200)), (256, 50))
+    photo = tmp_path / "both.png"
+    both.save(photo)
+    results = []
+    for number in (None, 0, 1):
+        option = [] if number is None else ["--person", number]
+        ran = pg2(
+            "generate", photo, "--pose", "front", "--model", model, "--out", tmp_path / "a.png", *option
+        )
+        assert ran.code == 0, ran.err
+        with Image.open(tmp_path / "a.png") as made:
+            results.append(np.asarray(made).astype(int))
+    assert (results[0] == results[1]).all()
+    assert (results[0] != results[2]).any()
+    ran = pg2(
+        "generate", photo, "--pose", "front", "--model", model, "--out", tmp_path / "b.png", "--person", 5
+    )
+    assert_refused(ran, "both.png")
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    frames = [Image.open(SAMPLES / "yellow" / name) for name in ("front.jpg", "back.jpg")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    ran = pg2(
+        "generate", tmp_path / "a.gif", "--pose", "front", "--model", model, "--out", tmp_path / "a.png"
+    )
+    assert ran.code == 0, ran.err
+    assert "a.gif is animated; its first frame is used" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    ran = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--out", tmp_path / "a.png")
+    assert_refused(ran, "no space left on device")
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_answers_without_loading_pytorch() -> None:
+    code = "import sys, pg2.cli; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    shown = subprocess.run(
+        [sys.executable, "-m", "pg2", "--help"], capture_output=True, text=True, check=True
+    )
+    for command in ("pose", "prepare", "train", "generate", "evaluate"):
+        assert command in shown.stdout

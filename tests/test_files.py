@@ -1,0 +1,132 @@
+"""A file or folder holds its old content or the whole new one, whatever happens."""
+
+import errno
+import json
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pg2.errors import Pg2Error
+from pg2.files import atomic_path, read_json, write_json, write_text
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 4 KB: the system itself breaks a write off half-way."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_file_is_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.txt"
+    for text in ("one", "two"):
+        with atomic_path(path) as new:
+            assert new.suffix == ".txt"
+            new.write_text(text)
+            assert not path.exists() or path.read_text() == "one"
+        assert path.read_text() == text
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folder_is_written_and_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "set"
+    for name in ("old", "new"):
+        with atomic_path(path) as new:
+            new.mkdir()
+            (new / name).write_text(name)
+    assert [file.name for file in path.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])
+def test_an_exception_inside_leaves_the_old_content(tmp_path: Path, error: BaseException) -> None:
+    file, folder = tmp_path / "a.txt", tmp_path / "set"
+    write_text(file, "old")
+    folder.mkdir()
+    (folder / "old").write_text("old")
+
+    def write_half(path: Path, inside: str) -> None:
+        with atomic_path(path) as new:
+            (new / inside).parent.mkdir(exist_ok=True)
+            (new / inside).write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half(file, "")
+    with pytest.raises(type(error)):
+        write_half(folder, "half")
+    assert file.read_text() == "old"
+    assert [inside.name for inside in folder.iterdir()] == ["old"]
+    assert sorted(tmp_path.iterdir()) == [file, folder]
+
+
+def test_interrupted_between_the_two_renames_of_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "old").write_text("old")
+    rename = Path.replace
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if self.name == "set" and target == folder:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(folder) as new:
+        new.mkdir()
+    assert (folder / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_disk_full(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, {"small": 1})
+    with pytest.raises(Pg2Error, match=r"cannot write .*a\.json: .*untouched"):
+        write_json(path, list(range(10_000)))
+    assert json.loads(path.read_text()) == {"small": 1}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_disk_full_at_the_last_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some file systems report a full disk only when the data is forced out."""
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(Pg2Error, match="no space left"):
+        write_text(tmp_path / "a.txt", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Pg2Error, match="cannot write"):
+        write_text(tmp_path / "file" / "a.txt", "text")
+
+
+def test_json_goes_round_and_nan_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"name": "ä", "values": [1, 2.5, None]})
+    assert read_json(tmp_path / "a.json", "a test") == {"name": "ä", "values": [1, 2.5, None]}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", float("nan"))
+    assert read_json(tmp_path / "a.json", "a test")["name"] == "ä"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "cannot read"), (b"{", "not valid JSON"), (b"\xff\xfe", "not valid JSON")]
+)
+def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) -> None:
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Pg2Error, match=rf"{words}.*an example"):
+        read_json(path, "an example")
