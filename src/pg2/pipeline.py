@@ -144,7 +144,7 @@ class Pipeline:
         elif isinstance(pose, str | Path):
             if not Path(pose).exists():
                 raise Pg2Error(
-                    f'"{pose}" is neither a named pose ({", ".join(NAMES)}) nor a file (a photo, or OpenPose JSON)'
+                    f'"{pose}" is neither a named pose ({", ".join(NAMES)}) nor a photo or JSON file'
                 )
             pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
         if not isinstance(pose, Pose):

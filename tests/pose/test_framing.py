@@ -89,7 +89,7 @@ def test_beyond_the_picture_its_edge_continues() -> None:
 
 
 def test_pasted_back_in_place() -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (38, 50, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (15, 20, 3), np.uint8)
     picture = np.asarray(Image.fromarray(noise).resize((400, 300), Image.Resampling.BICUBIC))
     framing = Framing.around(_pose(150, 60, 220, 240, (300, 400)), (300, 400), FRAME)
     back = framing.paste(picture, framing.image(picture))

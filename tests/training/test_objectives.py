@@ -115,3 +115,23 @@ def test_d_may_have_a_learning_rate_of_its_own() -> None:
     objective, *_ = made({"lr": 0.1, "adversarial": {**ADVERSARY, "lr": 0.2}}, refined=True)
     assert objective.learning_rate("generator") == 0.1
     assert objective.learning_rate("discriminator") == 0.2
+
+
+def test_an_adversary_of_the_body_is_blind_to_the_background() -> None:
+    objective, _, batch = made({"l1_weight": 0, "adversarial": {**ADVERSARY, "region": "body"}}, refined=True)
+    ready = objective.prepare(batch)
+    image = objective.generate(ready).detach().requires_grad_()
+    objective.terms("generator", ready, image, 0)["adversarial"].backward()
+    assert image.grad is not None
+    assert 0 < ready["mask"].mean() < 1
+    assert not (image.grad * (1 - ready["mask"])).any()
+    assert (image.grad * ready["mask"]).any()
+
+
+def test_feature_matching_vanishes_on_the_real_image() -> None:
+    adversary = {"feature_weight": 10, "discriminator": {**ADVERSARY["discriminator"], "norm": "spectral"}}
+    objective, _, batch = made({"adversarial": adversary}, refined=True)
+    objective.networks["discriminator"].eval()
+    ready = objective.prepare(batch)
+    assert objective.terms("generator", ready, objective.generate(ready), 0)["features"].item() > 0.01
+    assert objective.terms("generator", ready, ready["target"].clone(), 0)["features"].item() < 1e-6

@@ -20,7 +20,7 @@ class CoarseConfig(Settings):
     unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input stem; 1 is the paper's")
     slim_decoder: bool = Field(
         False,
-        description="reduce each decoder level to its encoder's width by a 1x1 conv before its residual block",
+        description="reduce each decoder level to its encoder's width by a 1x1 conv before its block",
     )
 
 

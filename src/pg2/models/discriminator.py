@@ -44,6 +44,15 @@ class Discriminator(nn.Module):
             elif isinstance(module, nn.BatchNorm2d):
                 nn.init.normal_(module.weight, 1.0, 0.02)
 
+    def activations(self, images: Tensor) -> list[Tensor]:
+        """What each nonlinearity gives, and the logits last: [B, channels, H, W] in [-1, 1] -> [B, ...] each."""
+        found = []
+        for layer in self.layers:
+            images = layer(images)
+            if isinstance(layer, nn.LeakyReLU):
+                found.append(images)
+        return [*found, images]
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits, higher = more real: [B, channels, H, W] in [-1, 1] -> [B, 1], or [B, patches]."""
         logits: Tensor = self.layers(images)

@@ -70,7 +70,7 @@ class PG2(
 
         Args:
             folder: replaced when it exists.
-            dtype: of the stored weights; float16 halves the file and changes pictures by less than a grey level.
+            dtype: of the stored weights; float16 halves the file.
         """
         with atomic_path(folder) as new:
             new.mkdir()

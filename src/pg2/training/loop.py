@@ -228,8 +228,8 @@ class _StageRun:
                 if not torch.isfinite(total):
                     bad = ", ".join(f"{name} = {values[name]}" for name in terms)
                     raise Pg2Error(
-                        f"stage {self.name} stopped at step {self.step}: the loss is not finite ({bad}); the last "
-                        f"checkpoint in {self.folder} is sound; try a lower learning rate, or precision: fp32"
+                        f"stage {self.name} stopped at step {self.step}: the loss is not finite ({bad}); the "
+                        f"last checkpoint in {self.folder} is sound; try a lower learning rate, or precision: fp32"
                     )
                 self.accelerator.backward(total)
             optimiser.step()
@@ -310,7 +310,7 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
         The folder of the final model.
 
     Raises:
-        Pg2Error: the data or the run folder does not fit the recipe, the loss is not finite, the disk is full.
+        Pg2Error: data or run folder do not fit the recipe, the loss is not finite, the disk is full.
     """
     run = Path(run)
     if recipe.threads is not None:

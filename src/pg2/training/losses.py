@@ -1,5 +1,6 @@
 """Loss terms as pure functions (paper, sections 3.1 to 3.3)."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -49,3 +50,12 @@ def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Ten
 def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
     """L_adv = bce(D(fake), 1) (equation 2), or -D(fake) for the hinge form. Logits of any shape."""
     return F.softplus(-fake).mean() if kind == "bce" else -fake.mean()
+
+
+def feature_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
+    """Feature matching: L1 between D's activations, mean over layers; not part of the paper's losses.
+
+    Args:
+        fake, real: activations [B, C, H, W] of each layer, for the generated and for the real images.
+    """
+    return torch.stack([F.l1_loss(a, b.detach()) for a, b in zip(fake, real, strict=True)]).mean()

@@ -9,7 +9,7 @@ from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
 from pg2.models.pg2 import PG2
 from pg2.pose.render import heatmaps, pose_mask
-from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, ssim_loss
+from pg2.training.losses import discriminator_loss, feature_loss, generator_loss, masked_l1, ssim_loss
 from pg2.training.recipe import StageConfig
 
 Terms = dict[str, Tensor]
@@ -92,9 +92,13 @@ class Objective:
             discriminator: judges in the generator's phase, in place of the trained wrapper of it.
         """
         adversarial = self.stage.adversarial
+        count = len(image)
         if phase == "discriminator":
             assert adversarial is not None
-            real, fake = self._judge(self.networks["discriminator"], ready, image.detach(), with_real=True)
+            logits = self.networks["discriminator"](self._shown(ready, image.detach(), with_real=True)).float()
+            real = logits[count : 2 * count]
+            # In triplet mode the source itself comes third and counts as a fake, too.
+            fake = torch.cat((logits[:count], logits[2 * count :]))
             return {"d": discriminator_loss(real, fake, adversarial.loss)}
         l1 = masked_l1(image, ready["target"], ready["mask"], self.stage.mask_weight)
         terms = {"l1": self.stage.l1_weight * l1}
@@ -102,27 +106,27 @@ class Objective:
             terms["ssim"] = self.stage.ssim_weight * ssim_loss(image, ready["target"])
         if adversarial is not None:
             judge = discriminator or self.networks["discriminator"]
+            assert isinstance(judge, Discriminator)
             # Batch norm ties a picture's logit to its batch: the generator is judged in D's own mixture.
-            mixed = adversarial.discriminator.norm == "batch"
-            _, fake = self._judge(judge, ready, image, with_real=mixed)
-            terms["adversarial"] = adversarial.weight * generator_loss(fake, adversarial.loss)
+            with_real = adversarial.discriminator.norm == "batch" or adversarial.feature_weight > 0
+            *layers, logits = judge.activations(self._shown(ready, image, with_real))
+            terms["adversarial"] = adversarial.weight * generator_loss(
+                logits[:count].float(), adversarial.loss
+            )
+            if adversarial.feature_weight:
+                fakes, reals = ([layer[at : at + count].float() for layer in layers] for at in (0, count))
+                terms["features"] = adversarial.feature_weight * feature_loss(fakes, reals)
         return terms
 
-    def _judge(
-        self, discriminator: nn.Module, ready: Mapping[str, Tensor], image: Tensor, with_real: bool
-    ) -> tuple[Tensor, Tensor]:
-        """Logits of (real, fake) in one forward pass, as the released code does (it matters to batch norm).
+    def _shown(self, ready: Mapping[str, Tensor], image: Tensor, with_real: bool) -> Tensor:
+        """What D is shown in one pass, as in the released code (it matters to batch norm): fake, real, source.
 
-        In triplet mode the source itself counts as a fake beside the generated image, but only for D:
-        the generator's own logits are those of `image` alone.
+        Pairs with the source have no third part. Without the real images there is the fake part alone.
         """
         assert self.stage.adversarial is not None
-        source, target, count = ready["source"], ready["target"], len(image)
-        parts = [image, target, source] if with_real else [image]
+        parts = [image, ready["target"], ready["source"]] if with_real else [image]
+        if self.stage.adversarial.region == "body":
+            parts[:2] = [part * ready["mask"] for part in parts[:2]]
         if self.stage.adversarial.pairing == "pair":
-            parts = [torch.cat((source, part), 1) for part in parts[:2]]
-        logits = discriminator(torch.cat(parts)).float()
-        fake, real, source_logits = logits[:count], logits[count : 2 * count], logits[2 * count :]
-        if image.requires_grad:
-            return real, fake
-        return real, torch.cat((fake, source_logits))
+            parts = [torch.cat((ready["source"], part), 1) for part in parts[:2]]
+        return torch.cat(parts)

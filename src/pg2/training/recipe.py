@@ -20,11 +20,19 @@ class AdversarialConfig(Settings):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     pairing: Literal["pair", "triplet"] = Field(
         "pair",
-        description="pair: D sees (source, image) pairs (paper); triplet: single images, the source a fake too "
-        "(released code)",
+        description="pair: D sees (source, image) pairs (paper); triplet: single images, the source a fake "
+        "too (released code)",
     )
     loss: AdversarialLoss = "bce"
+    region: Literal["frame", "body"] = Field(
+        "frame",
+        description="frame: D judges whole images (paper); body: with all but the target's pose mask greyed out, as "
+        "a background cannot be known from the source",
+    )
     weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
+    feature_weight: float = Field(
+        0.0, ge=0, description="of the distance of D's activations to those of the real image; the paper has none"
+    )
     lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
 
 
@@ -192,6 +200,6 @@ def check_same(now: Recipe, before: Recipe, run: Path) -> None:
     for key in [*old, *new]:
         if old.get(key) != new.get(key) and key.rpartition(".")[2] not in _MAY_CHANGE:
             raise Pg2Error(
-                f"{run} was begun with {key} = {old.get(key)}, now it is {new.get(key)}: give the same recipe, "
-                "or another --out for a new run"
+                f"{run} was begun with {key} = {old.get(key)}, now it is {new.get(key)}: give the same "
+                "recipe, or another --out for a new run"
             )
