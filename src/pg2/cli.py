@@ -29,9 +29,12 @@ Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being t
 Model = Annotated[str, typer.Option(help="a shipped model, a model folder, or a Hugging Face hub id")]
 
 
+def _check_suffix(path: Path) -> None:
+    if path.suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"}:
+        raise Pg2Error(f"{path} must end in the name of a picture format, such as .png or .jpg")
+
+
 def _save(picture: Image.Image, path: Path) -> None:
-    if path.suffix.lower() not in Image.registered_extensions():
-        raise Pg2Error(f"{path} must end in the name of a picture format, such as .png")
     with atomic_path(path) as new:
         picture.save(new)
     print(path)
@@ -134,6 +137,9 @@ def generate(
         bool, typer.Option("--full-size", help="paste the result over the person at the photo's scale")
     ] = False,
     person: Person = None,
+    pose_person: Annotated[
+        int | None, typer.Option(min=0, help="the same for pose photos and JSON files of several people")
+    ] = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid."""
     import numpy as np
@@ -146,7 +152,10 @@ def generate(
         raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
     if strip and full_size:
         raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
-    rows = Pipeline.from_pretrained(model).grid(list(photos), list(pose), person=person)
+    _check_suffix(out)
+    rows = Pipeline.from_pretrained(model).grid(
+        list(photos), list(pose), person=person, pose_person=pose_person
+    )
     result = rows[0][0]
     if not one:
         pictures = [
@@ -199,6 +208,9 @@ def main() -> None:
     try:
         app()
     except Pg2Error as error:
+        print(f"pg2: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
         print(f"pg2: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

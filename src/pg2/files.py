@@ -25,7 +25,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
 
     Works for a file and for a folder (an existing folder is replaced). Whatever happens inside,
-    `path` holds either what it held before or the whole new content.
+    `path` holds either what it held before or the whole new content. Killed outright, it can leave a hidden
+    folder `.NAME.xxxxxxxx` behind: unfinished work, or in the instant between a folder's two renames its old
+    content.
 
     Raises:
         Pg2Error: the disk is full or the place cannot be written to.
@@ -51,11 +53,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         new.replace(path)
         _fsync(path.parent)
     except OSError as error:
-        if error.errno is None:
-            raise
-        raise Pg2Error(
-            f"cannot write {path}: {os.strerror(error.errno).lower()}; what was there before is untouched"
-        ) from error
+        reason = str(error) if error.errno is None else os.strerror(error.errno).lower()
+        raise Pg2Error(f"cannot write {path}: {reason}; what was there before is untouched") from error
     finally:
         if temporary is not None:
             # Interrupted between the two renames: the old content goes back.
@@ -85,5 +84,5 @@ def read_json(path: str | Path, what: str) -> Any:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise Pg2Error(f"cannot read {path} ({what}): {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error

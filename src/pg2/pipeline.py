@@ -44,13 +44,13 @@ class Result:
     difference: Image.Image | None
     pose: Pose
     source: Image.Image
-    _photo: Image8 = field(repr=False)
+    _photo: Photo = field(repr=False)
     _framing: Framing = field(repr=False)
 
     @property
     def full_size(self) -> Image.Image:
         """The photo with the result pasted over the person at the photo's scale."""
-        return Image.fromarray(self._framing.paste(self._photo, np.asarray(self.image)))
+        return Image.fromarray(self._framing.paste(_array(self._photo), np.asarray(self.image)))
 
     @property
     def skeleton(self) -> Image.Image:
@@ -149,7 +149,10 @@ class Pipeline:
             pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
         if not isinstance(pose, Pose):
             pose = self.estimator.estimate(_array(pose), person)
-        return Framing.around(pose, pose.size, self.frame).pose(pose)
+        framed = Framing.around(pose, pose.size, self.frame).pose(pose)
+        if not framed.present.any():
+            raise Pg2Error("the target pose lies outside its picture")
+        return framed
 
     def __call__(
         self, photo: Photo, pose: Pose | Photo, *, person: int | None = None, source_pose: Pose | None = None
@@ -176,10 +179,11 @@ class Pipeline:
         poses: Sequence[Pose | Photo],
         *,
         person: int | None = None,
+        pose_person: int | None = None,
         source_poses: Sequence[Pose] | None = None,
     ) -> list[list[Result]]:
         """Every photo in every pose: a row a photo, a column a pose. See `__call__`."""
-        targets = [self.target_pose(pose) for pose in poses]
+        targets = [self.target_pose(pose, pose_person) for pose in poses]
         keypoints = torch.from_numpy(np.stack([target.points for target in targets]))
         rows = []
         for number, photo in enumerate(photos):
@@ -204,7 +208,7 @@ class Pipeline:
                         difference=None if difference is None else Image.fromarray(difference[column]),
                         pose=target,
                         source=Image.fromarray(framed),
-                        _photo=image,
+                        _photo=photo,
                         _framing=framing,
                     )
                     for column, target in enumerate(targets)

@@ -138,8 +138,23 @@ def test_a_full_disk_leaves_the_old_model(folder: Path, monkeypatch: pytest.Monk
     assert [file.name for file in folder.parent.iterdir()] == ["model"]
 
 
+def test_a_full_disk_leaves_the_old_model_to_the_hubs_way_too(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(Pg2Error, match="no space left on device"):
+        PG2(CONFIG).save_pretrained(folder)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
 def test_shipped_models_load_and_are_small() -> None:
     """Float16 files under 15 MB, each of which loads by its name."""
+    assert "fast/market1501" in shipped_models()
     for name in shipped_models():
         model = PG2.from_pretrained(name)
         size = sum(parameter.numel() for parameter in model.parameters()) * 2

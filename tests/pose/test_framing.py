@@ -67,8 +67,27 @@ def test_nothing_is_stretched_and_the_person_is_inside_with_room() -> None:
 
 @pytest.mark.parametrize("size", [(128, 64), (256, 128), (300, 149)])
 def test_a_picture_of_the_frames_proportions_is_taken_whole(size: tuple[int, int]) -> None:
-    framing = Framing.around(_pose(5, 5, 20, 40, size), size, FRAME)
+    framing = Framing.around(_pose(5, 5, 20, 0.6 * size[0], size), size, FRAME)
     assert (framing.left, framing.top, framing.right, framing.bottom) == (0, 0, size[1], size[0])
+
+
+def test_a_small_person_in_such_a_picture_is_still_framed() -> None:
+    framing = Framing.around(_pose(1000, 400, 1060, 520, (3000, 1500)), (3000, 1500), FRAME)
+    assert framing.bottom - framing.top < 200
+    assert framing.left < 1000 < 1060 < framing.right
+
+
+def test_a_bare_pose_must_be_in_pixels() -> None:
+    with pytest.raises(Pg2Error, match="in pixels"):
+        Framing.around(_pose(0.1, 0.1, 0.5, 0.9, None), None, FRAME)
+
+
+def test_pasting_enlarges_only_what_lies_inside() -> None:
+    """A person lying in a panorama: the rectangle around it is many times the picture."""
+    picture = np.broadcast_to(np.uint8(9), (500, 20_000, 3))
+    framing = Framing.around(_pose(10, 240, 19_990, 260, (500, 20_000)), (500, 20_000), FRAME)
+    assert framing.bottom - framing.top > 30_000
+    assert framing.paste(picture, np.full((*FRAME, 3), 200, np.uint8)).shape == picture.shape
 
 
 def test_a_picture_of_the_frames_size_is_untouched() -> None:
@@ -97,7 +116,7 @@ def test_pasted_back_in_place() -> None:
     inside = np.zeros((300, 400), bool)
     inside[max(top, 0) : bottom, max(left, 0) : right] = True
     np.testing.assert_array_equal(back[~inside], picture[~inside])
-    assert np.abs(back[inside].astype(int) - picture[inside]).mean() < 1.5
+    assert np.abs(back[inside].astype(int) - picture[inside]).mean() < 2.0
     # Moved by three pixels it would not fit: the test can fail.
     assert np.abs(np.roll(back, 3, axis=1)[inside].astype(int) - picture[inside]).mean() > 3
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -133,7 +134,7 @@ def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) ->
     run = tmp_path / "two"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
     command += [f"--master-port={port}", "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ended = subprocess.run(
         [*command, *settings], env=environment, capture_output=True, text=True, check=False, timeout=240
     )
@@ -176,8 +177,34 @@ def test_runs_that_do_not_fit(finished: Path, tiny: PreparedDataset, tmp_path: P
     (tmp_path / "b/thesis.txt").write_text("precious")
     with pytest.raises(Pg2Error, match="not a training run"):
         train(load_recipe("debug"), tiny, tmp_path / "b", QUIET)
+
+
+def test_nobody_to_train_on(tiny: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PreparedDataset, "usable", lambda *_: [])
     with pytest.raises(Pg2Error, match="no training pairs"):
-        train(load_recipe("debug", ["data.validation_people=6"]), tiny, tmp_path / "c", QUIET)
+        train(load_recipe("debug"), tiny, tmp_path / "run", QUIET)
+
+
+def test_stage_one_cannot_move_below_stage_two(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    with pytest.raises(Pg2Error, match="stands on stage I as it was after 12 steps"):
+        train(load_recipe("debug", ["coarse.steps=16"]), tiny, tmp_path / "run", QUIET)
+
+
+def test_a_run_goes_on_with_its_own_data_only(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    about = json.loads((tmp_path / "run/data.json").read_text())
+    (tmp_path / "run/data.json").write_text(json.dumps({**about, "records_sha256": "another"}))
+    with pytest.raises(Pg2Error, match="begun on another data set"):
+        train(load_recipe("debug"), tiny, tmp_path / "run", QUIET)
+
+
+def test_weights_that_are_not_finite_are_not_saved(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """A loss can be finite once more although the update after it was not."""
+    recipe = load_recipe("debug", ["coarse.lr=1e38", "coarse.steps=1", "coarse.warmup=0", "coarse.ema=0"])
+    with pytest.raises(Pg2Error, match="not finite"):
+        train(recipe, tiny, tmp_path / "run", QUIET)
+    assert not list((tmp_path / "run").rglob("*.safetensors"))
 
 
 def test_a_damaged_run_recipe_is_named(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:

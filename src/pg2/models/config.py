@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Settings(BaseModel):
     """Base of all settings: unknown names are refused, values are checked, nothing changes later."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class CoarseConfig(Settings):
@@ -55,6 +55,8 @@ class ModelConfig(Settings):
 
     @model_validator(mode="after")
     def _divides(self) -> "ModelConfig":
+        if min(self.frame) < 16:
+            raise ValueError(f"frame {self.frame[0]}x{self.frame[1]} is under 16 pixels a side")
         for name, part in (("coarse", self.coarse), ("refine", self.refine)):
             if part is None:
                 continue

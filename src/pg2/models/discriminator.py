@@ -45,7 +45,7 @@ class Discriminator(nn.Module):
                 nn.init.normal_(module.weight, 1.0, 0.02)
 
     def activations(self, images: Tensor) -> list[Tensor]:
-        """What each nonlinearity gives, and the logits last: [B, channels, H, W] in [-1, 1] -> [B, ...] each."""
+        """What each nonlinearity gives, then the logits, for images [B, channels, H, W] in [-1, 1]."""
         found = []
         for layer in self.layers:
             images = layer(images)

@@ -1,12 +1,13 @@
 """The two stages as one model; saving, loading and sharing it."""
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -37,7 +38,6 @@ class PG2(
     PyTorchModelHubMixin,
     library_name="pg2",
     tags=["pose-transfer", "person-image-generation"],
-    license="mit",
     coders={ModelConfig: (lambda config: config.model_dump(mode="json"), ModelConfig.model_validate)},
 ):
     """PG2 (paper, section 3): coarse image from source and pose, then a difference map that refines it.
@@ -81,6 +81,20 @@ class PG2(
         save_tensors(folder / WEIGHTS, state, {"format": "pt"})
         write_json(folder / CONFIG, {"config": self.config.model_dump(mode="json")})
 
+    def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
+        """Write the model into a folder as `huggingface_hub` does, model card included; see it for `options`.
+
+        Each file is replaced atomically; other files in the folder stay.
+        """
+        folder = Path(save_directory)
+        with tempfile.TemporaryDirectory() as temporary:
+            options.setdefault("repo_id", folder.name)
+            answer: str | None = super().save_pretrained(temporary, **options)
+            for name in (WEIGHTS, *sorted(file.name for file in Path(temporary).iterdir())):
+                with atomic_path(folder / name) as new:
+                    shutil.copyfile(Path(temporary) / name, new)
+        return answer
+
     def _save_pretrained(self, save_directory: Path) -> None:
         self._write(save_directory, torch.float16)
 
@@ -122,7 +136,7 @@ def _download(model: str, name: str, options: dict[str, Any]) -> Path:
         raise Pg2Error(f"there is no model {model}: neither a folder nor one of the shipped models ({known})")
     try:
         return Path(hf_hub_download(model, name, **options))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+    except Exception as error:  # the hub's errors and those of its HTTP library share no base class
         raise Pg2Error(
             f"there is no model {model}: no such folder, not one of the shipped models ({known}), and {name} "
             f"could not be had from the Hugging Face hub ({type(error).__name__})"

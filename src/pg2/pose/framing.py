@@ -13,6 +13,8 @@ from pg2.pose.keypoints import Pose
 # ears lie below the crown, the ankles above the soles.
 _ABOVE, _BELOW, _ASIDE = 0.12, 0.08, 0.10
 _SAME_ASPECT = 0.02
+_FILLED = 0.4  # of the picture's height or width, so that also half a person counts
+_SMALLEST = 4.0  # pixels
 
 
 @dataclass(frozen=True)
@@ -36,26 +38,29 @@ class Framing:
     def around(cls, pose: Pose, size: tuple[int, int] | None, frame: tuple[int, int]) -> "Framing":
         """Frame the person with its pose: letterboxed around the person, nothing stretched.
 
-        A picture that already has the frame's proportions (within 2 %) is taken whole: the benchmarks'
-        pictures are framed by their owners. `size` None: the picture's size is not known (a bare pose).
+        A picture that has the frame's proportions (within 2 %) and is filled by the person, or is of the
+        frame's very size, is taken whole: the benchmarks' pictures are framed by their owners. `size` None:
+        the picture's size is not known (a bare pose).
 
         Raises:
             Pg2Error: the pose has no keypoint, or lies outside the picture.
         """
         aspect = frame[1] / frame[0]
-        if size is not None and abs(size[1] / size[0] / aspect - 1) <= _SAME_ASPECT:
-            return cls(0, 0, size[1], size[0], size, frame)
         left, top, right, bottom = pose.box
-        tall = max(bottom - top, (right - left) * 0.5, 4.0)
+        if size is None and max(right - left, bottom - top) < _SMALLEST:
+            raise Pg2Error("the pose is smaller than 4 pixels; its keypoints must be given in pixels")
+        if size is not None and (right < 0 or bottom < 0 or left >= size[1] or top >= size[0]):
+            raise Pg2Error(f"the pose lies outside its picture of {size[1]} x {size[0]} pixels")
+        if size is not None and abs(size[1] / size[0] / aspect - 1) <= _SAME_ASPECT:
+            filled = bottom - top >= _FILLED * size[0] or right - left >= _FILLED * size[1]
+            if filled or size == frame:
+                return cls(0, 0, size[1], size[0], size, frame)
+        tall = max(bottom - top, (right - left) * 0.5, _SMALLEST)
         left, right = left - _ASIDE * tall, right + _ASIDE * tall
         top, bottom = top - _ABOVE * tall, bottom + _BELOW * tall
         high = max(bottom - top, (right - left) / aspect)
         x, y = (left + right) / 2, (top + bottom) / 2
         half_width, half_height = high * aspect / 2, high / 2
-        if size is not None and not (
-            -half_width < x < size[1] + half_width and -half_height < y < size[0] + half_height
-        ):
-            raise Pg2Error(f"the pose lies outside its picture of {size[1]} x {size[0]} pixels")
         return cls(x - half_width, y - half_height, x + half_width, y + half_height, size or frame, frame)
 
     @property
@@ -100,11 +105,15 @@ class Framing:
     def paste(self, image: Image8, result: Image8) -> Image8:
         """Put a frame-sized uint8 result back at its place and scale; the way back of `image`."""
         height, width = self.size
-        left, top = round(self.left), round(self.top)
-        full = Image.fromarray(result).resize(
-            (max(round(self.right) - left, 1), max(round(self.bottom) - top, 1)), Image.Resampling.LANCZOS
-        )
+        # Only what lies inside the picture is enlarged: the rectangle may reach far beyond it.
+        left, top = max(round(self.left), 0), max(round(self.top), 0)
+        right, bottom = min(round(self.right), width), min(round(self.bottom), height)
         canvas = Image.fromarray(image)
-        canvas.paste(full, (left, top))
-        assert canvas.size == (width, height)
+        if right > left and bottom > top:
+            corners = np.array([left - self.left, top - self.top, right - self.left, bottom - self.top])
+            box = np.clip(corners * [*self.scale, *self.scale], 0, [self.frame[1], self.frame[0]] * 2)
+            part = Image.fromarray(result).resize(
+                (right - left, bottom - top), Image.Resampling.LANCZOS, box=tuple(box.tolist())
+            )
+            canvas.paste(part, (left, top))
         return np.asarray(canvas)

@@ -214,7 +214,7 @@ def _person_points(entry: Any, source: str) -> Points:
     flat = entry.get("pose_keypoints_2d") if isinstance(entry, Mapping) else None
     if not isinstance(flat, list):
         raise Pg2Error(f'{source}: a person without a list "pose_keypoints_2d"')
-    if not all(isinstance(value, int | float) and math.isfinite(value) for value in flat):
+    if not all(isinstance(value, int | float) and abs(value) < math.inf for value in flat):
         raise Pg2Error(f"{source}: every keypoint value must be a finite number (a missing point is 0, 0, 0)")
     if len(flat) not in (3 * COUNT, 75):
         raise Pg2Error(

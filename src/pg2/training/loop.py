@@ -2,9 +2,12 @@
 
 import copy
 import math
+import shutil
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +24,14 @@ from pg2.data.loader import Batch, Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, write_text
+from pg2.files import atomic_path, read_json, write_json, write_text
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
 from pg2.models.pg2 import PG2
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import to_uint8
 from pg2.training.checkpoint import load_checkpoint, save_checkpoint
 from pg2.training.objectives import Objective
-from pg2.training.recipe import Recipe, StageConfig, check_same, parse_recipe
+from pg2.training.recipe import Recipe, StageConfig, check_same, load_recipe
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -65,7 +68,8 @@ def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list
     usable = data.usable("train")
     people = sorted({data.records[index].person for index in usable})
     generator = np.random.default_rng([recipe.seed, 1])
-    held_out = set(generator.permutation(people)[: recipe.data.validation_people].tolist())
+    count = min(recipe.data.validation_people, len(people) // 3)
+    held_out = set(generator.permutation(people)[:count].tolist())
     names = {index: data.records[index].person for index in usable}
     training = [index for index in usable if names[index] not in held_out]
     validation = [index for index in usable if names[index] in held_out]
@@ -73,8 +77,7 @@ def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list
     if not len(pairs):
         raise Pg2Error(
             f"{data.path} has no training pairs: needed are people of the training split with two usable "
-            f"pictures, beside the {recipe.data.validation_people} people kept for validation "
-            "(data.validation_people)"
+            f"pictures, beside the {count} people kept for validation (data.validation_people)"
         )
     candidates = Pairs([names[index] for index in validation], validation)
     count = min(recipe.data.validation_pairs, len(candidates))
@@ -178,6 +181,10 @@ class _StageRun:
 
     def resume(self) -> None:
         """Take up the last checkpoint, if there is one."""
+        if self.accelerator.is_main_process:
+            # What a kill in the middle of saving left.
+            for unfinished in self.folder.glob(f".{self.checkpoint.name}.*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
         if self.checkpoint.exists():
             progress = load_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers())
             self.step, self.seconds = progress["step"], progress["seconds"]
@@ -189,6 +196,19 @@ class _StageRun:
             best = None if math.isnan(self.best) else self.best
             progress = {"step": self.step, "seconds": self.seconds, "best": best}
             save_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers(), progress)
+
+    def check_finite(self) -> None:
+        """Keep weights that an update has spoilt from being saved.
+
+        Raises:
+            Pg2Error: a weight is not finite.
+        """
+        for name, module in self.modules.items():
+            if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
+                raise Pg2Error(
+                    f"stage {self.name} stopped at step {self.step}: weights of the {name} are not finite; "
+                    f"the last checkpoint in {self.folder} is sound; try a lower lr, or precision: fp32"
+                )
 
     def export(self, folder: Path) -> None:
         """Write the model as it is evaluated, with the stages trained so far, as a model folder."""
@@ -229,7 +249,7 @@ class _StageRun:
                     bad = ", ".join(f"{name} = {values[name]}" for name in terms)
                     raise Pg2Error(
                         f"stage {self.name} stopped at step {self.step}: the loss is not finite ({bad}); the "
-                        f"last checkpoint in {self.folder} is sound; try a lower learning rate, or precision: fp32"
+                        f"last checkpoint in {self.folder} is sound; try a lower lr, or precision: fp32"
                     )
                 self.accelerator.backward(total)
             optimiser.step()
@@ -273,25 +293,34 @@ def _initialise(module: nn.Module) -> None:
 
 def _accelerator(recipe: Recipe) -> "Accelerator":
     try:
+        import torch.utils.tensorboard
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise Pg2Error('training needs the extra "train": pip install "pg2[train]"') from error
+    on_cpu = not torch.accelerator.is_available()
+    bf16 = recipe.precision == "bf16"
+    if bf16 and on_cpu and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        warnings.warn("this processor has no bf16; training goes on in fp32", stacklevel=2)
+        bf16 = False
     # The library keeps the precision of the first run in a process; a second run may want another.
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="bf16" if recipe.precision == "bf16" else "no")
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=on_cpu)
 
 
-def _begin(recipe: Recipe, run: Path, main: bool) -> None:
-    """Write the recipe into a new run folder, or check it against the one that is there."""
-    written = run / "recipe.yaml"
+def _begin(recipe: Recipe, data: PreparedDataset, run: Path, main: bool) -> None:
+    """Write recipe and data set into a new run folder, or check them against those that are there."""
+    written, about = run / "recipe.yaml", run / "data.json"
+    records = data.manifest["parts"]["records.csv"]["sha256"]
     if written.exists():
-        before = parse_recipe(yaml.safe_load(written.read_text(encoding="utf-8")), str(written))
-        check_same(recipe, before, run)
+        check_same(recipe, load_recipe(written), run)
+        if about.exists() and read_json(about, "the data set of the run")["records_sha256"] != records:
+            raise Pg2Error(f"{run} was begun on another data set than {data.path}; give another --out")
     elif run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise Pg2Error(f"{run} exists and is not a training run (it has no recipe.yaml); give another --out")
     if main:
         write_text(written, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+        write_json(about, {"path": str(data.path), "records_sha256": records, "pg2": version("pg2")})
 
 
 def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Console | None = None) -> Path:
@@ -328,8 +357,9 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
             raise Pg2Error(
                 f"{name}.batch = {stage.batch} does not divide among {accelerator.num_processes} processes"
             )
-    _begin(recipe, run, accelerator.is_main_process)
-    accelerator.wait_for_everyone()
+    # One after the other: a folder that is just being begun must not look like a stranger's.
+    with accelerator.main_process_first():
+        _begin(recipe, data, run, accelerator.is_main_process)
     console = console or Console(stderr=True)
     if not accelerator.is_main_process:
         console = Console(quiet=True)
@@ -352,6 +382,15 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
         state = _StageRun(name, stage, objective, model, run / name, accelerator)
         state.resume()
         final = state.folder / "model"
+        if (
+            name == "coarse"
+            and state.step < stage.steps
+            and (run / "refined/checkpoint.safetensors").exists()
+        ):
+            raise Pg2Error(
+                f"stage II of {run} stands on stage I as it was after {state.step} steps; to train that for "
+                f"{stage.steps}, give another --out"
+            )
         if state.step < stage.steps:
             loader = Loader(
                 data,
@@ -423,6 +462,8 @@ def _run_stage(state: _StageRun, loader: Loader, validation: _Validation | None,
                 paused = time.monotonic()
                 _validate(state, validation, writer, console)
                 last += time.monotonic() - paused
+            if state.step % stage.save_every == 0 or ended:
+                state.check_finite()
             if ended:
                 # Before the last checkpoint: killed in between, the run makes both again.
                 state.export(state.folder / "model")

@@ -95,7 +95,8 @@ class Objective:
         count = len(image)
         if phase == "discriminator":
             assert adversarial is not None
-            logits = self.networks["discriminator"](self._shown(ready, image.detach(), with_real=True)).float()
+            shown = self._shown(ready, image.detach(), with_real=True)
+            logits = self.networks["discriminator"](shown).float()
             real = logits[count : 2 * count]
             # In triplet mode the source itself comes third and counts as a fake, too.
             fake = torch.cat((logits[:count], logits[2 * count :]))
@@ -119,7 +120,7 @@ class Objective:
         return terms
 
     def _shown(self, ready: Mapping[str, Tensor], image: Tensor, with_real: bool) -> Tensor:
-        """What D is shown in one pass, as in the released code (it matters to batch norm): fake, real, source.
+        """What D is shown in one pass, as in the released code (batch norm sees all): fake, real, source.
 
         Pairs with the source have no third part. Without the real images there is the fake part alone.
         """

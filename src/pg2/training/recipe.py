@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pg2.errors import Pg2Error
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
 from pg2.training.losses import AdversarialLoss
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class AdversarialConfig(Settings):
@@ -26,12 +28,12 @@ class AdversarialConfig(Settings):
     loss: AdversarialLoss = "bce"
     region: Literal["frame", "body"] = Field(
         "frame",
-        description="frame: D judges whole images (paper); body: with all but the target's pose mask greyed out, as "
-        "a background cannot be known from the source",
+        description="frame: D judges whole images (paper); body: all but the target's pose mask is grey, "
+        "as a background cannot be known from the source",
     )
     weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
     feature_weight: float = Field(
-        0.0, ge=0, description="of the distance of D's activations to those of the real image; the paper has none"
+        0.0, ge=0, description="of the distance of D's activations to the real image's; the paper has none"
     )
     lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
 
@@ -42,7 +44,7 @@ class StageConfig(Settings):
     steps: int = Field(ge=1)
     batch: int = Field(16, ge=1, description="pairs a step, over all processes")
     lr: float = Field(2e-5, gt=0)
-    betas: tuple[float, float] = Field((0.5, 0.999), description="of Adam")
+    betas: tuple[Beta, Beta] = Field((0.5, 0.999), description="of Adam")
     warmup: int = Field(0, ge=0, description="steps over which the learning rate rises from zero")
     decay: float = Field(
         0.0, ge=0, le=1, description="last share of the steps, over which the learning rate falls to zero"
@@ -66,7 +68,9 @@ class DataConfig(Settings):
 
     flip: bool = Field(True, description="mirror half of the pairs left to right")
     validation_people: int = Field(
-        16, ge=0, description="people of the training split kept out of training, for validation"
+        16,
+        ge=0,
+        description="people of the training split kept out of training, for validation; a third at most",
     )
     validation_pairs: int = Field(256, ge=1)
 
@@ -86,6 +90,10 @@ class Recipe(Settings):
     def _stages_fit(self) -> "Recipe":
         if (self.refined is None) != (self.model.refine is None):
             raise ValueError('"refined" and "model.refine" belong together: give both, or set both to null')
+        for stage in (self.coarse, self.refined):
+            factor = stage.adversarial.discriminator.unshuffle if stage and stage.adversarial else 1
+            if any(side % factor for side in self.model.frame):
+                raise ValueError(f"the frame does not divide by the discriminator's unshuffle = {factor}")
         return self
 
 
