@@ -101,7 +101,7 @@ def test_zero_start_gives_a_difference_map_of_zeros() -> None:
     [
         ({"frame": (100, 64)}, "must divide by 16"),
         ({"frame": (128, 64), "coarse": {"blocks": 8}}, "must divide by 128"),
-        ({"frame": (16, 8), "coarse": {"blocks": 2}, "refine": {"unshuffle": 4}}, "refine"),
+        ({"frame": (32, 16), "coarse": {"blocks": 2}, "refine": {"unshuffle": 8}}, "refine"),
     ],
 )
 def test_a_frame_that_does_not_divide_is_refused(values: dict[str, object], said: str) -> None:

@@ -458,12 +458,12 @@ def _run_stage(state: _StageRun, loader: Loader, validation: _Validation | None,
                     for name, value in {**means, "images_per_second": speed}.items():
                         writer.add_scalar(f"{state.name}/{name}", value, state.step)
                 sums, window, last = {}, state.step, now
+            if state.step % stage.validate_every == 0 or state.step % stage.save_every == 0 or ended:
+                state.check_finite()
             if validation is not None and (state.step % stage.validate_every == 0 or ended):
                 paused = time.monotonic()
                 _validate(state, validation, writer, console)
                 last += time.monotonic() - paused
-            if state.step % stage.save_every == 0 or ended:
-                state.check_finite()
             if ended:
                 # Before the last checkpoint: killed in between, the run makes both again.
                 state.export(state.folder / "model")
