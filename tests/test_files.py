@@ -1,5 +1,6 @@
 """A file or folder holds its old content or the whole new one, whatever happens."""
 
+import contextlib
 import errno
 import json
 import os
@@ -13,13 +14,18 @@ from pg2.errors import Pg2Error
 from pg2.files import atomic_path, read_json, write_json, write_text
 
 
-@pytest.fixture
+@contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """No file may grow beyond 4 KB: the system itself breaks a write off half-way."""
+    """No file may grow beyond 4 KB: the system itself breaks a write off half-way.
+
+    Around single calls only: pytest's own output may go to a file that is longer already.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_file_is_written_and_replaced(tmp_path: Path) -> None:
@@ -85,11 +91,10 @@ def test_interrupted_between_the_two_renames_of_a_folder(
     assert list(tmp_path.iterdir()) == [folder]
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_disk_full(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"small": 1})
-    with pytest.raises(Pg2Error, match=r"cannot write .*a\.json: .*untouched"):
+    with pytest.raises(Pg2Error, match=r"cannot write .*a\.json: .*untouched"), full_disk():
         write_json(path, list(range(10_000)))
     assert json.loads(path.read_text()) == {"small": 1}
     assert list(tmp_path.iterdir()) == [path]
