@@ -93,15 +93,40 @@ def prepare_folder_command(
     raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
     out: Annotated[Path, typer.Argument(help="folder to make")],
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH that each person is cut to")] = "128x64",
+    keypoints: Annotated[
+        str | None,
+        typer.Option(help="keypoint CSV, or auto to find them; default: RAW/keypoints.csv, else auto"),
+    ] = None,
     test_share: Annotated[
         float, typer.Option(min=0, max=1, help="share of the people kept for testing")
     ] = 0.0,
 ) -> None:
-    """Prepare your own photos; the keypoints are found automatically."""
+    """Prepare your own photos, or people made by `pg2 render`; keypoints are found where none are given."""
     from pg2.data.folder import prepare_folder
 
-    report = prepare_folder(raw, out, _size(size), test_share=test_share)
+    report = prepare_folder(raw, out, _size(size), keypoints, test_share=test_share)
     print(report.summary())
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Argument(help="folder to make; the same command again goes on with it")],
+    people: Annotated[int, typer.Option(help="how many people; more than before extends the folder")] = 100,
+    poses: Annotated[int, typer.Option(help="pictures of each person")] = 8,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels, multiples of 16")] = "256x256",
+    seed: Annotated[int, typer.Option(help="other people for another number")] = 0,
+    background: Annotated[str, typer.Option(help="studio or street")] = "studio",
+    framing: Annotated[
+        str, typer.Option(help="full, or mixed: a quarter shows the upper body only")
+    ] = "full",
+    workers: Annotated[int | None, typer.Option(help="processes; default: one a processor core")] = None,
+) -> None:
+    """Render synthetic people with exact keypoints, for `pg2 prepare folder`; needs pg2[render]."""
+    from pg2.rendering.options import RenderOptions
+    from pg2.rendering.people import render_people
+
+    options = RenderOptions(poses, _size(size), seed, background, framing)
+    print(render_people(out, people, options, workers=workers).summary())
 
 
 @app.command()
@@ -112,6 +137,10 @@ def train(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="NAME=VALUE, such as coarse.steps=1000; may be repeated")
     ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(help="a model to start from: a shipped one, a model folder, or a Hugging Face hub id"),
+    ] = None,
 ) -> None:
     """Train stage I and stage II. Run the same command again to resume."""
     from pg2.data.prepared import PreparedDataset
@@ -119,7 +148,7 @@ def train(
     from pg2.training.recipe import load_recipe
 
     settings = load_recipe(recipe, set_ or [])
-    print(run(settings, PreparedDataset(data), out))
+    print(run(settings, PreparedDataset(data), out, init_from=init_from))
 
 
 @app.command()
@@ -176,8 +205,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")],
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
 ) -> None:
-    """Score a model on fixed pairs: SSIM and mask-SSIM by two protocols each, PSNR, L1."""
+    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1 and, with pg2[metrics], a feature distance."""
     from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.classifier import available
     from pg2.evaluation.protocol import evaluate as score
     from pg2.evaluation.report import check_place, markdown, write_report
     from pg2.pipeline import Pipeline
@@ -190,7 +220,7 @@ def evaluate(
             f"{data} holds pictures of {dataset.frame[0]}x{dataset.frame[1]}, {model} makes "
             f"{pipeline.frame[0]}x{pipeline.frame[1]}"
         )
-    evaluation = score(pipeline.scored, dataset, read_pairs_csv(pairs), limit=limit)
+    evaluation = score(pipeline.scored, dataset, read_pairs_csv(pairs), limit=limit, classifier=available())
     command = shlex.join(["pg2", *sys.argv[1:]])
     write_report(
         out, evaluation, pipeline.scored, dataset, model=model, data_name=dataset.source, command=command

@@ -122,7 +122,9 @@ class Pipeline:
         """
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            output = self.model(source.to(device), heatmaps(keypoints.to(device), self.frame))
+            drawn = self.model.config.pose
+            pose = heatmaps(keypoints.to(device), self.frame, drawn.radius, drawn.shrink)
+            output = self.model(source.to(device), pose)
             image, coarse, difference = (None if part is None else part.float().cpu() for part in output)
         assert image is not None
         assert coarse is not None

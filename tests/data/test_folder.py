@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_samples import SHARED, FakeEstimator, save_noise
+from data_samples import SHARED, FakeEstimator, save_noise, standing
 from PIL import Image
 
 from pg2.data.folder import prepare_folder
@@ -11,7 +11,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.images import load_image
 from pg2.pose.framing import Framing
-from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
 
 
 def test_photos_and_poses_are_cut_to_the_frame_together(photos, tmp_path):
@@ -67,6 +67,48 @@ def test_photos_without_folders_of_people(tmp_path):
     with pytest.raises(Pg2Error, match="a file; expected a folder for each person"):
         prepare_folder(tmp_path / "raw" / "1.jpg", tmp_path / "out", estimator=FakeEstimator())
     assert not (tmp_path / "out").exists()
+
+
+def test_known_keypoints_are_taken_instead_of_estimated(photos, tmp_path):
+    """As `pg2 render` leaves them: beside the people's folders, with other files of its own."""
+    names = ["ann/1.png", "ann/2.jpg", "bob/1.jpg", "cy/a.jpg"]
+    sizes = {name: load_image(photos / name).shape[:2] for name in names}
+    (photos / "keypoints.csv").write_text(
+        format_keypoints_csv((name, standing(*sizes[name]) + 1) for name in names)
+    )
+    (photos / "people.json").write_text("[]")
+    estimator = FakeEstimator(break_after=0)
+    frame = sizes["ann/2.jpg"]
+    report = prepare_folder(photos, tmp_path / "out", frame, estimator=estimator)
+    assert report.skipped == {"no keypoints for it": ["bob/2.bmp", "cy/b.webp"]}
+    data = PreparedDataset(tmp_path / "out")
+    assert data.manifest["keypoints"] == "keypoints.csv"
+    # A picture of the frame's size stays as it is, byte for byte; others are cut.
+    same = data.index_of("ann/2.jpg")
+    assert data.jpeg(same) == (photos / "ann/2.jpg").read_bytes()
+    np.testing.assert_array_equal(data.keypoints[same], standing(*frame) + 1)
+    assert data.image(data.index_of("ann/1.png")).shape == (*frame, 3)
+
+    (photos / "keypoints.csv").write_text(format_keypoints_csv([("ann/1.png", standing(9, 9))]))
+    with pytest.raises(Pg2Error, match="other files or options"):
+        prepare_folder(photos, tmp_path / "out", frame, estimator=estimator)
+    report = prepare_folder(photos, tmp_path / "auto", frame, "auto", estimator=FakeEstimator())
+    assert report.splits["train"]["images"] == 6
+    with pytest.raises(Pg2Error, match="cannot read keypoints"):
+        prepare_folder(photos, tmp_path / "none", frame, photos / "missing.csv")
+
+
+def test_a_picture_that_is_turned_by_its_camera_is_stored_upright(photos, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    with Image.open(photos / "ann/2.jpg") as picture:
+        picture.save(photos / "ann/2.jpg", exif=exif)
+    frame = load_image(photos / "ann/2.jpg").shape[:2]
+    prepare_folder(photos, tmp_path / "out", frame, estimator=FakeEstimator())
+    data = PreparedDataset(tmp_path / "out")
+    stored = data.image(data.index_of("ann/2.jpg")).astype(int)
+    assert np.abs(stored - load_image(photos / "ann/2.jpg")).mean() < 8
+    assert np.abs(stored[::-1, ::-1] - load_image(photos / "ann/2.jpg")).mean() > 30
 
 
 @pytest.mark.parametrize("settings", [{"test_share": 1.5}, {"test_share": -1.0}, {"frame": (128, 4)}])

@@ -61,6 +61,21 @@ def test_reading(prepared):
     data.verify()
 
 
+def test_scaled_down_pictures_and_poses_stay_together(prepared):
+    data = PreparedDataset(prepared)
+    small = data.scaled((32, 16))
+    assert data.scaled((128, 64)) is data
+    assert (small.frame, data.frame) == ((32, 16), (128, 64))
+    means = data.image(0).reshape(32, 4, 16, 4, 3).mean((1, 3))
+    np.testing.assert_allclose(small.image(0), means, atol=1)
+    np.testing.assert_allclose(small.keypoints, (data.keypoints + 0.5) / 4 - 0.5)
+    np.testing.assert_array_equal(small.records[3].points, small.keypoints[3])
+    assert small.usable("test") == data.usable("test")
+    for frame in ((256, 128), (64, 64)):
+        with pytest.raises(Pg2Error, match="can be scaled down to the same shape, not brought to"):
+            data.scaled(frame)
+
+
 def test_unknown_names_are_refused(prepared):
     data = PreparedDataset(prepared)
     with pytest.raises(Pg2Error, match=r"out has no picture called .nobody\.jpg"):

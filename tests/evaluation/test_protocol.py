@@ -12,6 +12,7 @@ from torch import Tensor
 
 from pg2 import metrics
 from pg2.errors import Pg2Error
+from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.protocol import COPY, PROTOCOLS, evaluate, pair_indices, pictures_of
 from pg2.images import Image8, load_image
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
@@ -68,8 +69,10 @@ def stacked(data: FakeData, side: int) -> Tensor:
 
 
 def test_every_score_of_every_row(data: FakeData) -> None:
-    found = evaluate(two_stages, data, PAIRS, batch=2, progress=False)  # type: ignore[arg-type]
+    classifier = Classifier()
+    found = evaluate(two_stages, data, PAIRS, batch=2, classifier=classifier, progress=False)  # type: ignore[arg-type]
     assert list(found.rows) == [COPY, "stage I (coarse)", "stage II (refined)"]
+    assert found.scores == list(PROTOCOLS)
     source, target = stacked(data, 0), stacked(data, 1)
     indices = torch.tensor(pair_indices(data, PAIRS))  # type: ignore[arg-type]
     keypoints = torch.from_numpy(data.keypoints)
@@ -85,6 +88,7 @@ def test_every_score_of_every_row(data: FakeData) -> None:
             "psnr": metrics.psnr(picture, target),
             "l1": metrics.l1(picture, target),
             "sharpness": metrics.sharpness(picture),
+            "feature_distance": feature_distance(classifier.features(picture), classifier.features(target)),
         }
         assert scores.keys() == expected.keys() == PROTOCOLS.keys()
         for score, values in expected.items():
@@ -112,8 +116,9 @@ def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:
         progress=False,
     )
     assert list(found.rows) == [COPY, "stage I (coarse)"]
-    means = {score: found.estimate("stage I (coarse)", score).mean for score in PROTOCOLS}
-    perfect = dict.fromkeys(PROTOCOLS, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}
+    assert set(PROTOCOLS) - set(found.scores) == {"feature_distance"}, "left out without a classifier"
+    means = {score: found.estimate("stage I (coarse)", score).mean for score in found.scores}
+    perfect = dict.fromkeys(found.scores, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}
     assert means == pytest.approx(perfect)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation import report
+from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.protocol import COPY, PROTOCOLS, Evaluation, evaluate
 from pg2.evaluation.report import FILES, check_place, examples, markdown, write_report
 from pg2.images import load_image
@@ -45,13 +46,16 @@ def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
     return {"coarse": source * 0.5, "refined": source * 0.8}
 
 
+CLASSIFIER = Classifier()
+
+
 def one_stage(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
     return {"coarse": source * 0.5}
 
 
 def evaluated(count: int = COUNT, generate: Any = two_stages) -> Evaluation:
     pairs = [(f"{i}.jpg", f"{i * 7 % COUNT}.jpg") for i in range(count)]
-    return evaluate(generate, DATA, pairs, progress=False)
+    return evaluate(generate, DATA, pairs, classifier=CLASSIFIER, progress=False)
 
 
 def write(out: Path, evaluation: Evaluation, generate: Any = two_stages) -> None:

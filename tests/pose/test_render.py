@@ -77,6 +77,21 @@ def test_other_radii(radius: float, pixels: int) -> None:
     assert (heatmaps(_one(0, 30, 60), SIZE, radius) == 1).sum() == pixels
 
 
+def test_maps_drawn_smaller_are_near_the_means_of_those_drawn_at_full_size() -> None:
+    generator = torch.Generator().manual_seed(0)
+    points = torch.rand(4, 18, 2, generator=generator) * torch.tensor([64.0, 128.0])
+    points[0, 3] = torch.nan
+    small, full = heatmaps(points, (128, 64), 12, 4), heatmaps(points, (128, 64), 12)
+    assert small.shape == (4, 18, 32, 16)
+    assert (small[0, 3] == -1).all()
+    difference = (small - torch.nn.functional.avg_pool2d(full, 4)).abs()
+    assert difference.mean() < 0.01
+    assert difference.max() < 0.35
+    # A keypoint that moves by one pixel, a quarter of the small maps' pixel, shows.
+    moved = heatmaps(points + torch.tensor([1.0, 0.0]), (128, 64), 12, 4)
+    assert (moved - small).abs().sum() > 10
+
+
 def test_a_disc_at_the_corner_is_cut() -> None:
     assert (heatmaps(_one(0, 0, 0), SIZE) == 1).sum() == 17
 

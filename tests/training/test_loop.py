@@ -14,6 +14,7 @@ import pytest
 import torch
 import yaml
 from rich.console import Console
+from torch.nn import functional as F
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
@@ -122,6 +123,43 @@ def test_a_longer_run_goes_on_from_a_finished_one(tiny: PreparedDataset, tmp_pat
         assert torch.equal(value, other[name]), name
 
 
+def test_starting_from_another_model(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    """Stage I is kept with steps = 0; stage II goes on from the other's."""
+    start = finished / "refined/model"
+    settings = ["coarse.steps=0", "refined.steps=2", "refined.lr=1e-12", "refined.adversarial.lr=1e-12"]
+    recipe = load_recipe("debug", [*settings, "refined.ema=0"])
+    run = tmp_path / "run"
+    train(recipe, tiny, run, QUIET, init_from=start)
+    one, other = (PG2.from_pretrained(folder).state_dict() for folder in (start, run / "refined/model"))
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, msg=name)
+    assert train(recipe, tiny, run, QUIET, init_from=start) == run / "refined/model"
+    with pytest.raises(Pg2Error, match="begun with --init-from: give the same"):
+        train(recipe.model_copy(update={"coarse": load_recipe("debug").coarse}), tiny, run, QUIET)
+    with pytest.raises(Pg2Error, match="begun with the weights of another --init-from: give the same"):
+        train(recipe, tiny, run, QUIET, init_from=finished / "coarse/model")
+    with pytest.raises(Pg2Error, match="begun without --init-from: leave it out"):
+        train(load_recipe("debug"), tiny, finished, QUIET, init_from=start)
+    with pytest.raises(Pg2Error, match="keeps the stage I of another model"):
+        train(recipe, tiny, tmp_path / "none", QUIET)
+
+
+def test_growing_from_smaller_pictures(doubled: PreparedDataset, tmp_path: Path) -> None:
+    """The first stage sees the pictures of one data set scaled down, the second one at full size."""
+    small = load_recipe("debug", ["model.refine=null", "refined=null", "coarse.steps=2"])
+    begun = train(small, doubled, tmp_path / "small", QUIET)
+    larger = ["model.frame=[64, 32]", "model.coarse.unshuffle=2", "model.pose={radius: 8, shrink: 2}"]
+    large = load_recipe(
+        "debug", [*larger, "coarse.steps=1", "coarse.lr=1e-12", "coarse.ema=0", "refined.steps=1"]
+    )
+    grown = PG2.from_pretrained(train(large, doubled, tmp_path / "large", QUIET, init_from=begun))
+    assert grown.config.frame == (64, 32)
+    source, pose = torch.rand(2, 3, 64, 32), torch.rand(2, 18, 32, 16)
+    wanted = PG2.from_pretrained(begun)(F.avg_pool2d(source, 2), pose).coarse
+    made = F.avg_pool2d(grown(source, pose).coarse, 2)
+    torch.testing.assert_close(made, wanted, atol=5e-3, rtol=0)
+
+
 def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
     """gloo on the CPU: each takes half of every batch, so the weights agree with one process's."""
     recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
@@ -171,7 +209,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: PreparedDataset, tmp_path
 def test_runs_that_do_not_fit(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
     with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
         train(load_recipe("debug", ["seed=1"]), tiny, finished, QUIET)
-    with pytest.raises(Pg2Error, match="holds pictures of 32x16, the recipe's frame is 128x64"):
+    with pytest.raises(Pg2Error, match=r"holds pictures of 32x16; .* not brought to 128x64"):
         train(load_recipe("fast/market1501"), tiny, tmp_path / "a", QUIET)
     (tmp_path / "b").mkdir()
     (tmp_path / "b/thesis.txt").write_text("precious")

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -21,27 +21,37 @@ from pg2.data.prepared import (
 from pg2.errors import Pg2Error
 from pg2.images import MIN_SIDE, SUFFIXES, Image8, load_image
 from pg2.pose.framing import Framing
+from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
+
+KEYPOINT_FILE = "keypoints.csv"
+"""Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
+
+_BESIDE = {KEYPOINT_FILE, "people.json", "render.json", "LICENSE.txt"}
 
 
 def prepare_folder(
     raw: str | Path,
     out: str | Path,
     frame: tuple[int, int] = (128, 64),
+    keypoints: str | Path | None = None,
     *,
     test_share: float = 0.0,
     estimator: Estimator | None = None,
     progress: bool = True,
 ) -> Report:
-    """Prepare a folder of photos, RAW/person/photo.jpg; keypoints are estimated.
+    """Prepare a folder of photos, RAW/person/photo.jpg, such as one that `pg2 render` made.
 
-    Each photo is cut to `frame` around its largest person and stored as a JPEG; its name in the data set is
-    "person/photo.jpg". A photo that is damaged, tiny or shows nobody is named in the report and skipped. Run
-    again after an interruption it continues; when `out` is complete already it does nothing.
+    A photo that has the size of `frame` is taken as it is; any other is cut to it around its person. It is
+    stored as a JPEG; its name in the data set is "person/photo.jpg". A photo that is damaged, tiny or shows
+    nobody is named in the report and skipped. Run again after an interruption it continues; when `out` is
+    complete already it does nothing.
 
     Args:
         raw: the folder that holds a folder a person.
         out: the folder to make.
         frame: (height, width) to cut to.
+        keypoints: a file in the published CSV format, names as in the data set; "auto" estimates them, for
+            the largest person of each photo; None takes RAW/keypoints.csv where there is one, else "auto".
         test_share: share of the people, 0 to 1, that make the test split. Who they are depends on nothing but
             their names, so it stays when photos or people are added.
         estimator: instead of the one that ships with pg2.
@@ -60,19 +70,25 @@ def prepare_folder(
         )
     skipped = Skipped()
     files = _photos(raw, skipped)
+    if keypoints is None:
+        keypoints = raw / KEYPOINT_FILE if (raw / KEYPOINT_FILE).is_file() else "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
+    known: dict[str, Points] | None = None
+    if keypoints != "auto":
+        known = read_keypoints_csv(keypoints)
+        options["keypoints"] = hashlib.sha256(Path(keypoints).read_bytes()).hexdigest()
     inputs = fingerprint(options, raw, files)
     report = existing_report(raw, out, inputs)
     if report is not None:
         return report
-    journal = PoseJournal(out, estimator)
-    pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, journal, skipped)
+    poses = PoseJournal(out, estimator) if known is None else known
+    pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
     return write_prepared(
         out,
         pictures,
         source="folder",
         frame=frame,
-        keypoints="estimated by pg2",
+        keypoints="estimated by pg2" if known is None else Path(keypoints).name,
         inputs=inputs,
         skipped=skipped,
     )
@@ -88,6 +104,9 @@ def _photos(raw: Path, skipped: Skipped) -> list[Path]:
         if entry.name.startswith("."):
             continue
         if not entry.is_dir():
+            # What lies beside the pictures of a rendered set is no photo that someone might miss.
+            if entry.name in _BESIDE:
+                continue
             skipped.add(entry.name, "not in the folder of a person")
             continue
         for file in sorted(entry.iterdir()):
@@ -119,7 +138,11 @@ def _is_text(name: str) -> bool:
 
 
 def _pictures(
-    files: Iterable[Path], frame: tuple[int, int], test_share: float, journal: PoseJournal, skipped: Skipped
+    files: Iterable[Path],
+    frame: tuple[int, int],
+    test_share: float,
+    poses: PoseJournal | Mapping[str, Points],
+    skipped: Skipped,
 ) -> Iterator[tuple[Record, bytes]]:
     for file in files:
         person = file.parent.name
@@ -131,19 +154,33 @@ def _pictures(
                 name, f"damaged, not a picture, or of an unusable size (under {MIN_SIDE} pixels, or huge)"
             )
             continue
-        pose = journal.pose(name, file, image)
+        if isinstance(poses, PoseJournal):
+            pose, reason = poses.pose(name, file, image), "no person found"
+        else:
+            size, reason = (image.shape[0], image.shape[1]), "no keypoints for it"
+            pose = Pose(poses[name], size) if name in poses else None
         if pose is None or not pose.present.any():
-            skipped.add(name, "no person found")
+            skipped.add(name, reason)
             continue
-        framing = Framing.around(pose, pose.size, frame)
-        record = Record(name, person, _split(person, test_share), framing.pose(pose).points)
-        yield record, _jpeg(framing.image(image))
+        split = _split(person, test_share)
+        if image.shape[:2] == frame:
+            yield Record(name, person, split, pose.points), _as_it_is(file) or _jpeg(image)
+        else:
+            framing = Framing.around(pose, (image.shape[0], image.shape[1]), frame)
+            yield Record(name, person, split, framing.pose(pose).points), _jpeg(framing.image(image))
 
 
 def _split(person: str, test_share: float) -> str:
     # Every name has a fixed place between 0 and 1.
     place = int.from_bytes(hashlib.sha256(person.encode()).digest()[:4]) / 2**32
     return "test" if place < test_share else "train"
+
+
+def _as_it_is(file: Path) -> bytes | None:
+    """The bytes of a plain RGB JPEG; None for what must be converted or turned first."""
+    with Image.open(file) as picture:
+        plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
+    return file.read_bytes() if plain else None
 
 
 def _jpeg(image: Image8) -> bytes:

@@ -11,6 +11,7 @@ Heat maps and masks are drawn from the keypoints when they are needed and never 
 """
 
 import contextlib
+import copy
 import csv
 import hashlib
 import io
@@ -22,7 +23,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -224,7 +225,11 @@ class PreparedDataset:
         """
         data = self.jpeg(index)
         with Image.open(io.BytesIO(data)) as picture:
-            return np.asarray(to_rgb(picture))
+            rgb = to_rgb(picture)
+            height, width = self.frame
+            if rgb.size != (width, height):
+                rgb = rgb.resize((width, height), Image.Resampling.BOX)
+            return np.asarray(rgb)
 
     def jpeg(self, index: int) -> bytes:
         """The JPEG file of picture number `index`, as stored.
@@ -251,6 +256,31 @@ class PreparedDataset:
         if split not in SPLITS:
             raise Pg2Error(f'there is no split "{split}"; the splits are {" and ".join(SPLITS)}')
         return [i for i, record in enumerate(self.records) if record.split == split and usable(record.points)]
+
+    def scaled(self, frame: tuple[int, int]) -> "PreparedDataset":
+        """The same data set with its pictures scaled down to `frame`, (height, width), as they are read.
+
+        Raises:
+            Pg2Error: `frame` is larger or of another shape.
+        """
+        if frame == self.frame:
+            return self
+        factor = frame[0] / self.frame[0]
+        if factor > 1 or frame[1] != self.frame[1] * factor:
+            raise Pg2Error(
+                f"{self.path} holds pictures of {self.frame[0]}x{self.frame[1]}; they can be scaled down to "
+                f"the same shape, not brought to {frame[0]}x{frame[1]}"
+            )
+        other = copy.copy(self)
+        other.frame = frame
+        poses = [Pose(points, self.frame).scale(factor).points for points in self.keypoints]
+        other.keypoints = np.stack(poses)
+        other.keypoints.setflags(write=False)
+        other.records = tuple(
+            replace(record, points=points)
+            for record, points in zip(self.records, other.keypoints, strict=True)
+        )
+        return other
 
     def index_of(self, name: str) -> int:
         """The index of the record called `name`.

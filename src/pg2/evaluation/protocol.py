@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from torch import Tensor
 from pg2 import metrics
 from pg2.data.prepared import PreparedDataset, tracked
 from pg2.errors import Pg2Error
+from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.pose.render import pose_mask
 from pg2.sheets import to_uint8
 
@@ -40,10 +41,13 @@ PROTOCOLS = {
     "mask_ssim_source": "the same with the source's pose mask, as the paper's released script has it",
     "psnr": "peak signal-to-noise ratio in dB, mean over the pairs",
     "l1": "mean absolute error in grey levels, 0 to 255",
+    "feature_distance": "the formula of LPIPS on features of EfficientNet-Lite0, unweighted; not LPIPS",
     "sharpness": "mean gradient of the luminance over all generated pictures divided by that over all target "
     "pictures: 1 is as sharp as a photograph",
 }
-"""Every score and, in words, how it is computed. Higher is better, except for `l1`."""
+"""Every score and, in words, how it is computed. Higher is better, except for `LOWER_IS_BETTER`."""
+
+LOWER_IS_BETTER = ("l1", "feature_distance")
 
 _CACHE_BYTES = 1_000_000_000
 
@@ -72,6 +76,11 @@ class Evaluation:
     target_sharpness: Tensor
     seconds: float
 
+    @property
+    def scores(self) -> list[str]:
+        """The names of the scores that were computed, in the order of `PROTOCOLS`."""
+        return [score for score in PROTOCOLS if score in self.rows[COPY]]
+
     def estimate(self, row: str, score: str) -> Estimate:
         """Mean and confidence of one score of one row; of "sharpness" the ratio to the targets."""
         values = self.rows[row][score]
@@ -95,6 +104,7 @@ def evaluate(
     *,
     limit: int | None = None,
     batch: int = 16,
+    classifier: Classifier | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Score a model's pictures, and the copied source, against the targets of `pairs` (paper, section 4.2).
@@ -105,6 +115,7 @@ def evaluate(
         pairs: (source, target) picture names.
         limit: score only the first so many pairs.
         batch: pairs at a time.
+        classifier: for "feature_distance", which is left out without it.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
@@ -124,10 +135,6 @@ def evaluate(
         mask = pose_mask(torch.from_numpy(data.keypoints[index : index + 1].copy()), data.frame)
         return _picture(data, index), mask[0].to(torch.uint8)
 
-    def load_all(indices: Iterable[int]) -> tuple[Tensor, Tensor]:
-        pictures, masks = zip(*map(load, indices), strict=True)
-        return torch.stack(pictures), torch.stack(masks)
-
     rows: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
     target_sharpness: list[Tensor] = []
     starts = range(0, len(indices), batch)
@@ -143,6 +150,7 @@ def evaluate(
             results = {COPY: source}
             for name, images in _generated(generate, data, source, part).items():
                 results[STAGES.get(name, name)] = to_uint8(images)
+            looks = None if classifier is None else classifier.features(target)
             for row, picture in results.items():
                 scores = {
                     "ssim": metrics.ssim(picture, target),
@@ -153,6 +161,8 @@ def evaluate(
                     "l1": metrics.l1(picture, target),
                     "sharpness": metrics.sharpness(picture),
                 }
+                if classifier is not None and looks is not None:
+                    scores["feature_distance"] = feature_distance(classifier.features(picture), looks)
                 for score, values in scores.items():
                     rows[row][score].append(values)
             target_sharpness.append(metrics.sharpness(target))

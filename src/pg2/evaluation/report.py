@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.evaluation.protocol import COPY, PROTOCOLS, Evaluation, Generate, pictures_of
+from pg2.evaluation.protocol import COPY, LOWER_IS_BETTER, PROTOCOLS, Evaluation, Generate, pictures_of
 from pg2.files import atomic_path, write_json, write_text
 from pg2.images import Image8
 from pg2.pose.render import draw_skeleton
@@ -30,6 +30,7 @@ _HEADINGS = {
     "mask_ssim_source": "mask-SSIM (source mask)",
     "psnr": "PSNR, dB",
     "l1": "L1",
+    "feature_distance": "feature distance",
     "sharpness": "sharpness",
 }
 _DECIMALS = {"psnr": 2, "l1": 2}
@@ -93,7 +94,7 @@ def write_report(
         "frame": list(data.frame),
         "rows": {row: _numbers(evaluation, row) for row in evaluation.rows},
         "confidence": "half_width is 1.96 standard deviations / sqrt(pairs), the pairs taken as independent",
-        "protocols": PROTOCOLS,
+        "protocols": {score: PROTOCOLS[score] for score in evaluation.scores},
         "command": command,
         "seed": seed,
         "seconds": round(evaluation.seconds, 1),
@@ -111,7 +112,7 @@ def _numbers(evaluation: Evaluation, row: str) -> dict[str, Any]:
     return {
         # JSON knows no NaN: of a single pair there is no confidence.
         score: {"mean": mean, "half_width": None if math.isnan(half_width) else half_width}
-        for score in PROTOCOLS
+        for score in evaluation.scores
         for mean, half_width in [evaluation.estimate(row, score)]
     }
 
@@ -124,17 +125,19 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
         digits = _DECIMALS.get(score, 3)
         return f"{mean:.{digits}f}" + ("" if math.isnan(half_width) else f" ± {half_width:.{digits}f}")
 
+    scores = evaluation.scores
+    lower = " and ".join(_HEADINGS[score] for score in LOWER_IS_BETTER if score in scores)
     lines = [
         f"# {model} on {data_name}, {len(evaluation.pairs):,} pairs",
         "",
-        "| | " + " | ".join(_HEADINGS[score] for score in PROTOCOLS) + " |",
-        "|---" * (len(PROTOCOLS) + 1) + "|",
-        *(f"| {row} | {' | '.join(cell(row, score) for score in PROTOCOLS)} |" for row in evaluation.rows),
+        "| | " + " | ".join(_HEADINGS[score] for score in scores) + " |",
+        "|---" * (len(scores) + 1) + "|",
+        *(f"| {row} | {' | '.join(cell(row, score) for score in scores)} |" for row in evaluation.rows),
         "",
         f"Mean ± half the 95 % confidence interval over the pairs. The row “{COPY}” is the source picture "
-        "itself, scored as if it were the result. Higher is better, except for L1.",
+        f"itself, scored as if it were the result. Higher is better, except for {lower}.",
         "",
-        *(f"- **{_HEADINGS[score]}**: {words}." for score, words in PROTOCOLS.items()),
+        *(f"- **{_HEADINGS[score]}**: {PROTOCOLS[score]}." for score in scores),
     ]
     if command:
         lines += ["", f"Made with `{command}` in {evaluation.seconds:.0f} s."]
@@ -144,10 +147,10 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
 def _write_pairs(path: Path, evaluation: Evaluation) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["from", "to", "row", *PROTOCOLS, "target_sharpness"])
+        writer.writerow(["from", "to", "row", *evaluation.scores, "target_sharpness"])
         for row, scores in evaluation.rows.items():
             columns = torch.stack(
-                [*(scores[score] for score in PROTOCOLS), evaluation.target_sharpness], dim=1
+                [*(scores[score] for score in evaluation.scores), evaluation.target_sharpness], dim=1
             )
             for pair, values in zip(evaluation.pairs, columns.tolist(), strict=True):
                 writer.writerow([*pair, row, *(f"{value:.6f}" for value in values)])

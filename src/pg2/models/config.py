@@ -11,6 +11,17 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
+class PoseConfig(Settings):
+    """The heat maps. The defaults are the paper's."""
+
+    radius: float = Field(4.0, gt=0, description="of a keypoint's disc in pixels of the frame")
+    shrink: int = Field(
+        1,
+        ge=1,
+        description="the maps are drawn at 1/shrink of the frame; it divides the stem's unshuffle factor",
+    )
+
+
 class CoarseConfig(Settings):
     """G1, stage I. The defaults are the paper's for Market-1501 (70,795,075 parameters at 128x64)."""
 
@@ -50,6 +61,7 @@ class ModelConfig(Settings):
     """A whole PG2 model: its frame and its one or two stages."""
 
     frame: tuple[int, int] = Field((128, 64), description="(height, width) of the pictures in pixels")
+    pose: PoseConfig = PoseConfig()
     coarse: CoarseConfig = CoarseConfig()
     refine: RefineConfig | None = Field(RefineConfig(), description="null: a one-stage model")
 
@@ -57,6 +69,10 @@ class ModelConfig(Settings):
     def _divides(self) -> "ModelConfig":
         if min(self.frame) < 16:
             raise ValueError(f"frame {self.frame[0]}x{self.frame[1]} is under 16 pixels a side")
+        if self.coarse.unshuffle % self.pose.shrink:
+            raise ValueError(
+                f"pose.shrink = {self.pose.shrink} must divide coarse.unshuffle = {self.coarse.unshuffle}"
+            )
         for name, part in (("coarse", self.coarse), ("refine", self.refine)):
             if part is None:
                 continue

@@ -4,11 +4,14 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pg2.models.blocks import ConvBlock, double, down, head, stem
-from pg2.models.config import CoarseConfig, RefineConfig
+from pg2.models.config import CoarseConfig, PoseConfig, RefineConfig
 
 POSE_CHANNELS = 18
+
+_FULL_SIZE = PoseConfig()
 
 
 class CoarseGenerator(nn.Module):
@@ -22,7 +25,7 @@ class CoarseGenerator(nn.Module):
     bottom; parameter counts are the same.
     """
 
-    def __init__(self, config: CoarseConfig, frame: tuple[int, int]) -> None:
+    def __init__(self, config: CoarseConfig, frame: tuple[int, int], pose: PoseConfig = _FULL_SIZE) -> None:
         super().__init__()
         h, levels = config.width, config.blocks
         shrink = config.unshuffle * 2 ** (levels - 1)
@@ -30,7 +33,9 @@ class CoarseGenerator(nn.Module):
         cells = self.smallest[0] * self.smallest[1]
         widths = [h * (i + 1) for i in range(levels)]
 
-        self.stem = stem(3 + POSE_CHANNELS, h, config.unshuffle)
+        # Maps that are drawn smaller meet the image where it has been unshuffled to their size.
+        self.shrink = pose.shrink
+        self.stem = stem(3 * pose.shrink**2 + POSE_CHANNELS, h, config.unshuffle // pose.shrink)
         self.encoder = nn.ModuleList(ConvBlock(w, w, shortcut=True) for w in widths)
         self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
         self.squeeze = nn.Linear(widths[-1] * cells, config.bottleneck)
@@ -59,11 +64,13 @@ class CoarseGenerator(nn.Module):
 
         Args:
             source: image I_A, [B, 3, H, W] in [-1, 1].
-            heatmaps: pose P_B, [B, 18, H, W] in {-1, 1}.
+            heatmaps: pose P_B, [B, 18, H / shrink, W / shrink] in [-1, 1].
 
         Returns:
             image [B, 3, H, W]; linear, so values a little outside [-1, 1] can occur.
         """
+        if self.shrink > 1:
+            source = F.pixel_unshuffle(source, self.shrink)
         x = self.stem(torch.cat((source, heatmaps), 1))
         skips = []
         for level, block in enumerate(self.encoder):

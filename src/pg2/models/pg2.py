@@ -49,7 +49,7 @@ class PG2(
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.coarse = CoarseGenerator(config.coarse, config.frame)
+        self.coarse = CoarseGenerator(config.coarse, config.frame, config.pose)
         self.refine = None if config.refine is None else RefineGenerator(config.refine)
 
     def forward(self, source: Tensor, heatmaps: Tensor) -> PG2Output:
@@ -57,7 +57,7 @@ class PG2(
 
         Args:
             source: image I_A, [B, 3, H, W] in [-1, 1].
-            heatmaps: pose P_B, [B, 18, H, W] in {-1, 1}.
+            heatmaps: pose P_B, [B, 18, H / shrink, W / shrink] in [-1, 1], drawn as `config.pose` says.
         """
         coarse = self.coarse(source, heatmaps)
         if self.refine is None:

@@ -29,22 +29,31 @@ def _grid(keypoints: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     return ys, xs
 
 
-def heatmaps(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> Tensor:
+def heatmaps(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0, shrink: int = 1) -> Tensor:
     """Pose heat maps P_B (paper, section 3.1): a disc a keypoint.
 
     Args:
         keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
-        size: (height, width) of the maps.
-        radius: of the discs in pixels.
+        size: (height, width) of the picture, which `shrink` divides.
+        radius: of the discs in pixels of the picture.
+        shrink: the maps are drawn at this fraction of the size, with a soft edge that keeps the place of a
+            keypoint to a part of a pixel; 1 draws the paper's hard discs.
 
     Returns:
-        float32 [B, 18, H, W]: 1 within `radius` of the keypoint, -1 elsewhere; -1 throughout where missing.
+        float32 [B, 18, H / shrink, W / shrink]: 1 within `radius` of the keypoint, -1 elsewhere; -1
+        throughout where missing.
     """
-    ys, xs = _grid(keypoints, size)
-    x, y = (keypoints[..., axis].float()[..., None, None] for axis in (0, 1))
+    small = (size[0] // shrink, size[1] // shrink)
+    keypoints = (keypoints.float() + 0.5) / shrink - 0.5
+    ys, xs = _grid(keypoints, small)
+    x, y = (keypoints[..., axis][..., None, None] for axis in (0, 1))
+    square = (xs - x) ** 2 + (ys - y) ** 2
+    radius = radius / shrink
+    if shrink > 1:
+        # The maps are small and mostly far from any keypoint; NaN marks a missing one.
+        return ((radius + 0.5 - square.sqrt()).clamp(0.0, 1.0) * 2.0 - 1.0).nan_to_num(-1.0)
     # A comparison with NaN is False, so a missing keypoint leaves its channel empty.
-    inside = (xs - x) ** 2 + (ys - y) ** 2 <= radius**2
-    return inside.float() * 2.0 - 1.0
+    return (square <= radius**2).float() * 2.0 - 1.0
 
 
 def _segment_distance(keypoints: Tensor, limbs: tuple[tuple[int, int], ...], size: tuple[int, int]) -> Tensor:

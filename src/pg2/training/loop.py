@@ -1,6 +1,7 @@
 """The loop: step, log, validate, save, resume. It knows phases and terms, not which stage it trains."""
 
 import copy
+import hashlib
 import math
 import shutil
 import time
@@ -27,6 +28,7 @@ from pg2.errors import Pg2Error
 from pg2.files import atomic_path, read_json, write_json, write_text
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
 from pg2.models.pg2 import PG2
+from pg2.models.transfer import start_from
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import to_uint8
 from pg2.training.checkpoint import load_checkpoint, save_checkpoint
@@ -308,32 +310,56 @@ def _accelerator(recipe: Recipe) -> "Accelerator":
     return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=on_cpu)
 
 
-def _begin(recipe: Recipe, data: PreparedDataset, run: Path, main: bool) -> None:
-    """Write recipe and data set into a new run folder, or check them against those that are there."""
+def _digest(model: PG2) -> str:
+    """A hash of all weights."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _begin(recipe: Recipe, data: PreparedDataset, run: Path, start: str | None, main: bool) -> None:
+    """Write what a run is begun with into a new folder, or check it against what is there."""
     written, about = run / "recipe.yaml", run / "data.json"
     records = data.manifest["parts"]["records.csv"]["sha256"]
     if written.exists():
         check_same(recipe, load_recipe(written), run)
-        if about.exists() and read_json(about, "the data set of the run")["records_sha256"] != records:
+        before = read_json(about, "what the run was begun with") if about.exists() else {}
+        if before.get("records_sha256", records) != records:
             raise Pg2Error(f"{run} was begun on another data set than {data.path}; give another --out")
+        began = before.get("start_sha256", start)
+        if began != start:
+            how = "without" if began is None else "with" if start is None else "with the weights of another"
+            what = "leave it out" if began is None else "give the same"
+            raise Pg2Error(f"{run} was begun {how} --init-from: {what}, or give another --out for a new run")
     elif run.exists() and (not run.is_dir() or any(run.iterdir())):
         raise Pg2Error(f"{run} exists and is not a training run (it has no recipe.yaml); give another --out")
     if main:
         write_text(written, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
-        write_json(about, {"path": str(data.path), "records_sha256": records, "pg2": version("pg2")})
+        begun = {"path": str(data.path), "records_sha256": records, "start_sha256": start}
+        write_json(about, begun | {"pg2": version("pg2")})
 
 
-def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Console | None = None) -> Path:
+def train(
+    recipe: Recipe,
+    data: PreparedDataset,
+    run: str | Path,
+    console: Console | None = None,
+    init_from: str | Path | None = None,
+) -> Path:
     """Train all stages of a recipe; called again with the same arguments, go on where it stopped.
 
     On CPU in fp32 a run that was stopped and resumed equals one that was not, bit for bit.
 
     Args:
         recipe: all settings.
-        data: prepared pictures, of the recipe's frame.
+        data: prepared pictures; those larger than the recipe's frame are scaled down.
         run: folder of the run: recipe.yaml, and a folder a stage (coarse, refined) with
             checkpoint.safetensors, model/ (exported when the stage is done), best/, samples/ and log/.
         console: where progress is shown; None: standard error.
+        init_from: a shipped model, a folder or a hub id to start the weights from, to tune it to other data
+            or to grow it from smaller pictures; see `pg2.models.transfer`.
 
     Returns:
         The folder of the final model.
@@ -344,11 +370,7 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
     run = Path(run)
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
-    if data.frame != recipe.model.frame:
-        raise Pg2Error(
-            f"{data.path} holds pictures of {data.frame[0]}x{data.frame[1]}, the recipe's frame is "
-            f"{recipe.model.frame[0]}x{recipe.model.frame[1]}"
-        )
+    data = data.scaled(recipe.model.frame)
     accelerator = _accelerator(recipe)
     from accelerate.utils import set_seed
 
@@ -357,9 +379,12 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
             raise Pg2Error(
                 f"{name}.batch = {stage.batch} does not divide among {accelerator.num_processes} processes"
             )
+    start = None if init_from is None else PG2.from_pretrained(init_from)
+    if start is None and not recipe.coarse.steps:
+        raise Pg2Error("coarse.steps = 0 keeps the stage I of another model; name it with --init-from")
     # One after the other: a folder that is just being begun must not look like a stranger's.
     with accelerator.main_process_first():
-        _begin(recipe, data, run, accelerator.is_main_process)
+        _begin(recipe, data, run, None if start is None else _digest(start), accelerator.is_main_process)
     console = console or Console(stderr=True)
     if not accelerator.is_main_process:
         console = Console(quiet=True)
@@ -369,6 +394,9 @@ def train(recipe: Recipe, data: PreparedDataset, run: str | Path, console: Conso
     set_seed(recipe.seed)
     model = PG2(recipe.model)
     _initialise(model)
+    if start is not None:
+        start_from(model, start)
+        del start
     console.print(
         f"{len(pairs):,} training pairs, {len(held_out)} validation pairs of people kept out of training"
     )

@@ -26,6 +26,7 @@ class Objective:
     def __init__(self, model: PG2, stage: StageConfig, refined: bool) -> None:
         """`model` gives the networks; with `refined`, its G2 is trained and its G1 frozen."""
         self.stage, self.frame, self.refined = stage, model.config.frame, refined
+        self.pose = model.config.pose
         self.networks: dict[str, nn.Module] = {}
         if stage.adversarial is not None:
             channels = 6 if stage.adversarial.pairing == "pair" else 3
@@ -57,7 +58,7 @@ class Objective:
         """
         source, target = (image.float() / 127.5 - 1.0 for image in (batch.source, batch.target))
         ready = {"source": source, "target": target, "mask": pose_mask(batch.target_keypoints, self.frame)}
-        pose = heatmaps(batch.target_keypoints, self.frame)
+        pose = heatmaps(batch.target_keypoints, self.frame, self.pose.radius, self.pose.shrink)
         if self.frozen is None:
             ready["pose"] = pose
         else:

