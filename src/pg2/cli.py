@@ -24,8 +24,10 @@ prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate 
 app.add_typer(prepare, name="prepare")
 
 DEFAULT_MODEL = "fast/market1501"
+SAMPLES = Path(__file__).parent / "samples"
 
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
+TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")]
 Model = Annotated[str, typer.Option(help="a shipped model, a model folder, or a Hugging Face hub id")]
 
 
@@ -88,23 +90,35 @@ def prepare_market1501_command(
     print(report.summary())
 
 
+@prepare.command("samples")
+def prepare_samples_command(
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    test_share: TestShare = 0.0,
+) -> None:
+    """Prepare the rendered people that come with pg2, at 256x256: a first data set to try things on."""
+    from pg2.data.folder import prepare_folder
+
+    print(prepare_folder(SAMPLES, out, (256, 256), test_share=test_share).summary())
+
+
 @prepare.command("folder")
 def prepare_folder_command(
     raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
     out: Annotated[Path, typer.Argument(help="folder to make")],
-    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH that each person is cut to")] = "128x64",
+    size: Annotated[
+        str | None,
+        typer.Option(help="HEIGHTxWIDTH that people are cut to; default: 128x64, or as rendered"),
+    ] = None,
     keypoints: Annotated[
         str | None,
         typer.Option(help="keypoint CSV, or auto to find them; default: RAW/keypoints.csv, else auto"),
     ] = None,
-    test_share: Annotated[
-        float, typer.Option(min=0, max=1, help="share of the people kept for testing")
-    ] = 0.0,
+    test_share: TestShare = 0.0,
 ) -> None:
     """Prepare your own photos, or people made by `pg2 render`; keypoints are found where none are given."""
     from pg2.data.folder import prepare_folder
 
-    report = prepare_folder(raw, out, _size(size), keypoints, test_share=test_share)
+    report = prepare_folder(raw, out, _size(size) if size else None, keypoints, test_share=test_share)
     print(report.summary())
 
 
@@ -201,13 +215,17 @@ def generate(
 def evaluate(
     model: Annotated[str, typer.Argument(help="a shipped model, a model folder, or a Hugging Face hub id")],
     data: Annotated[Path, typer.Argument(help="a prepared data set")],
-    pairs: Annotated[Path, typer.Option(help="CSV with the header from,to: names of pictures")],
     out: Annotated[Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1 and, with pg2[metrics], a feature distance."""
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.classifier import available
+    from pg2.evaluation.protocol import all_test_pairs
     from pg2.evaluation.protocol import evaluate as score
     from pg2.evaluation.report import check_place, markdown, write_report
     from pg2.pipeline import Pipeline
@@ -220,7 +238,8 @@ def evaluate(
             f"{data} holds pictures of {dataset.frame[0]}x{dataset.frame[1]}, {model} makes "
             f"{pipeline.frame[0]}x{pipeline.frame[1]}"
         )
-    evaluation = score(pipeline.scored, dataset, read_pairs_csv(pairs), limit=limit, classifier=available())
+    chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
+    evaluation = score(pipeline.scored, dataset, chosen, limit=limit, classifier=available())
     command = shlex.join(["pg2", *sys.argv[1:]])
     write_report(
         out, evaluation, pipeline.scored, dataset, model=model, data_name=dataset.source, command=command

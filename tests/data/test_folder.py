@@ -98,6 +98,16 @@ def test_known_keypoints_are_taken_instead_of_estimated(photos, tmp_path):
         prepare_folder(photos, tmp_path / "none", frame, photos / "missing.csv")
 
 
+def test_rendered_people_keep_their_size(photos, tmp_path):
+    (photos / "render.json").write_text('{"options": {"size": "96x80"}}')
+    prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator())
+    assert PreparedDataset(tmp_path / "out").frame == (96, 80)
+    for text in ("{}", '{"options": {"size": "96"}}', "[1]"):
+        (photos / "render.json").write_text(text)
+        with pytest.raises(Pg2Error, match=r"render\.json was not written by `pg2 render`; give --size"):
+            prepare_folder(photos, tmp_path / "other", estimator=FakeEstimator())
+
+
 def test_a_picture_that_is_turned_by_its_camera_is_stored_upright(photos, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3

@@ -11,9 +11,10 @@ from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from pg2 import metrics
+from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
-from pg2.evaluation.protocol import COPY, PROTOCOLS, evaluate, pair_indices, pictures_of
+from pg2.evaluation.protocol import COPY, PROTOCOLS, all_test_pairs, evaluate, pair_indices, pictures_of
 from pg2.images import Image8, load_image
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
 from pg2.pose.render import pose_mask
@@ -104,6 +105,17 @@ def test_the_size_of_a_batch_changes_nothing_and_pictures_are_decoded_once(data:
     for row, scores in together.rows.items():
         for score, values in scores.items():
             torch.testing.assert_close(alone.rows[row][score], values)
+
+
+def test_all_pairs_of_the_test_split(tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = all_test_pairs(tiny)
+    split = {record.name: record.split for record in tiny.records}
+    assert len(set(pairs)) == len(pairs) == 2 * 3 * 2
+    assert {split[name] for pair in pairs for name in pair} == {"test"}
+    assert all(source[0] == target[0] and source != target for source, target in pairs)
+    monkeypatch.setattr(PreparedDataset, "usable", lambda *_: [])
+    with pytest.raises(Pg2Error, match="no pairs in its test split; give --pairs"):
+        all_test_pairs(tiny)
 
 
 def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:

@@ -19,6 +19,7 @@ from pg2.data.prepared import (
     write_prepared,
 )
 from pg2.errors import Pg2Error
+from pg2.files import read_json
 from pg2.images import MIN_SIDE, SUFFIXES, Image8, load_image
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
@@ -26,13 +27,14 @@ from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
 KEYPOINT_FILE = "keypoints.csv"
 """Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
 
-_BESIDE = {KEYPOINT_FILE, "people.json", "render.json", "LICENSE.txt"}
+_RENDERED = "render.json"
+_BESIDE = {KEYPOINT_FILE, _RENDERED, "people.json", "LICENSE.txt"}
 
 
 def prepare_folder(
     raw: str | Path,
     out: str | Path,
-    frame: tuple[int, int] = (128, 64),
+    frame: tuple[int, int] | None = None,
     keypoints: str | Path | None = None,
     *,
     test_share: float = 0.0,
@@ -49,7 +51,7 @@ def prepare_folder(
     Args:
         raw: the folder that holds a folder a person.
         out: the folder to make.
-        frame: (height, width) to cut to.
+        frame: (height, width) to cut to; None: the size of people made by `pg2 render`, else (128, 64).
         keypoints: a file in the published CSV format, names as in the data set; "auto" estimates them, for
             the largest person of each photo; None takes RAW/keypoints.csv where there is one, else "auto".
         test_share: share of the people, 0 to 1, that make the test split. Who they are depends on nothing but
@@ -64,6 +66,8 @@ def prepare_folder(
     raw, out = Path(raw), Path(out)
     if not 0.0 <= test_share <= 1.0:
         raise Pg2Error(f"the share of people for testing must be between 0 and 1, not {test_share}")
+    if frame is None:
+        frame = _rendered_size(raw) or (128, 64)
     if min(frame) < MIN_SIDE:
         raise Pg2Error(
             f"a frame of {frame[0]} x {frame[1]} is too small; {MIN_SIDE} pixels a side are needed"
@@ -92,6 +96,19 @@ def prepare_folder(
         inputs=inputs,
         skipped=skipped,
     )
+
+
+def _rendered_size(raw: Path) -> tuple[int, int] | None:
+    """(height, width) of the pictures that `pg2 render` made; None for any other folder."""
+    if not (raw / _RENDERED).is_file():
+        return None
+    try:
+        height, width = read_json(raw / _RENDERED, "what people were rendered with")["options"]["size"].split(
+            "x"
+        )
+        return int(height), int(width)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Pg2Error(f"{raw / _RENDERED} was not written by `pg2 render`; give --size") from error
 
 
 def _photos(raw: Path, skipped: Skipped) -> list[Path]:

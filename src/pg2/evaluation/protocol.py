@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pg2 import metrics
+from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset, tracked
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
@@ -196,6 +197,22 @@ def pictures_of(
             "target": target / 127.5 - 1.0,
             **_generated(generate, data, source, indices),
         }
+
+
+def all_test_pairs(data: PreparedDataset) -> list[tuple[str, str]]:
+    """All ordered pairs of names of the test split: both pictures of one person, with complete torsos.
+
+    Raises:
+        Pg2Error: there is none.
+    """
+    usable = data.usable("test")
+    pairs = Pairs([data.records[index].person for index in usable], usable)
+    if not len(pairs):
+        raise Pg2Error(
+            f"{data.path} has no pairs in its test split; give --pairs, or prepare it with --test-share"
+        )
+    names = [record.name for record in data.records]
+    return [(names[source], names[target]) for source, target in map(pairs.__getitem__, range(len(pairs)))]
 
 
 def pair_indices(data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
