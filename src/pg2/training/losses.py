@@ -21,16 +21,17 @@ def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1
     return ((generated - target).abs() * (1.0 + weight * mask)).mean()
 
 
-def ssim_loss(generated: Tensor, target: Tensor) -> Tensor:
+def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
     """1 - SSIM by the paper's protocol (section 4.2), mean over the batch; not part of the paper's losses.
 
     The same as `pg2.metrics.ssim`, which is written for exactness, here in float32 for speed.
 
     Args:
         generated, target: image [B, 3, H, W] in [-1, 1].
+        stride: of the 7x7 windows in pixels; 3 leaves none of the picture out at a sixth of the time.
     """
     moments = torch.cat((generated, target, generated**2 + target**2, generated * target), 1)
-    mean_a, mean_b, square, product = F.avg_pool2d(moments, 7, stride=1).chunk(4, 1)
+    mean_a, mean_b, square, product = F.avg_pool2d(moments, 7, stride).chunk(4, 1)
     c1, c2, sample = (0.01 * 2) ** 2, (0.03 * 2) ** 2, 49 / 48
     means = mean_a * mean_b
     # C1 stands for pictures from 0: shifted to [-1, 1], the means are shifted back.

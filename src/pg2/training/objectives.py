@@ -105,7 +105,8 @@ class Objective:
         l1 = masked_l1(image, ready["target"], ready["mask"], self.stage.mask_weight)
         terms = {"l1": self.stage.l1_weight * l1}
         if self.stage.ssim_weight and step >= self.stage.ssim_after:
-            terms["ssim"] = self.stage.ssim_weight * ssim_loss(image, ready["target"])
+            ssim = ssim_loss(image, ready["target"], self.stage.ssim_stride)
+            terms["ssim"] = self.stage.ssim_weight * ssim
         if adversarial is not None:
             judge = discriminator or self.networks["discriminator"]
             assert isinstance(judge, Discriminator)

