@@ -1,6 +1,7 @@
 """The command line: the whole way from photos to pictures, and errors as one line with exit code 2."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.pose.keypoints import Pose
 
 SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
-PHOTO = str(SAMPLES / "yellow/front.jpg")
+PHOTO = str(SAMPLES / "00003/00.jpg")
 
 
 def size_of(picture: Path) -> tuple[int, int]:
@@ -71,12 +72,15 @@ def assert_refused(ran: Ran, said: str) -> None:
 def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Photos -> data set -> both stages -> pictures and scores, all by command."""
     people = tmp_path / "people"
-    people.symlink_to(SAMPLES)
+    for person in ("00001", "00003", "00005"):
+        for pose in ("00", "01", "02"):
+            (people / person).mkdir(parents=True, exist_ok=True)
+            shutil.copy(SAMPLES / person / f"{pose}.jpg", people / person)
     data, run = tmp_path / "data", tmp_path / "run"
     prepared = pg2("prepare", "folder", people, data, "--size", "32x16")
     assert prepared.code == 0, prepared.err
     names = [record.name for record in PreparedDataset(data).records]
-    assert len(names) == 15
+    assert len(names) == 9
     steps = ["--set", "coarse.steps=2", "--set", "refined.steps=2"]
     trained = pg2("train", "debug", data, "--out", run, *steps)
     assert trained.code == 0, trained.err
@@ -93,7 +97,7 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
         "generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "f.png", "--full-size"
     )
     assert size_of(tmp_path / "f.png") == (256, 256)
-    photos = [PHOTO, str(SAMPLES / "red/back.jpg")]
+    photos = [PHOTO, str(SAMPLES / "00005/01.jpg")]
     made = pg2(
         "generate",
         *photos,
@@ -119,10 +123,24 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
         "scores.json", "scores.md", "pairs.csv", "grid.png"
     }  # fmt: skip
     assert "pg2 evaluate" in (tmp_path / "scores/scores.md").read_text()
+    assert_refused(pg2("evaluate", model, data, "--out", tmp_path / "all"), "no pairs in its test split")
+
+    tuned = pg2("train", "debug", data, "--out", tmp_path / "tuned", *steps, "--init-from", model)
+    assert tuned.code == 0, tuned.err
+
+
+def test_the_samples_become_a_data_set(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("prepare", "samples", tmp_path / "data", "--test-share", 0.2)
+    assert ran.code == 0, ran.err
+    data = PreparedDataset(tmp_path / "data")
+    assert (len(data), data.frame) == (144, (256, 256))
+    assert {record.split for record in data.records} == {"train", "test"}
+    assert data.jpeg(0) == (SAMPLES / data.records[0].name).read_bytes()
+    assert len(data.usable("train")) + len(data.usable("test")) == 144
 
 
 def test_poses_of_photos(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    ran = pg2("pose", PHOTO, SAMPLES / "red/front.jpg", "--out", tmp_path / "poses")
+    ran = pg2("pose", PHOTO, SAMPLES / "00005/00.jpg", "--out", tmp_path / "poses")
     assert ran.code == 0, ran.err
     files = sorted(file.name for file in (tmp_path / "poses").iterdir())
     assert len(files) == 4
@@ -187,7 +205,7 @@ def test_poses_that_are_no_poses(pg2, model: Path, tmp_path: Path) -> None:  # t
 
 def test_two_people(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Side by side: the larger one is taken, the other can be asked for, a third is refused."""
-    pictures = [Image.open(SAMPLES / name / "front.jpg") for name in ("yellow", "violet")]
+    pictures = [Image.open(SAMPLES / name / "00.jpg") for name in ("00003", "00013")]
     both = Image.new("RGB", (460, 256), pictures[0].getpixel((2, 2)))
     both.paste(pictures[0], (0, 0))
     both.paste(pictures[1].resize((200, 200)), (256, 50))
@@ -213,7 +231,7 @@ def test_two_people(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[n
 
 @pytest.mark.filterwarnings("default")
 def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    frames = [Image.open(SAMPLES / "yellow" / name) for name in ("front.jpg", "back.jpg")]
+    frames = [Image.open(SAMPLES / "00003" / name) for name in ("00.jpg", "01.jpg")]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     ran = pg2(
         "generate", tmp_path / "a.gif", "--pose", "front", "--model", model, "--out", tmp_path / "a.png"

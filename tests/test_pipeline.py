@@ -13,7 +13,7 @@ from pg2.pose.named import named_pose
 from pg2.pose.render import heatmaps
 
 SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
-PHOTO = SAMPLES / "yellow/front.jpg"
+PHOTO = SAMPLES / "00003/00.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_all_ways_to_give_a_pose_agree(pipe: Pipeline, tmp_path: Path) -> None:
 
 
 def test_a_photo_as_pose_takes_the_other_persons_pose(pipe: Pipeline) -> None:
-    other = SAMPLES / "violet/side.jpg"
+    other = SAMPLES / "00013/01.jpg"
     result = pipe(PHOTO, other)
     own = pipe(other, "front")
     left, top, right, bottom = result.pose.box
@@ -81,7 +81,7 @@ def test_poses_differ_in_the_picture(pipe: Pipeline) -> None:
 
 
 def test_a_grid_is_rows_of_photos_and_columns_of_poses(pipe: Pipeline) -> None:
-    photos = [PHOTO, SAMPLES / "violet/front.jpg"]
+    photos = [PHOTO, SAMPLES / "00013/00.jpg"]
     rows = pipe.grid(photos, ["front", "back", "left"])
     assert [len(row) for row in rows] == [3, 3]
     alone = pipe(photos[1], "back").image

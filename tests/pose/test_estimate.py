@@ -49,7 +49,7 @@ def _agreement(pose: Pose, truth: np.ndarray) -> tuple[int, int]:
 
 
 def test_from_the_front(estimator: PoseEstimator) -> None:
-    image = _sample("red/front.jpg")
+    image = _sample("00003/00.jpg")
     pose = estimator.estimate(image)
     assert pose.size == image.shape[:2]
     assert pose.present.sum() >= 16
@@ -63,13 +63,13 @@ def test_from_the_front(estimator: PoseEstimator) -> None:
 
 
 def test_from_behind_sides_are_swapped_and_there_is_no_face(estimator: PoseEstimator) -> None:
-    pose = estimator.estimate(_sample("red/back.jpg"))
+    pose = estimator.estimate(_sample("00012/03.jpg"))
     assert (pose.points[RIGHT, 0] > pose.points[LEFT, 0]).all()
     assert not pose.present[[0, 14, 15]].any()
 
 
 def test_a_mirrored_picture_gives_the_mirrored_pose(estimator: PoseEstimator) -> None:
-    image = _sample("green/front.jpg")
+    image = _sample("00013/00.jpg")
     pose, mirrored = estimator.estimate(image), estimator.estimate(np.ascontiguousarray(image[:, ::-1]))
     right, both = _agreement(mirrored.mirror(), pose.points)
     assert both >= 15
@@ -77,7 +77,7 @@ def test_a_mirrored_picture_gives_the_mirrored_pose(estimator: PoseEstimator) ->
 
 
 def test_a_large_photo_gives_the_same_pose_in_its_own_pixels(estimator: PoseEstimator) -> None:
-    image = _sample("orange/front.jpg")
+    image = _sample("00008/00.jpg")
     large = np.repeat(np.repeat(image, 9, axis=0), 9, axis=1)
     pose = estimator.estimate(large)
     assert pose.size == large.shape[:2]
@@ -93,7 +93,7 @@ def test_memory_is_bounded_for_a_huge_picture(estimator: PoseEstimator) -> None:
 
 @pytest.mark.parametrize(("scale", "apart"), [(1.0, 0), (0.6, 0), (0.8, 60)])
 def test_two_people_largest_first(estimator: PoseEstimator, scale: float, apart: int) -> None:
-    first, second = _sample("red/front.jpg"), _sample("violet/back.jpg")
+    first, second = _sample("00003/00.jpg"), _sample("00008/01.jpg")
     both = _beside(first, second, scale, apart)
     people = estimator.estimate_all(both)
     assert len(people) == 2
@@ -116,7 +116,7 @@ def test_the_person_asked_for(monkeypatch: pytest.MonkeyPatch, estimator: PoseEs
 
 
 def test_a_small_person_in_a_large_picture(estimator: PoseEstimator) -> None:
-    person = Image.fromarray(_sample("red/front.jpg"))
+    person = Image.fromarray(_sample("00003/00.jpg"))
     small = person.resize((person.width * 150 // person.height, 150))
     scene = Image.new("RGB", (1000, 700), person.getpixel((2, 2)))
     scene.paste(small, (650, 400))
@@ -163,7 +163,7 @@ def test_the_smallest_picture(estimator: PoseEstimator) -> None:
 
 
 def test_threads_are_honoured() -> None:
-    image = _sample("yellow/front.jpg")
+    image = _sample("00002/00.jpg")
     one, two = PoseEstimator(threads=1), PoseEstimator(threads=2)
     assert one._session.get_session_options().intra_op_num_threads == 1
     np.testing.assert_allclose(one.estimate(image).points, two.estimate(image).points, atol=0.1)

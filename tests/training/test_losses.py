@@ -36,3 +36,14 @@ def test_ssim_loss_is_one_minus_the_metric() -> None:
     b = (a + 0.1 * torch.randn_like(a)).clamp(0, 1)
     loss = ssim_loss(a * 2 - 1, b * 2 - 1).item()
     assert loss == pytest.approx(1 - ssim(a * 255, b * 255).mean().item(), abs=1e-5)
+
+
+def test_ssim_of_windows_apart_is_nearly_that_of_all_and_sees_every_pixel() -> None:
+    torch.manual_seed(0)
+    a, b = (F.avg_pool2d(torch.rand(4, 3, 71, 71), 8, 1) * 2 - 1 for _ in range(2))
+    a.requires_grad_()
+    apart = ssim_loss(a, b, 3)
+    torch.testing.assert_close(apart, ssim_loss(a, b), atol=0.02, rtol=0)
+    apart.backward()
+    assert a.grad is not None
+    assert a.grad[..., 0:64, 0:64].ne(0).float().mean() > 0.99
