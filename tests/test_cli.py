@@ -251,11 +251,21 @@ def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch:
     assert not list(tmp_path.iterdir())
 
 
+def test_ctrl_c_says_that_work_is_kept(pg2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pg2.data.folder.prepare_folder", interrupted)
+    ran = pg2("prepare", "samples", tmp_path / "data")
+    assert ran.code == 130
+    assert ran.err.strip() == "pg2: stopped; what was saved is kept"
+
+
 def test_help_answers_without_loading_pytorch() -> None:
     code = "import sys, pg2.cli; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
     shown = subprocess.run(
         [sys.executable, "-m", "pg2", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("pose", "prepare", "train", "generate", "evaluate"):
+    for command in ("pose", "prepare", "render", "train", "generate", "evaluate"):
         assert command in shown.stdout

@@ -262,6 +262,8 @@ def main() -> None:
     except OSError as error:
         print(f"pg2: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("pg2: stopped; what was saved is kept", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        # What Typer makes of Ctrl-C, without a word.
+        if ended.code == 130:
+            print("pg2: stopped; what was saved is kept", file=sys.stderr)
+        raise
