@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SAMPLES := src/pg2/samples
-PEOPLE := 00000 00003 00009 00015 00023
-POSES := front walking left back arms-raised hands-on-hips
+PEOPLE := 00000 00003 00009 00023 00007
+POSES := $(SAMPLES)/00003/01.jpg walking arms-raised left $(SAMPLES)/00001/01.jpg back $(SAMPLES)/00011/03.jpg
 
 .PHONY: demo test lint bench clean
 

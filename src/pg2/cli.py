@@ -205,7 +205,7 @@ def generate(
             [np.asarray(row[0].source), *(np.asarray(result.image) for result in row)] for row in rows
         ]
         heads = [np.asarray(result.skeleton) for result in rows[0]]
-        names = [Path(name).stem if Path(name).exists() else name for name in pose]
+        names = ["/".join(Path(name).with_suffix("").parts[-2:]) for name in pose]
         _save(Image.fromarray(grid([[None, *heads], *pictures], ["source", *names])), out)
     else:
         _save(result.strip if strip else result.full_size if full_size else result.image, out)

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from pg2.metrics import ssim
-from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, ssim_loss
+from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, r1_penalty, ssim_loss
 
 
 def test_masked_l1_counts_the_body_twice() -> None:
@@ -28,6 +28,13 @@ def test_hinge_rests_when_d_is_sure() -> None:
     assert discriminator_loss(sure, -sure, "hinge").item() == 0.0
     assert discriminator_loss(-sure, sure, "hinge").item() == 6.0
     assert generator_loss(sure, "hinge").item() == -2.0
+
+
+def test_r1_is_half_the_squared_gradient() -> None:
+    images = torch.randn(3, 2, 4, 4, requires_grad=True)
+    weight = torch.randn(2, 4, 4)
+    penalty = r1_penalty((images * weight).sum((1, 2, 3)), images)
+    torch.testing.assert_close(penalty, weight.square().sum() / 2)
 
 
 def test_ssim_loss_is_one_minus_the_metric() -> None:

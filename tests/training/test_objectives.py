@@ -63,6 +63,23 @@ def test_each_phase_gives_gradients_to_exactly_its_module(
             module.zero_grad(set_to_none=True)
 
 
+def test_r1_comes_every_few_steps_and_trains_the_discriminator_alone() -> None:
+    adversary = {
+        "r1_weight": 2.0,
+        "r1_every": 4,
+        "discriminator": {**ADVERSARY["discriminator"], "norm": "none"},
+    }
+    objective, model, batch = made({"adversarial": adversary}, refined=True)
+    ready = objective.prepare(batch)
+    image = objective.generate(ready)
+    assert set(objective.terms("discriminator", ready, image, 3)) == {"d"}
+    terms = objective.terms("discriminator", ready, image, 4)
+    assert terms["r1"] > 0
+    terms["r1"].backward()
+    assert any(p.grad is not None and p.grad.any() for p in objective.networks["discriminator"].parameters())
+    assert not any(p.grad is not None for p in model.parameters())
+
+
 def test_stage_one_is_the_pose_mask_loss() -> None:
     objective, model, batch = made({"mask_weight": 1.0}, refined=False)
     ready = objective.prepare(batch)

@@ -53,7 +53,9 @@ class DiscriminatorConfig(Settings):
     width: int = Field(64, ge=1, description="channels of the first conv; doubled a layer, up to 8 times")
     layers: int = Field(4, ge=1, description="5x5 stride-2 convs: 4 at 128x64, 5 at 256x256")
     unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input; 1 is the paper's")
-    norm: Literal["batch", "spectral"] = Field("batch", description="batch norm from the second conv on, or")
+    norm: Literal["batch", "spectral", "none"] = Field(
+        "batch", description="batch norm from the second conv on, spectral norm, or none (with r1_weight)"
+    )
     head: Literal["linear", "patch"] = Field("linear", description="one logit a picture, or one a patch")
 
 

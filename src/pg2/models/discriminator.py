@@ -9,8 +9,9 @@ from pg2.models.config import DiscriminatorConfig
 class Discriminator(nn.Module):
     """5x5 stride-2 convs 64-128-256-512 with LeakyReLU 0.2 and one linear logit; weights ~ N(0, 0.02).
 
-    `norm="spectral"` bounds the Lipschitz constant of every layer in place of batch norm, and
-    `head="patch"` judges every patch with a 3x3 conv; both make short training stable.
+    `norm="spectral"` bounds the Lipschitz constant of every layer in place of batch norm; `norm="none"`
+    leaves that to the penalty of the loss, and starts from He-normal weights, as nothing rescales them;
+    `head="patch"` judges every patch with a 3x3 conv.
     """
 
     def __init__(self, config: DiscriminatorConfig, channels: int, frame: tuple[int, int]) -> None:
@@ -36,7 +37,10 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         for module in self.layers:
             if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.normal_(module.weight, 0.0, 0.02)
+                if config.norm == "none":
+                    nn.init.kaiming_normal_(module.weight, 0.2)
+                else:
+                    nn.init.normal_(module.weight, 0.0, 0.02)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
                 if spectral:

@@ -53,6 +53,19 @@ def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
     return F.softplus(-fake).mean() if kind == "bce" else -fake.mean()
 
 
+def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
+    """R1 (Mescheder et al., 2018): half the squared gradient of D's logits at real images, batch mean.
+
+    It keeps a discriminator without norm layers from becoming steep where the data lie; not in the paper.
+
+    Args:
+        logits: D(images), [B, ...]; with the graph.
+        images: what D saw, [B, ...]; with `requires_grad`.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    return gradient.float().square().flatten(1).sum(1).mean() / 2
+
+
 def feature_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
     """Feature matching: L1 between D's activations, mean over layers; not part of the paper's losses.
 

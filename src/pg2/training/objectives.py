@@ -9,7 +9,14 @@ from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
 from pg2.models.pg2 import PG2
 from pg2.pose.render import heatmaps, pose_mask
-from pg2.training.losses import discriminator_loss, feature_loss, generator_loss, masked_l1, ssim_loss
+from pg2.training.losses import (
+    discriminator_loss,
+    feature_loss,
+    generator_loss,
+    masked_l1,
+    r1_penalty,
+    ssim_loss,
+)
 from pg2.training.recipe import StageConfig
 
 Terms = dict[str, Tensor]
@@ -101,7 +108,12 @@ class Objective:
             real = logits[count : 2 * count]
             # In triplet mode the source itself comes third and counts as a fake, too.
             fake = torch.cat((logits[:count], logits[2 * count :]))
-            return {"d": discriminator_loss(real, fake, adversarial.loss)}
+            judgement: Terms = {"d": discriminator_loss(real, fake, adversarial.loss)}
+            if adversarial.r1_weight and step % adversarial.r1_every == 0:
+                judged = shown[count : 2 * count].detach().requires_grad_()
+                penalty = r1_penalty(self.networks["discriminator"](judged).float(), judged)
+                judgement["r1"] = adversarial.r1_weight * adversarial.r1_every * penalty
+            return judgement
         l1 = masked_l1(image, ready["target"], ready["mask"], self.stage.mask_weight)
         terms = {"l1": self.stage.l1_weight * l1}
         if self.stage.ssim_weight and step >= self.stage.ssim_after:

@@ -35,6 +35,10 @@ class AdversarialConfig(Settings):
     feature_weight: float = Field(
         0.0, ge=0, description="of the distance of D's activations to the real image's; the paper has none"
     )
+    r1_weight: float = Field(
+        0.0, ge=0, description="of the squared gradient of D's logits at real images; the paper has none"
+    )
+    r1_every: int = Field(16, ge=1, description="steps from one such penalty to the next, weighted as often")
     lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
 
 
