@@ -1,16 +1,13 @@
 """How much bf16 autocast and channels_last gain in training on this machine: ratios within one run."""
 
-import statistics
-import time
 from contextlib import nullcontext
 
 import torch
+from timing import median_seconds
 
 from pg2.models.config import CoarseConfig
 from pg2.models.generators import CoarseGenerator
 from pg2.training.recipe import load_recipe
-
-ROUNDS, WARM_UP = 7, 2
 
 
 def seconds(config: CoarseConfig, batch: int, bf16: bool, channels_last: bool) -> float:
@@ -21,16 +18,15 @@ def seconds(config: CoarseConfig, batch: int, bf16: bool, channels_last: bool) -
     optimiser = torch.optim.Adam(model.parameters(), 1e-4)
     source = torch.randn(batch, 3, 128, 64).to(memory_format=layout)
     pose = torch.randn(batch, 18, 128, 64).to(memory_format=layout)
-    times = []
-    for _ in range(WARM_UP + ROUNDS):
-        began = time.perf_counter()
+
+    def step() -> None:
         with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
             loss = model(source, pose).float().abs().mean()
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[WARM_UP:])
+
+    return median_seconds(step)
 
 
 def main() -> None:

@@ -1,16 +1,14 @@
 """What makes 256x256 trainable on a CPU: the time of one stage I step, as ratios within one run."""
 
-import statistics
-import time
-
 import torch
+from timing import median_seconds
 
 from pg2.data.loader import Batch
 from pg2.models.pg2 import PG2
 from pg2.training.objectives import Objective
 from pg2.training.recipe import load_recipe
 
-ROUNDS, WARM_UP, BATCH = 5, 2, 8
+BATCH = 8
 
 CASES = {
     "heat maps at full size, SSIM windows everywhere": [
@@ -33,17 +31,16 @@ def seconds(overrides: list[str]) -> float:
     pictures = torch.randint(0, 256, (2, BATCH, 3, *frame), dtype=torch.uint8)
     poses = torch.rand(2, BATCH, 18, 2) * torch.tensor([frame[1], frame[0]])
     batch = Batch(*pictures, *poses)
-    times = []
-    for _ in range(WARM_UP + ROUNDS):
-        began = time.perf_counter()
+
+    def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):
             ready = objective.prepare(batch)
             terms = objective.terms("generator", ready, objective.generate(ready), 0)
             torch.stack(list(terms.values())).sum().backward()
         optimiser.step()
         optimiser.zero_grad()
-        times.append(time.perf_counter() - began)
-    return statistics.median(times[WARM_UP:])
+
+    return median_seconds(step, rounds=5)
 
 
 def main() -> None:

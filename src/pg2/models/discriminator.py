@@ -29,6 +29,7 @@ class Discriminator(nn.Module):
                 layers.append(nn.BatchNorm2d(after))
             layers.append(nn.LeakyReLU(0.2))
             before, height, width = after, (height + 1) // 2, (width + 1) // 2
+        self.grid = (height, width) if config.head == "patch" else (1, 1)
         if config.head == "patch":
             layers.append(nn.Conv2d(before, 1, 3, padding=1))
         layers += [nn.Flatten()]

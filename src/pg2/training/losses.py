@@ -41,16 +41,27 @@ def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
     return 1 - (luminance * structure).mean()
 
 
-def discriminator_loss(real: Tensor, fake: Tensor, kind: AdversarialLoss) -> Tensor:
-    """L_D = bce(D(real), 1) + bce(D(fake), 0) (equation 3), or its hinge form. Logits of any shape."""
+def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
+    if weight is None:
+        return values.mean()
+    return (values * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def discriminator_loss(
+    real: Tensor, fake: Tensor, kind: AdversarialLoss, weight: Tensor | None = None
+) -> Tensor:
+    """L_D = bce(D(real), 1) + bce(D(fake), 0) (equation 3), or its hinge form.
+
+    Logits have any shape; `weight`, of that shape, says how much each counts.
+    """
     if kind == "bce":
-        return F.softplus(-real).mean() + F.softplus(fake).mean()
-    return F.relu(1.0 - real).mean() + F.relu(1.0 + fake).mean()
+        return _mean(F.softplus(-real), weight) + _mean(F.softplus(fake), weight)
+    return _mean(F.relu(1.0 - real), weight) + _mean(F.relu(1.0 + fake), weight)
 
 
-def generator_loss(fake: Tensor, kind: AdversarialLoss) -> Tensor:
-    """L_adv = bce(D(fake), 1) (equation 2), or -D(fake) for the hinge form. Logits of any shape."""
-    return F.softplus(-fake).mean() if kind == "bce" else -fake.mean()
+def generator_loss(fake: Tensor, kind: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
+    """L_adv = bce(D(fake), 1) (equation 2), or -D(fake) for the hinge form; arguments as above."""
+    return _mean(F.softplus(-fake) if kind == "bce" else -fake, weight)
 
 
 def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
@@ -37,9 +38,8 @@ class Objective:
         self.networks: dict[str, nn.Module] = {}
         if stage.adversarial is not None:
             channels = 6 if stage.adversarial.pairing == "pair" else 3
-            self.networks["discriminator"] = Discriminator(
-                stage.adversarial.discriminator, channels, self.frame
-            )
+            judge = Discriminator(stage.adversarial.discriminator, channels, self.frame)
+            self.networks["discriminator"], self._patches = judge, judge.grid
         trained = model.refine if refined else model.coarse
         if trained is None:
             raise ValueError("a one-stage model has no stage II")
@@ -108,7 +108,7 @@ class Objective:
             real = logits[count : 2 * count]
             # In triplet mode the source itself comes third and counts as a fake, too.
             fake = torch.cat((logits[:count], logits[2 * count :]))
-            judgement: Terms = {"d": discriminator_loss(real, fake, adversarial.loss)}
+            judgement: Terms = {"d": discriminator_loss(real, fake, adversarial.loss, self._counts(ready))}
             if adversarial.r1_weight and step % adversarial.r1_every == 0:
                 judged = shown[count : 2 * count].detach().requires_grad_()
                 penalty = r1_penalty(self.networks["discriminator"](judged).float(), judged)
@@ -126,12 +126,19 @@ class Objective:
             with_real = adversarial.discriminator.norm == "batch" or adversarial.feature_weight > 0
             *layers, logits = judge.activations(self._shown(ready, image, with_real))
             terms["adversarial"] = adversarial.weight * generator_loss(
-                logits[:count].float(), adversarial.loss
+                logits[:count].float(), adversarial.loss, self._counts(ready)
             )
             if adversarial.feature_weight:
                 fakes, reals = ([layer[at : at + count].float() for layer in layers] for at in (0, count))
                 terms["features"] = adversarial.feature_weight * feature_loss(fakes, reals)
         return terms
+
+    def _counts(self, ready: Mapping[str, Tensor]) -> Tensor | None:
+        """How much each patch that D judges counts, [B, patches]; None: all alike."""
+        assert self.stage.adversarial is not None
+        if self.stage.adversarial.region == "frame":
+            return None
+        return F.adaptive_max_pool2d(ready["mask"], self._patches).flatten(1)
 
     def _shown(self, ready: Mapping[str, Tensor], image: Tensor, with_real: bool) -> Tensor:
         """What D is shown in one pass, as in the released code (batch norm sees all): fake, real, source.
@@ -140,8 +147,6 @@ class Objective:
         """
         assert self.stage.adversarial is not None
         parts = [image, ready["target"], ready["source"]] if with_real else [image]
-        if self.stage.adversarial.region == "body":
-            parts[:2] = [part * ready["mask"] for part in parts[:2]]
         if self.stage.adversarial.pairing == "pair":
             parts = [torch.cat((ready["source"], part), 1) for part in parts[:2]]
         return torch.cat(parts)

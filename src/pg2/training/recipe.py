@@ -28,8 +28,8 @@ class AdversarialConfig(Settings):
     loss: AdversarialLoss = "bce"
     region: Literal["frame", "body"] = Field(
         "frame",
-        description="frame: D judges whole images (paper); body: all but the target's pose mask is grey, "
-        "as a background cannot be known from the source",
+        description="frame: every patch that D judges counts (paper); body: those that the target's pose mask "
+        "reaches, as there is little to be judged in a background",
     )
     weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
     feature_weight: float = Field(
@@ -40,6 +40,12 @@ class AdversarialConfig(Settings):
     )
     r1_every: int = Field(16, ge=1, description="steps from one such penalty to the next, weighted as often")
     lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
+
+    @model_validator(mode="after")
+    def _has_patches(self) -> "AdversarialConfig":
+        if self.region == "body" and (self.discriminator.head != "patch" or self.pairing != "pair"):
+            raise ValueError('region: body needs discriminator.head "patch" and pairing "pair"')
+        return self
 
 
 class StageConfig(Settings):
