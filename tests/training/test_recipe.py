@@ -34,7 +34,7 @@ def test_the_papers_numbers() -> None:
         ("coars.steps=3", 'unknown setting "coars"; did you mean "coarse"?'),
         ("model.coarse.widht=3", 'did you mean "width"?'),
         ("refined.adversarial.discriminator.nrom=batch", 'did you mean "norm"?'),
-        ("coarse.steps=-1", "coarse.steps: Input should be greater than or equal to 1"),
+        ("coarse.steps=-1", "coarse.steps: Input should be greater than or equal to 0"),
         ("coarse.steps=many", "coarse.steps: Input should be a valid integer"),
         ("refined.adversarial.loss=wgan", "refined.adversarial.loss: Input should be"),
         ("refined=null", '"refined" and "model.refine" belong together'),

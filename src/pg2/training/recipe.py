@@ -28,8 +28,8 @@ class AdversarialConfig(Settings):
     loss: AdversarialLoss = "bce"
     region: Literal["frame", "body"] = Field(
         "frame",
-        description="frame: every patch that D judges counts (paper); body: those that the target's pose mask "
-        "reaches, as there is little to be judged in a background",
+        description="frame: every patch that D judges counts (paper); body: those that the target's pose "
+        "mask reaches, as there is little to be judged in a background",
     )
     weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
     feature_weight: float = Field(
