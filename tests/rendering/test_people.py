@@ -1,5 +1,6 @@
 """The data set of rendered people: killed, resumed, extended, refused."""
 
+import functools
 import importlib.util
 import io
 import json
@@ -27,7 +28,9 @@ def start(out: Path, count: int) -> subprocess.Popen[bytes]:
     """`pg2 render` with the options of the fixtures, in its own process group; waits for the first person."""
     command = [sys.executable, "-m", "pg2", "render", str(out), "--people", str(count), "--poses", "4"]
     command += ["--size", "64x64", "--seed", "3", "--workers", "1"]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True)
+    # A test run in the background ignores Ctrl-C, and its children would inherit that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heed)
     for _ in range(1200):
         if (out / "00000").exists() or running.poll() is not None:
             break
