@@ -28,6 +28,20 @@ SAMPLES = Path(__file__).parent / "samples"
 
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")]
+Inception = Annotated[
+    Path | None,
+    typer.Option(help="weights pt_inception-2015-12-05-6726825d.pth: gives IS, FID and KID of the field"),
+]
+LpipsFile = Annotated[
+    Path | None, typer.Option("--lpips", help="weights alexnet-owt-7be5be79.pth: gives LPIPS")
+]
+LpipsLinear = Annotated[
+    Path | None,
+    typer.Option(help="LPIPS's own weights, alex.pth of version 0.1; default: those in torchmetrics"),
+]
+Bodies = Annotated[
+    int, typer.Option(help="pairs, evenly spread, that the pose estimator judges; 0: none", min=0)
+]
 Model = Annotated[str, typer.Option(help="a shipped model, a model folder, or a Hugging Face hub id")]
 
 
@@ -221,17 +235,27 @@ def evaluate(
         typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 500,
+    store: Annotated[
+        Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
+    ] = None,
 ) -> None:
-    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1 and, with pg2[metrics], a feature distance."""
+    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
-    from pg2.evaluation.classifier import available
-    from pg2.evaluation.protocol import all_test_pairs
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.protocol import all_test_pairs, training_features
     from pg2.evaluation.protocol import evaluate as score
-    from pg2.evaluation.report import check_place, markdown, write_report
+    from pg2.evaluation.report import check_place, examples, markdown, write_report
     from pg2.pipeline import Pipeline
     from pg2.pose.keypoints import read_pairs_csv
 
     check_place(out)
+    if store is not None and store.exists():
+        raise Pg2Error(f"{store} exists; give a new folder to --store")
+    tools = instruments(inception, lpips, lpips_linear, bodies)
     pipeline, dataset = Pipeline.from_pretrained(model), PreparedDataset(data)
     if dataset.frame != pipeline.frame:
         raise Pg2Error(
@@ -239,12 +263,72 @@ def evaluate(
             f"{pipeline.frame[0]}x{pipeline.frame[1]}"
         )
     chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
-    evaluation = score(pipeline.scored, dataset, chosen, limit=limit, classifier=available())
-    command = shlex.join(["pg2", *sys.argv[1:]])
-    write_report(
-        out, evaluation, pipeline.scored, dataset, model=model, data_name=dataset.source, command=command
+    evaluation = score(
+        pipeline.scored,
+        dataset,
+        chosen,
+        limit=limit,
+        instruments=tools,
+        training=training_features(dataset, tools),
+        store=store,
     )
+    command = shlex.join(["pg2", *sys.argv[1:]])
+    picture = examples(evaluation, pipeline.scored, dataset)
+    write_report(out, evaluation, picture, model=model, data_name=dataset.source, command=command)
     print(markdown(evaluation, model, dataset.source, command))
+
+
+@app.command()
+def score(
+    generated: Annotated[Path, typer.Argument(help="folder of generated pictures, or of panels")],
+    target: Annotated[
+        Path | None, typer.Argument(help="folder of the real pictures, of the same names")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")
+    ] = Path("scores"),
+    sources: Annotated[Path | None, typer.Option(help="folder of the source pictures")] = None,
+    panels: Annotated[
+        str,
+        typer.Option(help="what stands side by side in each picture, such as source,target,generated"),
+    ] = "",
+    masks: Annotated[
+        str | None,
+        typer.Option(help="pose masks of the targets: a folder, a keypoint CSV, or auto to find the poses"),
+    ] = None,
+    source_masks: Annotated[str | None, typer.Option(help="the same of the sources")] = None,
+    by_order: Annotated[
+        bool, typer.Option("--by-order", help="match the folders' pictures by order in place of names")
+    ] = False,
+    training: Annotated[
+        Path | None, typer.Option(help="folder of training pictures, for distances to them")
+    ] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 500,
+) -> None:
+    """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.report import check_place, examples_of, markdown, write_report
+    from pg2.evaluation.stored import StoredPictures, score_stored
+
+    check_place(out)
+    stored = StoredPictures(
+        generated,
+        target,
+        sources=sources,
+        panels=panels.split(",") if panels else (),
+        masks=masks,
+        source_masks=source_masks,
+        by_order=by_order,
+    )
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    evaluation = score_stored(stored, tools, training)
+    command, data_name = shlex.join(["pg2", *sys.argv[1:]]), "stored pictures"
+    picture = examples_of(evaluation, stored)
+    write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
+    print(markdown(evaluation, generated.name, data_name, command))
 
 
 def main() -> None:
