@@ -226,10 +226,23 @@ def generate(
 
 
 @app.command()
+def views(
+    model: Annotated[str, typer.Argument(help="a shipped model, a model folder, or a Hugging Face hub id")],
+    photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
+    person: Person = None,
+) -> None:
+    """Show the person of a photo from the front, both sides and behind: many views from one."""
+    generate(photos, ["front", "left", "back", "right"], model, out, person=person, pose_person=None)
+
+
+@app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="a shipped model, a model folder, or a Hugging Face hub id")],
     data: Annotated[Path, typer.Argument(help="a prepared data set")],
-    out: Annotated[Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")],
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.md, scores.json, pairs.csv, grid.png and failures.html")
+    ],
     pairs: Annotated[
         Path | None,
         typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
@@ -238,13 +251,17 @@ def evaluate(
     inception: Inception = None,
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
-    bodies: Bodies = 500,
+    bodies: Bodies = 250,
+    training: Annotated[
+        bool, typer.Option("--training", help="measure FID and KID to all training pictures, too")
+    ] = False,
     store: Annotated[
         Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
     ] = None,
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.failures import failures_page
     from pg2.evaluation.instruments import instruments
     from pg2.evaluation.protocol import all_test_pairs, training_features
     from pg2.evaluation.protocol import evaluate as score
@@ -269,12 +286,19 @@ def evaluate(
         chosen,
         limit=limit,
         instruments=tools,
-        training=training_features(dataset, tools),
+        training=training_features(dataset, tools) if training else (),
         store=store,
     )
     command = shlex.join(["pg2", *sys.argv[1:]])
-    picture = examples(evaluation, pipeline.scored, dataset)
-    write_report(out, evaluation, picture, model=model, data_name=dataset.source, command=command)
+    write_report(
+        out,
+        evaluation,
+        examples(evaluation, pipeline.scored, dataset),
+        model=model,
+        data_name=dataset.source,
+        failures=failures_page(evaluation, pipeline.scored, dataset, model),
+        command=command,
+    )
     print(markdown(evaluation, model, dataset.source, command))
 
 
@@ -306,7 +330,7 @@ def score(
     inception: Inception = None,
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
-    bodies: Bodies = 500,
+    bodies: Bodies = 250,
 ) -> None:
     """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
     from pg2.evaluation.instruments import instruments
@@ -329,6 +353,59 @@ def score(
     picture = examples_of(evaluation, stored)
     write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
     print(markdown(evaluation, generated.name, data_name, command))
+
+
+@app.command()
+def table1(
+    data: Annotated[list[Path], typer.Argument(help="prepared data sets, such as Market-1501's")],
+    out: Annotated[Path, typer.Option(help="folder to work in; the same command again goes on")],
+    preset: Annotated[
+        str, typer.Option(help="fast: compact networks; paper: the paper's; debug: learns nothing")
+    ] = "fast",
+    budget: Annotated[
+        str | None, typer.Option(help="time to train each model, such as 20m; default: the recipes' steps")
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="CSV of pairs for each data set, in order; default: all of the test split"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="score so many pairs, evenly spread")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+) -> None:
+    """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
+    from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.instruments import instruments
+    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.table1.report import markdown, write_table
+    from pg2.table1.run import run_experiment
+
+    if pairs and len(pairs) != len(data):
+        raise Pg2Error(f"give --pairs for each of the {len(data)} data sets, or not at all")
+    sets = [PreparedDataset(path) for path in data]
+    if len({path.resolve().name for path in data}) < len(data):
+        raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
+    lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    experiments = [
+        run_experiment(
+            dataset,
+            out / path.resolve().name,
+            preset=preset,
+            budget=budget,
+            seed=seed,
+            pairs=chosen,
+            limit=limit,
+            instruments=tools,
+        )
+        for path, dataset, chosen in zip(data, sets, lists, strict=True)
+    ]
+    command = shlex.join(["pg2", *sys.argv[1:]])
+    write_table(out, experiments, command)
+    print(markdown(experiments, command))
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ def instruments(
     inception: str | Path | None = None,
     lpips: str | Path | None = None,
     lpips_linear: str | Path | None = None,
-    bodies: int = 500,
+    bodies: int = 250,
 ) -> Instruments:
     """All instruments that can be had.
 

@@ -22,7 +22,7 @@ from pg2.images import Image8
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import grid, to_images
 
-FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png")
+FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html")
 """What `write_report` puts into its folder."""
 
 _EXAMPLES = 6  # pairs in each part of the picture
@@ -57,16 +57,18 @@ def write_report(
     *,
     model: str,
     data_name: str,
+    failures: str | None = None,
     seed: int | None = None,
     command: str | None = None,
 ) -> None:
-    """Write scores.json, scores.md, pairs.csv and grid.png into the folder `out`, all or nothing.
+    """Write the `FILES` into the folder `out`, all or nothing.
 
     Args:
         out: a new folder, or one that holds an earlier report, which is replaced.
         evaluation: what `evaluate` gave.
         picture: what `examples` gave; None leaves grid.png out.
         model, data_name: what the model and the data set are called in the report.
+        failures: what `pg2.evaluation.failures.failures_page` gave; None leaves failures.html out.
         seed: of whatever was random, to be written down.
         command: that made the report, to be written down.
 
@@ -81,6 +83,7 @@ def write_report(
         "rows": {row: numbers(evaluation, row) for row in evaluation.rows},
         "confidence": "half_width is 1.96 standard deviations / sqrt(pairs), the pairs taken as independent; "
         "of a score of the whole set the standard deviation over its splits or subsets",
+        "headings": {score: about.heading for score, about in evaluation.about.items()},
         "protocols": {score: about.words for score, about in evaluation.about.items()},
         "command": command,
         "seed": seed,
@@ -94,6 +97,8 @@ def write_report(
         _write_pairs(new / "pairs.csv", evaluation)
         if picture is not None:
             Image.fromarray(picture).save(new / "grid.png")
+        if failures is not None:
+            write_text(new / "failures.html", failures)
 
 
 def numbers(evaluation: Evaluation, row: str) -> dict[str, Any]:
@@ -175,14 +180,14 @@ def _picked(scores: Tensor) -> dict[str, list[int]]:
     return parts
 
 
-def _ranking(evaluation: Evaluation) -> Tensor:
+def ranking(evaluation: Evaluation) -> Tensor:
     """What the examples are picked by: mask-SSIM of the model's last picture, or SSIM without masks."""
     scores = evaluation.rows[final_row(evaluation)]
     return scores["mask_ssim"] if "mask_ssim" in scores else scores["ssim"]
 
 
 def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list[Image8]]]) -> Image8:
-    scores, sheets = _ranking(evaluation), []
+    scores, sheets = ranking(evaluation), []
     for part, picked in _picked(scores).items():
         shown = columns(picked)
         labels = [f"{part} {number}\n{scores[index]:.3f}" for number, index in enumerate(picked, 1)]

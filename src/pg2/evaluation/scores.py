@@ -119,7 +119,7 @@ class Instruments:
     judges: Sequence[Judge] = ()
     lpips: Lpips | None = None
     estimator: PoseEstimator | None = None
-    bodies: int = 500
+    bodies: int = 250
 
 
 @dataclass(frozen=True)

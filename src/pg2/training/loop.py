@@ -450,6 +450,41 @@ def train(
     return final
 
 
+def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 6) -> dict[str, float]:
+    """How long a step of each stage takes here: "coarse" and perhaps "refined" -> median seconds.
+
+    Real steps on real pairs, with what comes late in training (an SSIM term) left out; nothing is kept.
+
+    Raises:
+        Pg2Error: as `train`.
+    """
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
+    data = data.scaled(recipe.model.frame)
+    accelerator = _accelerator(recipe)
+    pairs, _ = split_validation(data, recipe)
+    model = PG2(recipe.model)
+    _initialise(model)
+    found = {}
+    for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
+        if stage is None:
+            continue
+        objective = Objective(model, stage, refined=name == "refined")
+        state = _StageRun(name, stage, objective, model, Path(name), accelerator)
+        times = []
+        for batch in Loader(data, PairOrder(pairs, recipe.seed, recipe.data.flip), stage.batch).batches(
+            0, steps + 2
+        ):
+            began = time.monotonic()
+            state.train_step(batch)
+            times.append(time.monotonic() - began)
+        # The first steps choose kernels.
+        found[name] = float(np.median(times[2:]))
+        accelerator.free_memory()
+    accelerator.end_training()
+    return found
+
+
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
