@@ -12,7 +12,7 @@ from PIL import Image
 
 from pg2 import cli
 from pg2.data.prepared import PreparedDataset
-from pg2.pose.keypoints import Pose
+from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
 
 SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
 PHOTO = str(SAMPLES / "00003/00.jpg")
@@ -159,6 +159,24 @@ def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ign
     assert size_of(tmp_path / "named.png")[0] > 400
 
 
+def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    known = read_keypoints_csv(SAMPLES / "keypoints.csv")
+    views = {"00003/00.jpg": "1_front", "00003/01.jpg": "3_back"}
+    raw, rows, listed = tmp_path / "In-shop", [], "2\nimage_name item_id evaluation_status\n"
+    (raw / "img/WOMEN/Dresses/id_00000002").mkdir(parents=True)
+    for photo, view in views.items():
+        path = f"img/WOMEN/Dresses/id_00000002/02_{view}.jpg"
+        shutil.copy(SAMPLES / photo, raw / path)
+        listed += f"{path} id_00000002 train\n"
+        rows.append((f"fasionWOMENDressesid0000000202_{view.replace('_', '')}.jpg", known[photo]))
+    (raw / "list_eval_partition.txt").write_text(listed)
+    (tmp_path / "mine.csv").write_text(format_keypoints_csv(rows))
+    made = pg2("prepare", "deepfashion", raw, tmp_path / "D", "--crop", "--keypoints", tmp_path / "mine.csv")
+    assert made.code == 0, made.err
+    assert "train: 2 images, 2 usable, 1 people, 2 ordered pairs" in made.out
+    assert PreparedDataset(tmp_path / "D").frame == (256, 176)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -168,6 +186,8 @@ def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ign
         (["train", "debug", "D", "--out", "R", "--set", "sed=1"], 'did you mean "seed"'),
         (["train", "debug", "D", "--out", "R"], "no prepared data set"),
         (["prepare", "market1501", "nowhere", "O"], "nowhere"),
+        (["prepare", "deepfashion", "nowhere", "O", "--crop"], "no folder nowhere"),
+        (["prepare", "deepfashion", ".", "O", "--keypoints", "auto"], "missing: Img/img/WOMEN"),
         (["prepare", "folder", "nowhere", "O"], "nowhere"),
         (["prepare", "folder", ".", "O", "--size", "big"], "HEIGHTxWIDTH"),
         (["generate", "nowhere.jpg", "--pose", "front", "--model", "MODEL"], "nowhere.jpg"),

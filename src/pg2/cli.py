@@ -104,6 +104,24 @@ def prepare_market1501_command(
     print(report.summary())
 
 
+@prepare.command("deepfashion")
+def prepare_deepfashion_command(
+    raw: Annotated[Path, typer.Argument(help="folder with Img/ and Eval/")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    keypoints: Annotated[
+        list[str] | None,
+        typer.Option(help="published keypoint CSV (may be repeated), or auto; default: those in RAW"),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="cut the borders at the sides: 256x176 instead of 256x256")
+    ] = False,
+) -> None:
+    """Prepare DeepFashion (In-shop Clothes Retrieval) as its owners release it."""
+    from pg2.data.deepfashion import prepare_deepfashion
+
+    print(prepare_deepfashion(raw, out, keypoints, crop=crop).summary())
+
+
 @prepare.command("samples")
 def prepare_samples_command(
     out: Annotated[Path, typer.Argument(help="folder to make")],

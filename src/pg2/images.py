@@ -1,5 +1,6 @@
 """Reading anybody's picture into plain RGB, with a clear sentence for what is not one."""
 
+import io
 import struct
 import warnings
 from pathlib import Path
@@ -55,6 +56,14 @@ def shrink(image: Image8, longest: int) -> Image8:
     )
     thinned = np.ascontiguousarray(image[::step, ::step])
     return np.asarray(Image.fromarray(thinned).resize(size, Image.Resampling.BOX))
+
+
+def to_jpeg(image: Image8) -> bytes:
+    """A uint8 [H, W, 3] picture as a JPEG file."""
+    buffer = io.BytesIO()
+    # Full colour resolution: halved, it would blur clothes at small sizes.
+    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
 
 
 def load_image(path: str | Path) -> Image8:
