@@ -15,7 +15,10 @@ from study_samples import GENERATED, REAL, fill
 from pg2.userstudy.answers import Answers
 from pg2.userstudy.study import Study, make_study
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium")
+if CHROMIUM is None:
+    pytest.skip("there is no chromium here", allow_module_level=True)
 
 
 @pytest.fixture
@@ -46,9 +49,6 @@ def address(study: Study) -> Iterator[str]:
 @pytest.fixture
 def page(address: str) -> Iterator[Any]:
     """A new browser on the page; whatever it reports as an error fails the test."""
-    if CHROMIUM is None:
-        pytest.skip("there is no chromium here")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     troubles: list[str] = []
     with api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])

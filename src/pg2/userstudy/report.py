@@ -185,7 +185,7 @@ def markdown(study: Study, found: Findings, command: str | None = None) -> str:
             f"| {name} | {100 * score.wrong / score.answers:.0f} % | {score.wrong} of {score.answers} |"
         )
     if len(generated) > _LISTED:
-        lines += ["", f"The {_LISTED} of {len(generated)} that were judged real most often; report.json has all."]
+        lines += ["", f"The {_LISTED} of {len(generated)} judged real most often; report.json has all."]
     if command:
         lines += ["", f"Made with `{command}`."]
     return "\n".join(lines) + "\n"
