@@ -177,6 +177,29 @@ def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: 
     assert PreparedDataset(tmp_path / "D").frame == (256, 176)
 
 
+def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from pg2.userstudy.answers import Answers
+    from pg2.userstudy.study import Study
+
+    folders, study = [tmp_path / "generated", tmp_path / "real"], tmp_path / "study"
+    for folder, person in zip(folders, ("00003", "00005"), strict=True):
+        shutil.copytree(SAMPLES / person, folder)
+    made = pg2("userstudy", "make", *folders, study, "--count", 2, "--practice", 1)
+    assert (made.code, made.out.strip()) == (0, str(study)), made.err
+    assert_refused(pg2("userstudy", "make", *folders, study), "is there already")
+    assert_refused(pg2("userstudy", "report", study, "--out", tmp_path / "report"), "no answers yet")
+    answers = Answers(Study.load(study), create=True)
+    token = answers.enter()
+    for position in range(4):
+        answers.record(token, position, "real", 500)
+    ran = pg2("userstudy", "report", study, "--out", tmp_path / "report")
+    assert ran.code == 0, ran.err
+    assert "| **R2G**, real judged generated | 0.0 % |" in ran.out
+    assert "| **G2R**, generated judged real | 100.0 % |" in ran.out
+    assert (tmp_path / "report/report.md").read_text().strip() == ran.out.strip()
+    assert pg2("userstudy", "report", study).out.startswith("# User study: 1 person, 3 counted answers")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -196,6 +219,13 @@ def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: 
         (["generate", PHOTO, "--pose", "front", "--model", "MODEL", "--out", "a.xyz"], "picture format"),
         (["generate", PHOTO, "--pose", "front", "--pose", "back", "--strip", "--model", "MODEL"], "--strip"),
         (["evaluate", "MODEL", "D", "--pairs", "P", "--out", "O"], "no prepared data set"),
+        (
+            ["userstudy", "make", "nowhere", ".", "O"],
+            "nowhere is not there; give a folder of generated pictures",
+        ),
+        (["userstudy", "make", ".", ".", "O", "--count", "3", "--practice", "3"], "under the count of 3"),
+        (["userstudy", "serve", "."], "holds no user study"),
+        (["userstudy", "report", "."], "holds no user study"),
     ],
 )
 def test_errors_are_one_line_and_exit_2(  # type: ignore[no-untyped-def]
@@ -287,5 +317,5 @@ def test_help_answers_without_loading_pytorch() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "pg2", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("pose", "prepare", "render", "train", "generate", "evaluate"):
+    for command in ("pose", "prepare", "render", "train", "generate", "evaluate", "userstudy"):
         assert command in shown.stdout

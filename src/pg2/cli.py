@@ -22,6 +22,8 @@ app = typer.Typer(
 )
 prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate on.", no_args_is_help=True)
 app.add_typer(prepare, name="prepare")
+userstudy = typer.Typer(help="Let people say which pictures are real: R2G and G2R.", no_args_is_help=True)
+app.add_typer(userstudy, name="userstudy")
 
 DEFAULT_MODEL = "fast/market1501"
 SAMPLES = Path(__file__).parent / "samples"
@@ -424,6 +426,57 @@ def table1(
     command = shlex.join(["pg2", *sys.argv[1:]])
     write_table(out, experiments, command)
     print(markdown(experiments, command))
+
+
+@userstudy.command("make")
+def userstudy_make_command(
+    generated: Annotated[Path, typer.Argument(help="folder of generated pictures")],
+    real: Annotated[Path, typer.Argument(help="folder of real pictures of the same size")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    count: Annotated[int, typer.Option(min=1, help="pictures of each kind")] = 55,
+    practice: Annotated[int, typer.Option(min=0, help="first answers of each person that do not count")] = 10,
+    seconds: Annotated[float, typer.Option(help="how long a picture is shown")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="other pictures and orders for another number")] = 0,
+) -> None:
+    """Draw pictures from two folders and write them as a study."""
+    from pg2.userstudy.study import make_study
+
+    make_study(generated, real, out, count=count, practice=practice, seconds=seconds, seed=seed)
+    print(out)
+
+
+@userstudy.command("serve")
+def userstudy_serve_command(
+    study: Annotated[Path, typer.Argument(help="a folder that `pg2 userstudy make` made")],
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0 lets other computers of the network take part")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8001,
+) -> None:
+    """Let people take part in a browser; needs pg2[serve]."""
+    from pg2.userstudy.server import serve
+
+    serve(study, host, port)
+
+
+@userstudy.command("report")
+def userstudy_report_command(
+    study: Annotated[Path, typer.Argument(help="a folder that people have taken part in")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="folder for report.json, report.md and pictures.png; default: print only"),
+    ] = None,
+) -> None:
+    """Print R2G and G2R with 95 % confidence intervals, and the pictures that deceived most."""
+    from pg2.userstudy.report import findings, markdown, write_report
+    from pg2.userstudy.study import Study
+
+    asked = Study.load(study)
+    found = findings(asked)
+    command = shlex.join(["pg2", *sys.argv[1:]])
+    if out is not None:
+        write_report(out, asked, found, command)
+    print(markdown(asked, found, command))
 
 
 def main() -> None:

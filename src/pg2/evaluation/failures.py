@@ -49,7 +49,8 @@ def trunk(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 def _normal(points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Poses about the middle of their hips, in lengths of their trunk."""
     middle = points[:, _HIPS].mean(axis=1, keepdims=True)
-    return (points - middle) / np.maximum(trunk(points), 1.0)[:, None, None]
+    normal = (points - middle) / np.maximum(trunk(points), 1.0)[:, None, None]
+    return np.asarray(normal, dtype=np.float32)
 
 
 def rareness(points: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -13,11 +13,10 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.errors import Pg2Error
 from pg2.evaluation.protocol import Generate, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures
-from pg2.files import atomic_path, write_json, write_text
+from pg2.files import atomic_path, check_own, write_json, write_text
 from pg2.images import Image8
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import grid, to_images
@@ -29,25 +28,14 @@ _EXAMPLES = 6  # pairs in each part of the picture
 
 
 def check_place(out: str | Path) -> Path:
-    """Refuse a place for a report that would overwrite anything but an earlier report.
+    """Refuse a place for a report that holds anything but an earlier one; returns it as an absolute path.
 
     Worth calling before the minutes of an evaluation; `write_report` calls it again.
-
-    Returns:
-        The place, as an absolute path.
 
     Raises:
         Pg2Error: `out` is a file, or a folder with something else in it.
     """
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise Pg2Error(f"{out} is a file; give a folder for the report")
-    strangers = sorted(file.name for file in out.glob("*") if file.name not in FILES)
-    if strangers:
-        raise Pg2Error(
-            f"{out} holds {strangers[0]}, which is no part of a report; give a new folder for the report"
-        )
-    return out.resolve()
+    return check_own(out, FILES)
 
 
 def write_report(
