@@ -219,11 +219,18 @@ def test_the_pose_estimator_looks_at_some_pairs(data: FakeData) -> None:
 def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     found = evaluate(two_stages, data, PAIRS, batch=2, store=folder, progress=False)  # type: ignore[arg-type]
-    assert sorted(file.name for file in folder.iterdir()) == ["coarse", "refined", "source", "target"]
-    stored = StoredPictures(folder / "refined", folder / "target", sources=folder / "source")
+    names = ["coarse", "refined", "source", "source_mask", "target", "target_mask"]
+    assert sorted(file.name for file in folder.iterdir()) == names
+    stored = StoredPictures(
+        folder / "refined",
+        folder / "target",
+        sources=folder / "source",
+        masks=folder / "target_mask",
+        source_masks=folder / "source_mask",
+    )
     again = score_stored(stored, Instruments(), progress=False)
     for row, name in ((COPY, COPY), ("generated", "stage II (refined)")):
-        for score in ("ssim", "ssim_gaussian", "psnr", "l1"):
+        for score in ("ssim", "ssim_gaussian", "mask_ssim", "mask_ssim_source", "psnr", "l1"):
             torch.testing.assert_close(again.rows[row][score], found.rows[name][score])
 
 

@@ -54,8 +54,8 @@ def evaluate(
         batch: pairs at a time.
         instruments: for scores that need networks; those without their network are left out.
         training: what `training_features` gave for the same instruments.
-        store: a new folder for the pictures, numbered as the pairs: source/, target/ and a folder for each
-            picture of the model, for `pg2 score`.
+        store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
+            source_mask/ and target_mask/, and a folder for each picture of the model, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
@@ -96,7 +96,8 @@ def evaluate(
                 keypoints=torch.from_numpy(data.keypoints[[index for _, index in part]]),
             )
             if folder is not None:
-                _store(folder, start, {"source": source, "target": target} | made)
+                masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
+                _store(folder, start, {"source": source, "target": target} | masks | made)
         return tally.evaluation(pairs)
 
     with torch.inference_mode():
@@ -110,7 +111,7 @@ def _store(folder: Path, start: int, pictures: Mapping[str, Tensor]) -> None:
     for name, images in pictures.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, image in enumerate(images.permute(0, 2, 3, 1).numpy(), start):
-            Image.fromarray(image).save(folder / name / f"{number:06d}.png")
+            Image.fromarray(image.squeeze()).save(folder / name / f"{number:06d}.png")
 
 
 def training_features(
