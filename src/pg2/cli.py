@@ -11,7 +11,7 @@ import typer
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path
+from pg2.files import SAMPLES, atomic_path
 
 app = typer.Typer(
     help="A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).",
@@ -24,7 +24,6 @@ prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate 
 app.add_typer(prepare, name="prepare")
 
 DEFAULT_MODEL = "fast/market1501"
-SAMPLES = Path(__file__).parent / "samples"
 
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")]
