@@ -207,10 +207,14 @@ def test_shrink_needs_no_copy_of_a_huge_picture() -> None:
     assert (small == 77).all()
 
 
-def test_the_content_of_a_file_is_as_good_as_the_file(tmp_path: Path) -> None:
-    _quadrants().save(tmp_path / "a.png")
-    content = (tmp_path / "a.png").read_bytes()
-    np.testing.assert_array_equal(load_image(content), load_image(tmp_path / "a.png"))
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_the_content_of_a_file_is_as_good_as_the_file(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "a"
+    _quadrants().save(path, form)
+    np.testing.assert_array_equal(load_image(path.read_bytes()), load_image(path))
+
+
+def test_content_that_is_no_picture() -> None:
     with pytest.raises(Pg2Error, match="the file is not a picture"):
         load_image(b"a letter to a friend")
 

@@ -24,7 +24,7 @@ MIN_SIDE = 16
 """Pictures with a shorter side are refused: nothing can be seen in them."""
 
 # Of bytes from anywhere only these are tried: some of Pillow's other readers start programs (EPS).
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 
 # Python's warning filters belong to the whole process: one thread at a time may change them.
 _FILTERS = threading.Lock()
