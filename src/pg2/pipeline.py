@@ -182,7 +182,7 @@ class Pipeline:
         try:
             found = self.estimator.estimate(image, person) if source_pose is None else source_pose
         except Pg2Error as error:
-            raise Pg2Error(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+            raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
         framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
         return Source(photo, framing, framing.image(image))
 
