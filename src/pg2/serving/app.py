@@ -28,6 +28,7 @@ from pg2.serving.limits import while_connected
 from pg2.serving.middleware import REQUEST_ID, Around
 from pg2.serving.reading import read_fields
 from pg2.serving.schemas import (
+    Form,
     GenerateRequest,
     Health,
     Keypoints,
@@ -103,7 +104,7 @@ def create_app(service: Service) -> FastAPI:
 
         async def answer(fields: Any) -> Response:
             asked = await service.threads.run(GenerateRequest.read, fields)
-            form = asked.format or ("json" if _prefers_json(request) else "image")
+            form: Form = asked.format or ("json" if _prefers_json(request) else "image")
             made = await service.generate(asked, form)
             spent = made.timings.model_dump().items()
             headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import pydantic_core
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
@@ -12,8 +12,8 @@ from pg2.pose.keypoints import COUNT, Pose
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving.errors import ApiError
 
-Picture = Literal["image", "strip", "full_size", "coarse", "difference", "source", "skeleton"]
-"""The pictures that may be asked for: properties of `pg2.pipeline.Result`."""
+Form = Literal["image", "strip", "full_size", "coarse", "difference", "source", "skeleton", "json"]
+"""What may be asked for: the pictures of a `pg2.pipeline.Result` by their names there, or `json`."""
 
 _Coordinate = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Side = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -128,7 +128,7 @@ class GenerateRequest(PoseRequest):
         Field(description="where the person stands on the photo (POST /v1/pose): spares finding it again"),
     ] = None
     format: Annotated[
-        Picture | Literal["json"] | None,
+        Form | None,
         Field(description="which picture as PNG, or json; default: image, or json if Accept asks for that"),
     ] = None
 
@@ -254,5 +254,3 @@ class Health(BaseModel):
 
     status: Literal["ok", "loading", "ready", "stopping"]
 
-
-PICTURES: tuple[Picture, ...] = get_args(Picture)

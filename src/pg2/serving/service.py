@@ -28,6 +28,7 @@ from pg2.serving.logs import log
 from pg2.serving.metrics import Metrics
 from pg2.serving.options import ServeOptions
 from pg2.serving.schemas import (
+    Form,
     GenerateAnswer,
     GenerateRequest,
     Keypoints,
@@ -109,16 +110,6 @@ class Service:
             self.state = "stopping"
             log(logging.INFO, "stopping", inside=self.gate.inside)
 
-    async def loaded(self) -> None:
-        """Wait until the models are there.
-
-        Raises:
-            Pg2Error: one of them cannot be had.
-        """
-        await self._loading
-        if self.failure is not None:
-            raise self.failure
-
     def check_open(self) -> None:
         """Say so if no request can be answered now.
 
@@ -196,7 +187,7 @@ class Service:
 
         return await self.threads.run(find)
 
-    async def generate(self, asked: GenerateRequest, form: str) -> Generated:
+    async def generate(self, asked: GenerateRequest, form: Form) -> Generated:
         """The picture that is asked for as PNG, or with the form "json" all of them.
 
         Raises:
@@ -259,7 +250,7 @@ def _prepare(pipeline: Pipeline, asked: GenerateRequest) -> tuple[Source, Pose]:
     return source, target
 
 
-def _encode(result: Result, form: str) -> dict[str, bytes]:
+def _encode(result: Result, form: Form) -> dict[str, bytes]:
     """PNG by name; a one-stage model has no difference map."""
     encoded = {}
     for name in _IN_JSON if form == "json" else (form,):
