@@ -99,7 +99,7 @@ def load_image(source: str | Path | bytes) -> Image8:
                     f"be at least {MIN_SIDE}"
                 )
             # The further frames of an MPO, as many telephones write, are previews, no animation.
-            if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):
                 warnings.warn(f"{path} is animated; its first frame is used", stacklevel=2)
             opened.load()
             return np.asarray(to_rgb(opened))

@@ -5,7 +5,15 @@ import math
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_core
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from pg2.errors import Pg2Error
 from pg2.pose.keypoints import COUNT, Pose
@@ -253,4 +261,3 @@ class Health(BaseModel):
     """How the service is."""
 
     status: Literal["ok", "loading", "ready", "stopping"]
-
