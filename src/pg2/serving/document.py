@@ -45,9 +45,9 @@ Every answer carries `X-Request-ID`; every error is `{"error": {"code", "message
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, by status."""
+    """The error answers of a route, by status; a failure of ours is always among them."""
     answers: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in (*codes, "internal"):
         answer = answers.setdefault(
             STATUS[code],
             {"model": ErrorAnswer, "description": "", "content": {"application/json": {"examples": {}}}},
