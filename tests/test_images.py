@@ -205,3 +205,21 @@ def test_shrink_needs_no_copy_of_a_huge_picture() -> None:
     small = shrink(huge, 400)
     assert small.shape == (400, 300, 3)
     assert (small == 77).all()
+
+
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_the_content_of_a_file_is_as_good_as_the_file(tmp_path: Path, form: str) -> None:
+    path = tmp_path / "a"
+    _quadrants().save(path, form)
+    np.testing.assert_array_equal(load_image(path.read_bytes()), load_image(path))
+
+
+def test_content_that_is_no_picture() -> None:
+    with pytest.raises(Pg2Error, match="the file is not a picture"):
+        load_image(b"a letter to a friend")
+
+
+def test_content_is_not_given_to_readers_that_start_programs() -> None:
+    """Pillow hands EPS to Ghostscript."""
+    with pytest.raises(Pg2Error, match="not a picture"):
+        load_image(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n")

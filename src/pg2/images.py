@@ -2,6 +2,7 @@
 
 import io
 import struct
+import threading
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,12 @@ MAX_PIXELS = 100_000_000
 
 MIN_SIDE = 16
 """Pictures with a shorter side are refused: nothing can be seen in them."""
+
+# Of bytes from anywhere only these are tried: some of Pillow's other readers start programs (EPS).
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+# Python's warning filters belong to the whole process: one thread at a time may change them.
+_FILTERS = threading.Lock()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -66,22 +73,27 @@ def to_jpeg(image: Image8) -> bytes:
     return buffer.getvalue()
 
 
-def load_image(path: str | Path) -> Image8:
-    """Read a picture file as uint8 RGB [H, W, 3], upright.
+def load_image(source: str | Path | bytes) -> Image8:
+    """Read a picture, a file or the content of one, as uint8 RGB [H, W, 3], upright.
 
-    Of an animation the first frame is taken, with a warning.
+    Of an animation the first frame is taken, with a warning. Of a content only JPEG, PNG, WebP, GIF, BMP and
+    TIFF are read. It may be called from several threads at once.
 
     Raises:
         Pg2Error: no such file, not a picture, truncated, under 16 pixels or over 100 megapixels.
     """
-    path = Path(path)
-    if path.is_dir():
+    path = "the file" if isinstance(source, bytes) else Path(source)
+    if isinstance(path, Path) and path.is_dir():
         raise Pg2Error(f"{path} is a folder, not a picture")
     try:
-        with warnings.catch_warnings():
+        with _FILTERS, warnings.catch_warnings():
             # Our own bound below replaces Pillow's warning; its hard error is turned into our sentence.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = Image.open(path)
+            opened = (
+                Image.open(io.BytesIO(source), formats=_FORMATS)
+                if isinstance(source, bytes)
+                else Image.open(source)
+            )
         with opened:
             width, height = opened.size
             if width * height > MAX_PIXELS:
@@ -95,7 +107,7 @@ def load_image(path: str | Path) -> Image8:
                     f"be at least {MIN_SIDE}"
                 )
             # The further frames of an MPO, as many telephones write, are previews, no animation.
-            if opened.format != "MPO" and getattr(opened, "n_frames", 1) > 1:
+            if opened.format != "MPO" and getattr(opened, "is_animated", False):
                 warnings.warn(f"{path} is animated; its first frame is used", stacklevel=2)
             opened.load()
             return np.asarray(to_rgb(opened))

@@ -21,8 +21,23 @@ from pg2.pose.named import NAMES, named_pose
 from pg2.pose.render import draw_skeleton, pose_input
 from pg2.sheets import strip, to_images
 
-Photo = str | Path | Image.Image | Image8
-"""A picture file, a Pillow image, or uint8 RGB [H, W, 3]."""
+Photo = str | Path | bytes | Image.Image | Image8
+"""A picture file, the content of one, a Pillow image, or uint8 RGB [H, W, 3]."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photo, and the person on it cut to a model's frame.
+
+    Attributes:
+        photo: as it was given.
+        framing: where on the photo the frame lies.
+        image: uint8 RGB [h, w, 3], what the frame shows.
+    """
+
+    photo: Photo = field(repr=False)
+    framing: Framing
+    image: Image8 = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Result:
             None for a one-stage model.
         pose: the target pose, in the frame.
         source: the photo, cut to the frame around the person.
+        skeleton: the target pose, drawn.
         full_size: the photo with the result pasted over the person at the photo's scale.
     """
 
@@ -43,16 +59,20 @@ class Result:
     coarse: Image.Image
     difference: Image.Image | None
     pose: Pose
-    source: Image.Image
-    _photo: Photo = field(repr=False)
-    _framing: Framing = field(repr=False)
+    _source: Source
+
+    @property
+    def source(self) -> Image.Image:
+        """The photo, cut to the frame around the person."""
+        return Image.fromarray(self._source.image)
 
     @property
     def full_size(self) -> Image.Image:
         """The photo with the result pasted over the person at the photo's scale."""
-        return Image.fromarray(self._framing.paste(_array(self._photo), np.asarray(self.image)))
+        pasted = self._source.framing.paste(_array(self._source.photo), np.asarray(self.image))
+        return Image.fromarray(pasted)
 
-    @property
+    @cached_property
     def skeleton(self) -> Image.Image:
         """The target pose, drawn."""
         return Image.fromarray(_skeleton(self.pose))
@@ -155,6 +175,39 @@ class Pipeline:
             raise Pg2Error("the target pose lies outside its picture")
         return framed
 
+    def prepare(self, photo: Photo, *, person: int | None = None, source_pose: Pose | None = None) -> Source:
+        """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
+        image = _array(photo)
+        try:
+            found = self.estimator.estimate(image, person) if source_pose is None else source_pose
+        except Pg2Error as error:
+            raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+        framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
+        return Source(photo, framing, framing.image(image))
+
+    def make(self, sources: Sequence[Source], targets: Sequence[Pose]) -> list[Result]:
+        """Each source in the target pose beside it, all in one run of the model.
+
+        Args:
+            sources: from `prepare`, at least one.
+            targets: from `target_pose`, as many.
+        """
+        images = torch.from_numpy(np.stack([source.image for source in sources]))
+        keypoints = torch.from_numpy(np.stack([target.points for target in targets]))
+        output = self.run(images.permute(0, 3, 1, 2) / 127.5 - 1.0, keypoints)
+        made, coarse = to_images(output.image), to_images(output.coarse)
+        difference = None if output.difference is None else to_images(output.difference / 2)
+        return [
+            Result(
+                image=Image.fromarray(made[number]),
+                coarse=Image.fromarray(coarse[number]),
+                difference=None if difference is None else Image.fromarray(difference[number]),
+                pose=target,
+                _source=source,
+            )
+            for number, (source, target) in enumerate(zip(sources, targets, strict=True))
+        ]
+
     def __call__(
         self, photo: Photo, pose: Pose | Photo, *, person: int | None = None, source_pose: Pose | None = None
     ) -> Result:
@@ -185,42 +238,17 @@ class Pipeline:
     ) -> list[list[Result]]:
         """Every photo in every pose: a row a photo, a column a pose. See `__call__`."""
         targets = [self.target_pose(pose, pose_person) for pose in poses]
-        keypoints = torch.from_numpy(np.stack([target.points for target in targets]))
         rows = []
         for number, photo in enumerate(photos):
-            image = _array(photo)
-            try:
-                found = source_poses[number] if source_poses else self.estimator.estimate(image, person)
-            except Pg2Error as error:
-                raise Pg2Error(
-                    f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)
-                ) from error
-            framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
-            framed = framing.image(image)
-            source = torch.from_numpy(framed.copy()).permute(2, 0, 1)[None] / 127.5 - 1.0
-            output = self.run(source.expand(len(targets), -1, -1, -1), keypoints)
-            made, coarse = to_images(output.image), to_images(output.coarse)
-            difference = None if output.difference is None else to_images(output.difference / 2)
-            rows.append(
-                [
-                    Result(
-                        image=Image.fromarray(made[column]),
-                        coarse=Image.fromarray(coarse[column]),
-                        difference=None if difference is None else Image.fromarray(difference[column]),
-                        pose=target,
-                        source=Image.fromarray(framed),
-                        _photo=photo,
-                        _framing=framing,
-                    )
-                    for column, target in enumerate(targets)
-                ]
-            )
+            known = None if source_poses is None else source_poses[number]
+            source = self.prepare(photo, person=person, source_pose=known)
+            rows.append(self.make([source] * len(targets), targets))
         return rows
 
 
 def _array(photo: Photo) -> Image8:
     """A photo as uint8 RGB [H, W, 3]."""
-    if isinstance(photo, str | Path):
+    if isinstance(photo, str | Path | bytes):
         return load_image(photo)
     if isinstance(photo, Image.Image):
         photo = np.asarray(to_rgb(photo))

@@ -1,0 +1,247 @@
+"""The API: which address does what."""
+
+import asyncio
+import functools
+import hmac
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response, Security
+from fastapi import Path as PathParameter
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
+from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.staticfiles import StaticFiles
+from PIL import Image
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from pg2.files import SAMPLES
+from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.pose.named import NAMES, named_pose
+from pg2.serving import document
+from pg2.serving.errors import STATUS, ApiError, error_answer
+from pg2.serving.limits import while_connected
+from pg2.serving.middleware import REQUEST_ID, Around
+from pg2.serving.reading import read_fields
+from pg2.serving.schemas import (
+    Form,
+    GenerateRequest,
+    Health,
+    Keypoints,
+    ModelsAnswer,
+    NamedPose,
+    PoseAnswer,
+    PoseRequest,
+    PosesAnswer,
+    Sample,
+    SamplesAnswer,
+)
+from pg2.serving.service import Service
+
+WEB = Path(__file__).with_name("web")
+"""The page, served at / where it is there."""
+
+_PHOTO = "00.jpg"  # of each person of the samples
+
+
+def create_app(service: Service) -> FastAPI:
+    """The ASGI application around a service, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with service:
+            yield
+
+    # The documentation that FastAPI would show loads scripts from other sites, which our headers forbid.
+    app = FastAPI(
+        title="pg2", version="1", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+    )
+    options = service.options
+    if options.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=options.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
+            expose_headers=[REQUEST_ID, "Server-Timing"],
+        )
+    app.add_middleware(Around, metrics=service.metrics)
+    app.add_exception_handler(ApiError, _on_error)
+    app.add_exception_handler(HTTPException, _on_http_error)
+
+    guard = [Depends(_key_check(options.api_key))] if options.api_key is not None else []
+    always = ("unauthorized",) if options.api_key is not None else ()
+    guard_open = [*guard, Depends(service.check_open)]
+    errors = document.errors
+
+    async def answered(request: Request, answer: Callable[[Any], Coroutine[Any, Any, Response]]) -> Response:
+        """What every request with a photo goes through; `answer` gets its fields."""
+        with service.gate.enter():
+            try:
+                async with asyncio.timeout(options.timeout):
+                    fields = await read_fields(request, options.max_body)
+                    return await while_connected(request, answer(fields))
+            except TimeoutError as error:
+                raise ApiError(
+                    "timeout", f"there was no answer within {options.timeout:g} seconds; try again later"
+                ) from error
+            except ClientDisconnect as error:
+                raise ApiError("client_gone", "the client has gone") from error
+
+    @app.post(
+        "/v1/generate",
+        dependencies=guard_open,
+        response_class=Response,
+        responses=document.GENERATED | errors(*always, *document.OF_UPLOADS, "no_person", "not_ready"),
+        openapi_extra=document.GENERATE_BODY,
+    )
+    async def generate(request: Request) -> Response:
+        """The person of a photo in another pose."""
+
+        async def answer(fields: Any) -> Response:
+            asked = await service.threads.run(GenerateRequest.read, fields)
+            form: Form = asked.format or ("json" if _prefers_json(request) else "image")
+            made = await service.generate(asked, form)
+            spent = made.timings.model_dump().items()
+            headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
+            if isinstance(made.content, bytes):
+                return Response(made.content, media_type="image/png", headers=headers)
+            return Response(made.content.model_dump_json(), media_type="application/json", headers=headers)
+
+        return await answered(request, answer)
+
+    @app.post(
+        "/v1/pose",
+        dependencies=guard_open,
+        response_model=PoseAnswer,
+        responses=errors(*always, *document.OF_UPLOADS, "not_ready"),
+        openapi_extra=document.POSE_BODY,
+    )
+    async def pose(request: Request) -> Response:
+        """The keypoints of everybody on a photo, largest first."""
+
+        async def answer(fields: Any) -> Response:
+            asked = await service.threads.run(PoseRequest.read, fields)
+            return JSONResponse((await service.poses(asked.photo)).model_dump())
+
+        return await answered(request, answer)
+
+    @app.get("/v1/models", dependencies=guard_open, responses=errors(*always, "not_ready"))
+    async def models() -> ModelsAnswer:
+        """The models that are served."""
+        return ModelsAnswer(models=[served.entry for served in service.models.values()])
+
+    @app.get("/v1/poses", dependencies=guard_open, responses=errors(*always, "not_ready"))
+    async def poses() -> PosesAnswer:
+        """The named poses."""
+        return _named_poses()
+
+    @app.get("/v1/samples", dependencies=guard_open, responses=errors(*always, "not_ready"))
+    async def samples() -> SamplesAnswer:
+        """Photos of rendered people to try things on, with exact keypoints."""
+        return SamplesAnswer(samples=list(_samples().values()))
+
+    @app.get(
+        "/v1/samples/{person}",
+        dependencies=guard_open,
+        response_class=FileResponse,
+        responses=document.content("image/jpeg", "The photo", contentMediaType="image/jpeg")
+        | errors(*always, "not_found", "not_ready"),
+    )
+    async def sample(person: Annotated[str, PathParameter(examples=["00003"])]) -> FileResponse:
+        """One of these photos."""
+        if person not in _samples():
+            raise ApiError("not_found", "there is no such sample; GET /v1/samples lists them")
+        headers = {"Cache-Control": "private, max-age=3600"}
+        return FileResponse(SAMPLES / person / _PHOTO, media_type="image/jpeg", headers=headers)
+
+    @app.get("/healthz")
+    async def healthz() -> Health:
+        """Whether the process answers."""
+        return Health(status="ok")
+
+    @app.get("/readyz", response_model=Health, responses={503: {"model": Health, "description": "Not ready"}})
+    async def readyz() -> JSONResponse:
+        """Whether requests are taken: 503 while models load, and when the service stops."""
+        return JSONResponse({"status": service.state}, 200 if service.state == "ready" else 503)
+
+    @app.get(
+        "/metrics",
+        dependencies=guard,
+        response_class=PlainTextResponse,
+        responses=document.content("text/plain", "Prometheus' text", examples=["pg2_requests_inside 0.0"])
+        | errors(*always),
+    )
+    async def metrics() -> Response:
+        """Counters for Prometheus."""
+        return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/openapi.json", dependencies=guard, include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(document.openapi(app))
+
+    if WEB.is_dir():
+        app.mount("/", StaticFiles(directory=WEB, html=True))
+    return app
+
+
+def _on_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    request.state.code = error.code
+    return error_answer(error, request.state.request_id)
+
+
+def _on_http_error(request: Request, error: Exception) -> JSONResponse:
+    """What Starlette itself refuses: mostly unknown addresses and wrong methods."""
+    assert isinstance(error, HTTPException)
+    known = {404: "there is nothing at this address", 405: "this address does not take that method"}
+    if error.status_code not in known:
+        return _on_error(request, ApiError("bad_request", "the request cannot be understood"))
+    code = next(code for code, status in STATUS.items() if status == error.status_code)
+    return _on_error(request, ApiError(code, known[error.status_code], error.headers))
+
+
+def _key_check(key: str) -> Callable[..., Coroutine[Any, Any, None]]:
+    """A dependency that lets those in who show the key."""
+
+    async def check(
+        bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
+        header: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
+    ) -> None:
+        shown = header if bearer is None else bearer.credentials
+        if shown is None or not hmac.compare_digest(shown.encode(), key.encode()):
+            raise ApiError(
+                "unauthorized",
+                "show the API key as Authorization: Bearer KEY or X-API-Key: KEY",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    return check
+
+
+def _prefers_json(request: Request) -> bool:
+    accepted = request.headers.get("accept", "")
+    return "application/json" in accepted and "image/" not in accepted and "*/*" not in accepted
+
+
+@functools.cache
+def _named_poses() -> PosesAnswer:
+    poses = ((name, Keypoints.of(named_pose(name))) for name in NAMES)
+    return PosesAnswer(poses=[NamedPose(name=name, **pose.model_dump()) for name, pose in poses])
+
+
+@functools.cache
+def _samples() -> dict[str, Sample]:
+    """The first photo of each person, by the person's name."""
+    samples = {}
+    for photo, points in read_keypoints_csv(SAMPLES / "keypoints.csv").items():
+        name, _, file = photo.partition("/")
+        if file == _PHOTO:
+            with Image.open(SAMPLES / photo) as opened:
+                pose = Keypoints.of(Pose(points, (opened.height, opened.width)))
+            samples[name] = Sample(name=name, url=f"/v1/samples/{name}", **pose.model_dump())
+    return samples

@@ -1,0 +1,155 @@
+"""The OpenAPI document: what FastAPI cannot see for itself, which is bodies, pictures and errors."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from pg2.pose.named import named_pose
+from pg2.serving.errors import STATUS, ErrorAnswer
+from pg2.serving.schemas import (
+    GenerateAnswer,
+    GenerateRequest,
+    Health,
+    Keypoints,
+    ModelEntry,
+    ModelsAnswer,
+    NamedPose,
+    PoseAnswer,
+    PosePhoto,
+    PoseRequest,
+    PosesAnswer,
+    Sample,
+    SamplesAnswer,
+    Timings,
+)
+
+OF_UPLOADS = (
+    "bad_request", "too_large", "unsupported_type", "invalid", "busy", "client_gone", "timeout",
+)  # fmt: skip
+"""Error codes of the routes that take a photo."""
+
+_BASE64 = "iVBORw0KGgo..."  # the beginning of every PNG
+_GENERATE_EXAMPLES = {
+    "named": {"summary": "A named pose", "value": {"photo": _BASE64, "pose": "walking"}},
+    "photo": {
+        "summary": "The pose of another photo, all pictures back",
+        "value": {"photo": _BASE64, "pose": {"photo": _BASE64}, "format": "json"},
+    },
+}
+_SUMMARY = """Poses people anew: a photo and a target pose in, that person in that pose out (PG2, NIPS 2017).
+
+Every answer carries `X-Request-ID`; every error is `{"error": {"code", "message", "request_id"}}`."""
+
+
+def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The error answers of a route, by status; a failure of ours is always among them."""
+    answers: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, "internal"):
+        answer = answers.setdefault(
+            STATUS[code],
+            {"model": ErrorAnswer, "description": "", "content": {"application/json": {"examples": {}}}},
+        )
+        answer["description"] = ", ".join(filter(None, (answer["description"], code)))
+        example = {"error": {"code": code, "message": "What is wrong, and what to do.", "request_id": "4f1c"}}
+        answer["content"]["application/json"]["examples"][code] = {"value": example}
+    return answers
+
+
+def content(kind: str, description: str, **schema: Any) -> dict[int | str, dict[str, Any]]:
+    """The good answer of a route that does not give JSON."""
+    return {200: {"description": description, "content": {kind: {"schema": {"type": "string", **schema}}}}}
+
+
+def _body(name: str, form: dict[str, Any], required: list[str], examples: dict[str, Any]) -> dict[str, Any]:
+    """A body that is JSON, or a form with the fields `form`."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "properties": form,
+                        "required": required,
+                        "additionalProperties": False,
+                    }
+                },
+                "application/json": {
+                    "schema": {"$ref": f"#/components/schemas/{name}"},
+                    "examples": examples,
+                },
+            },
+        }
+    }
+
+
+def _examples() -> dict[str, BaseModel]:
+    """A good answer of every route that gives JSON."""
+    pose = Keypoints.of(named_pose("walking"))
+    fields = pose.model_dump()
+    entry = ModelEntry(name="fast/market1501", frame=(128, 64), stages=2, parameters=3546296, default=True)
+    made = dict.fromkeys(("image", "coarse", "difference", "source", "skeleton"), _BASE64)
+    timings = Timings(prepare=165.3, queue=5.5, model=31.6, encode=5.2)
+    return {
+        "/v1/generate": GenerateAnswer(model=entry.name, **made, pose=pose, batch=1, timings=timings),
+        "/v1/pose": PoseAnswer(size=pose.size, people=[pose.keypoints]),
+        "/v1/models": ModelsAnswer(models=[entry]),
+        "/v1/poses": PosesAnswer(poses=[NamedPose(name="walking", **fields)]),
+        "/v1/samples": SamplesAnswer(samples=[Sample(name="00003", url="/v1/samples/00003", **fields)]),
+        "/healthz": Health(status="ok"),
+        "/readyz": Health(status="ready"),
+    }
+
+
+_FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
+_TEXTS = {
+    "pose": "a named pose; or keypoints or an OpenPose document as JSON; or a photo as a file",
+    "source_pose": "keypoints as JSON: where the person stands on the photo, as POST /v1/pose finds it",
+}
+
+
+def _form_of_generate() -> dict[str, Any]:
+    fields: dict[str, Any] = GenerateRequest.model_json_schema()["properties"]
+    for name, description in _TEXTS.items():
+        fields[name] = {"type": "string", "description": description}
+    fields["pose"]["examples"] = ["walking"]
+    return fields | {"photo": {**_FILE, "description": fields["photo"]["description"]}}
+
+
+GENERATE_BODY = _body("GenerateRequest", _form_of_generate(), ["photo", "pose"], _GENERATE_EXAMPLES)
+POSE_BODY = _body("PoseRequest", {"photo": _FILE}, ["photo"], {"photo": {"value": {"photo": _BASE64}}})
+
+GENERATED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The picture as PNG, or all as JSON. `Server-Timing` says where the time went.",
+        "content": {
+            "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
+            "application/json": {"schema": {"$ref": "#/components/schemas/GenerateAnswer"}},
+        },
+    }
+}
+
+
+def openapi(app: FastAPI) -> dict[str, Any]:
+    """The document of all routes."""
+    made = get_openapi(title=app.title, version=app.version, description=_SUMMARY, routes=app.routes)
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in (GenerateRequest, PoseRequest, PosePhoto)]
+        + [(GenerateAnswer, "serialization")],
+        ref_template="#/components/schemas/{model}",
+    )
+    schemas = made["components"]["schemas"]
+    schemas.update(definitions["$defs"])
+    # FastAPI's own error for parameters, which never comes: ours are all text.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path, example in _examples().items():
+        for operation in made["paths"][path].values():
+            operation["responses"]["200"]["content"]["application/json"]["example"] = example.model_dump()
+    for operation in (operation for path in made["paths"].values() for operation in path.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    return made

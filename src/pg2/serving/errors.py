@@ -1,0 +1,62 @@
+"""What a client is told when something is wrong: one shape, a few codes."""
+
+from collections.abc import Mapping
+
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+
+STATUS = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "too_large": 413,
+    "unsupported_type": 415,
+    "invalid": 422,
+    "no_person": 422,
+    "busy": 429,
+    "client_gone": 499,
+    "internal": 500,
+    "not_ready": 503,
+    "timeout": 504,
+}
+"""The codes of errors, and the HTTP status of each."""
+
+
+class ApiError(Exception):
+    """A request that is not answered with what it asked for.
+
+    Attributes:
+        code: one of `STATUS`.
+        message: one sentence: what is wrong, and what to do.
+        headers: to be sent with the answer.
+    """
+
+    def __init__(self, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.headers = code, message, dict(headers or {})
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return STATUS[self.code]
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorAnswer(BaseModel):
+    """The answer to every request that fails."""
+
+    error: ErrorBody
+
+
+def error_answer(error: ApiError, request_id: str) -> JSONResponse:
+    """The answer that tells a client of `error`."""
+    body = ErrorAnswer(error=ErrorBody(code=error.code, message=error.message, request_id=request_id))
+    return JSONResponse(body.model_dump(), error.status, headers=error.headers)

@@ -1,0 +1,74 @@
+"""What a service is run with. Imports nothing heavy: bad settings are refused at once."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pg2.errors import Pg2Error
+
+KEY_VARIABLE = "PG2_API_KEY"
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """On these a service's behaviour depends.
+
+    Attributes:
+        models: shipped models, model folders or Hugging Face hub ids, the default one first; none: all that
+            are shipped.
+        threads: processor threads of the network; None leaves the number to PyTorch.
+        batch: requests to one model that are answered by one run of it, at most.
+        batch_wait: milliseconds that a request waits for others to share a run with.
+        queue: requests in the house at a time, of all models; one more is refused (429).
+        timeout: seconds from a request's arrival until it is given up (504).
+        max_body: bytes of a request's body, at most (413).
+        api_key: what clients have to show; None: nothing.
+        cors_origins: web sites, such as https://example.org, whose pages may use the service.
+    """
+
+    models: tuple[str, ...] = ()
+    threads: int | None = None
+    batch: int = 8
+    batch_wait: float = 5.0
+    queue: int = 64
+    timeout: float = 30.0
+    max_body: int = 20_000_000
+    api_key: str | None = None
+    cors_origins: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be served.
+
+        Raises:
+            Pg2Error: a setting is out of range.
+        """
+        for name in ("batch", "queue", "timeout", "max_body", "threads"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise Pg2Error(f"{name} must be above 0, not {value}")
+        if not self.batch_wait >= 0:
+            raise Pg2Error(f"batch_wait must not be below 0, not {self.batch_wait}")
+        if len(set(self.models)) != len(self.models):
+            raise Pg2Error("a model is given twice")
+        for origin in self.cors_origins:
+            if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
+                raise Pg2Error(
+                    f'an origin is SCHEME://HOST[:PORT], such as https://example.org, not "{origin}"'
+                )
+
+
+def read_api_key(file: Path | None) -> str | None:
+    """The key in a file, or else in the environment variable PG2_API_KEY; None: there is none.
+
+    Raises:
+        Pg2Error: the file cannot be read, or the key is empty or not plain ASCII without spaces.
+    """
+    key = os.environ.get(KEY_VARIABLE)
+    if file is not None:
+        try:
+            key = file.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise Pg2Error(f"the API key cannot be read from {file} ({error})") from error
+    if key is not None and not (key.isascii() and key.isprintable() and key and " " not in key):
+        raise Pg2Error(f"the API key in {file or KEY_VARIABLE} must be printable ASCII without spaces")
+    return key

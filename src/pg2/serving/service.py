@@ -1,0 +1,262 @@
+"""The models behind the API: loaded once, shared by all requests, and stopped in order."""
+
+import asyncio
+import base64
+import contextlib
+import io
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, Self
+
+import torch
+from PIL import Image
+
+from pg2.errors import Pg2Error
+from pg2.images import load_image
+from pg2.models.pg2 import shipped_models
+from pg2.pipeline import Pipeline, Result, Source
+from pg2.pose.estimate import NoPersonError, PoseEstimator
+from pg2.pose.keypoints import Pose
+from pg2.serving.batching import Batcher
+from pg2.serving.errors import ApiError
+from pg2.serving.limits import Gate, Threads
+from pg2.serving.logs import log
+from pg2.serving.metrics import Metrics
+from pg2.serving.options import ServeOptions
+from pg2.serving.schemas import (
+    Form,
+    GenerateAnswer,
+    GenerateRequest,
+    Keypoints,
+    ModelEntry,
+    PoseAnswer,
+    Timings,
+    points_of,
+)
+
+_PHOTO_THREADS = 2  # photos of up to 100 megapixels that are in memory at a time
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: Source
+    target: Pose
+    drawn: bool
+    """Whether the answer shows the skeleton."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    result: Result
+    began: float
+    ended: float
+    batch: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model, and those who wait for it."""
+
+    pipeline: Pipeline
+    batcher: Batcher[_Job, _Made]
+    entry: ModelEntry
+
+
+@dataclass(frozen=True)
+class Generated:
+    """What a request for a picture gave: PNG, or all pictures and their circumstances."""
+
+    content: bytes | GenerateAnswer
+    timings: Timings
+
+
+class Service:
+    """All that outlives a request. Use it as `async with`: models load in the background from then on.
+
+    PyTorch runs on one thread, `pg2-model`; photos are decoded, searched for people and encoded on others.
+    """
+
+    def __init__(self, options: ServeOptions) -> None:
+        self.options = options
+        self.metrics = Metrics()
+        self.gate = Gate(options.queue)
+        self.metrics.inside.set_function(lambda: self.gate.inside)
+        self.state: Literal["loading", "ready", "stopping"] = "loading"
+        self.failure: Exception | None = None
+        self.models: dict[str, Served] = {}
+
+    async def __aenter__(self) -> Self:
+        self.threads = Threads(_PHOTO_THREADS)
+        self._worker = ThreadPoolExecutor(1, "pg2-model")
+        self._loading = asyncio.create_task(self._load())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.stop()
+        self._loading.cancel()
+        await asyncio.gather(self._loading, return_exceptions=True)
+        for served in self.models.values():
+            await served.batcher.close()
+        self._worker.shutdown()
+        self.threads.close()
+
+    def stop(self) -> None:
+        """Take no new requests; those that were taken are answered."""
+        if self.state != "stopping":
+            self.state = "stopping"
+            log(logging.INFO, "stopping", inside=self.gate.inside)
+
+    async def check_open(self) -> None:
+        """Say so if no request can be answered now.
+
+        Raises:
+            ApiError: models are not loaded yet, or the service stops.
+        """
+        if self.state != "ready":
+            reason = "the models are being loaded" if self.state == "loading" else "the service is stopping"
+            raise ApiError("not_ready", f"{reason}; try again in a few seconds", {"Retry-After": "5"})
+
+    async def _load(self) -> None:
+        began = time.perf_counter()
+        names = self.options.models or tuple(shipped_models())
+        loop = asyncio.get_running_loop()
+        try:
+            pipelines = await loop.run_in_executor(self._worker, self._pipelines, names)
+        except Exception as error:
+            self.failure = error
+            return
+        for name, pipeline in pipelines.items():
+            self.models[name] = self._served(name, pipeline)
+        self._estimator = pipelines[names[0]].estimator
+        if self.state == "loading":
+            self.state = "ready"
+            log(logging.INFO, "ready", models=list(names), seconds=round(time.perf_counter() - began, 3))
+
+    def _pipelines(self, names: Sequence[str]) -> dict[str, Pipeline]:
+        if self.options.threads is not None:
+            torch.set_num_threads(self.options.threads)
+        estimator = PoseEstimator(threads=self.options.threads)
+        pipelines = {}
+        for name in names:
+            pipeline = pipelines[name] = Pipeline.from_pretrained(name)
+            pipeline.estimator = estimator
+            # The first run is slow; better now than on the first client's time.
+            pipeline.run(torch.zeros(1, 3, *pipeline.frame), torch.full((1, 18, 2), torch.nan))
+        return pipelines
+
+    def _served(self, name: str, pipeline: Pipeline) -> Served:
+        def run(jobs: Sequence[_Job]) -> list[_Made]:
+            began = time.perf_counter()
+            results = pipeline.make([job.source for job in jobs], [job.target for job in jobs])
+            for job, result in zip(jobs, results, strict=True):
+                if job.drawn:
+                    _ = result.skeleton  # drawn by PyTorch, hence on its thread, and kept
+            ended = time.perf_counter()
+            self.metrics.batch.labels(name).observe(len(jobs))
+            return [_Made(result, began, ended, len(jobs)) for result in results]
+
+        batcher = Batcher(run, self._worker, self.options.batch, self.options.batch_wait / 1000)
+        self.metrics.queue.labels(name).set_function(lambda: len(batcher))
+        model = pipeline.model
+        entry = ModelEntry(
+            name=name,
+            frame=pipeline.frame,
+            stages=1 if model.refine is None else 2,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            default=not self.models,
+        )
+        return Served(pipeline, batcher, entry)
+
+    async def poses(self, photo: bytes) -> PoseAnswer:
+        """Everybody on a photo.
+
+        Raises:
+            ApiError: it is not a photo.
+        """
+
+        def find() -> PoseAnswer:
+            with _about("photo"):
+                image = load_image(photo)
+                found = self._estimator.estimate_all(image)
+            size = (image.shape[0], image.shape[1])
+            return PoseAnswer(size=size, people=[points_of(pose) for pose in found])
+
+        return await self.threads.run(find)
+
+    async def generate(self, asked: GenerateRequest, form: Form) -> Generated:
+        """The picture that is asked for as PNG, or with the form "json" all of them.
+
+        Raises:
+            ApiError: the request asks for what cannot be had.
+        """
+        name = next(iter(self.models)) if asked.model is None else asked.model
+        served = self.models.get(name)
+        if served is None:
+            raise ApiError("invalid", f"model: there is no such model; choose {' or '.join(self.models)}")
+        if form == "difference" and served.entry.stages == 1:
+            raise ApiError("invalid", f"format: {name} has one stage, and so no difference map")
+        clock = [time.perf_counter()]
+        source, target = await self.threads.run(_prepare, served.pipeline, asked)
+        clock.append(time.perf_counter())
+        made = await served.batcher.submit(_Job(source, target, form in ("json", "strip", "skeleton")))
+        clock += [made.began, made.ended, time.perf_counter()]
+        encoded = await self.threads.run(_encode, made.result, form)
+        clock.append(time.perf_counter())
+        prepare, queue, model, _, encode = (round((end - begin) * 1000, 2) for begin, end in pairwise(clock))
+        timings = Timings(prepare=prepare, queue=queue, model=model, encode=encode)
+        if form != "json":
+            return Generated(encoded[form], timings)
+        pictures = {
+            key: base64.b64encode(encoded[key]).decode() if key in encoded else None for key in _IN_JSON
+        }
+        answer = GenerateAnswer.model_validate(
+            pictures
+            | {"model": name, "pose": Keypoints.of(made.result.pose), "batch": made.batch, "timings": timings}
+        )
+        return Generated(answer, timings)
+
+
+_IN_JSON = ("image", "coarse", "difference", "source", "skeleton")
+
+
+@contextlib.contextmanager
+def _about(field: str) -> Iterator[None]:
+    try:
+        yield
+    except Pg2Error as error:
+        code = "no_person" if isinstance(error, NoPersonError) else "invalid"
+        raise ApiError(code, f"{field}: {error}") from error
+    except ApiError as error:
+        raise ApiError(error.code, f"{field}: {error.message}") from error
+
+
+def _prepare(pipeline: Pipeline, asked: GenerateRequest) -> tuple[Source, Pose]:
+    with _about("pose"):
+        target = pipeline.target_pose(asked.target(), asked.pose_person)
+    given = None if asked.source_pose is None else asked.source_pose.pose()
+    with _about("photo"):
+        source = pipeline.prepare(asked.photo, person=asked.person, source_pose=given)
+    if given is not None and given.size != source.framing.size:
+        (height, width), own = source.framing.size, given.size
+        raise ApiError(
+            "invalid",
+            f"source_pose: it lies in a picture of {own and own[1]} x {own and own[0]} pixels, but the photo "
+            f"has {width} x {height}",
+        )
+    return source, target
+
+
+def _encode(result: Result, form: Form) -> dict[str, bytes]:
+    """PNG by name; a one-stage model has no difference map."""
+    encoded = {}
+    for name in _IN_JSON if form == "json" else (form,):
+        picture: Image.Image | None = getattr(result, name)
+        if picture is not None:
+            buffer = io.BytesIO()
+            picture.save(buffer, "PNG")
+            encoded[name] = buffer.getvalue()
+    return encoded

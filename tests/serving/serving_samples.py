@@ -1,0 +1,66 @@
+"""A request for the service, ways to ask it, and ways to look at its answers."""
+
+import io
+import json
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from starlette.testclient import TestClient
+
+from pg2.files import SAMPLES
+from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.serving.schemas import Keypoints
+from pg2.serving.service import Service
+
+PHOTO = SAMPLES / "00003/00.jpg"
+CONTENT = PHOTO.read_bytes()
+POSE = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")["00003/00.jpg"], (256, 256))
+SOURCE_POSE = Keypoints.of(POSE).model_dump()
+
+Start = Callable[..., AbstractContextManager[tuple[TestClient, Service]]]
+
+
+def form(**fields: object) -> dict[str, Any]:
+    """The arguments of a POST that asks for a picture by form; the person need not be found."""
+    fields = {"photo": CONTENT, "pose": "walking", "source_pose": json.dumps(SOURCE_POSE)} | fields
+    return {
+        "files": {
+            name: ("a.jpg" if isinstance(value, bytes) else None, value)
+            for name, value in fields.items()
+            if value is not None
+        }
+    }
+
+
+def error_of(answer: Any, status: int, code: str) -> str:
+    """What an error says, after its shape has been checked."""
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    assert set(answer.json()) == {"error"}
+    assert set(error) == {"code", "message", "request_id"}
+    assert error["code"] == code
+    assert error["request_id"] == answer.headers["X-Request-ID"]
+    message: str = error["message"]
+    assert message
+    assert "\n" not in message
+    return message
+
+
+def picture(content: bytes) -> npt.NDArray[np.int64]:
+    """A PNG as an array, wide enough to subtract."""
+    with Image.open(io.BytesIO(content)) as opened:
+        assert opened.format == "PNG"
+        return np.asarray(opened).astype(np.int64)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until something is so; fail when it does not come to be."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to be"
+        time.sleep(0.005)

@@ -1,0 +1,392 @@
+"""Every address: what it gives, and what it refuses."""
+
+import base64
+import io
+import json
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture
+from starlette.testclient import TestClient
+
+from pg2 import Pipeline, cli
+from pg2.files import SAMPLES
+from pg2.pose.named import NAMES, named_pose
+from pg2.serving import app as app_module
+from pg2.serving.logs import JsonFormatter
+from pg2.serving.schemas import Form, GenerateRequest, Keypoints
+
+TEXT = base64.b64encode(CONTENT).decode()
+
+
+def grey() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (200, 150), "grey").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def pipelines(models: tuple[str, str]) -> list[Pipeline]:
+    return [Pipeline.from_pretrained(model) for model in models]
+
+
+@pytest.mark.parametrize("name", [name for name in get_args(Form) if name != "json"])
+def test_each_picture_is_the_pipelines(client: TestClient, pipelines: list[Pipeline], name: str) -> None:
+    answer = client.post("/v1/generate", **form(format=name))
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "image/png"
+    expected = getattr(pipelines[0](PHOTO, "walking", source_pose=POSE), name)
+    np.testing.assert_array_equal(picture(answer.content), np.asarray(expected))
+
+
+def test_the_person_is_found_as_the_command_line_finds_them(
+    client: TestClient, models: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out.png"
+    arguments = ["generate", str(PHOTO), "--pose", "back", "--model", models[0], "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["pg2", *arguments])
+    with pytest.raises(SystemExit, match="0"):
+        cli.main()
+    answer = client.post("/v1/generate", **form(pose="back", source_pose=None))
+    assert answer.content == out.read_bytes()
+    # What /v1/pose finds can be sent back, and gives the same picture.
+    found = client.post("/v1/pose", files={"photo": CONTENT}).json()
+    known = {"size": found["size"], "keypoints": found["people"][0]}
+    again = client.post("/v1/generate", **form(pose="back", source_pose=json.dumps(known)))
+    assert again.content == out.read_bytes()
+
+
+def test_json_holds_everything(client: TestClient, models: tuple[str, str]) -> None:
+    asked = {"photo": TEXT, "pose": "left", "source_pose": SOURCE_POSE, "format": "json"}
+    answer = client.post("/v1/generate", json=asked)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["model"] == models[0]
+    assert body["batch"] == 1
+    assert Keypoints.model_validate(body["pose"]).size == (64, 32)
+    assert all(value >= 0 for value in body["timings"].values())
+    assert "model;dur=" in answer.headers["Server-Timing"]
+    for name in ("image", "coarse", "difference", "source", "skeleton"):
+        alone = client.post("/v1/generate", **form(pose="left", format=name))
+        assert base64.b64decode(body[name]) == alone.content
+
+
+def test_a_model_of_one_stage(client: TestClient, models: tuple[str, str]) -> None:
+    answer = client.post("/v1/generate", **form(model=models[1], format="json"))
+    assert answer.json()["difference"] is None
+    assert picture(base64.b64decode(answer.json()["image"])).shape == (32, 16, 3)
+    refused = client.post("/v1/generate", **form(model=models[1], format="difference"))
+    assert "one stage" in error_of(refused, 422, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json", "application/json"),
+        ("image/png", "image/png"),
+        ("*/*", "image/png"),
+        ("application/json, text/plain, */*", "image/png"),
+    ],
+)
+def test_accept_chooses_where_format_does_not(client: TestClient, accept: str, kind: str) -> None:
+    answer = client.post("/v1/generate", headers={"Accept": accept}, **form())
+    assert answer.headers["Content-Type"] == kind
+    answer = client.post("/v1/generate", headers={"Accept": accept}, **form(format="image"))
+    assert answer.headers["Content-Type"] == "image/png"
+
+
+def test_all_ways_to_give_a_pose_agree(client: TestClient) -> None:
+    pose = named_pose("right")
+    expected = client.post("/v1/generate", **form(pose="right")).content
+    for given in (Keypoints.of(pose).model_dump(), pose.to_openpose()):
+        assert client.post("/v1/generate", **form(pose=json.dumps(given))).content == expected
+        asked = {"photo": TEXT, "pose": given, "source_pose": SOURCE_POSE}
+        assert client.post("/v1/generate", json=asked).content == expected
+
+
+def test_a_photo_as_pose(client: TestClient, pipelines: list[Pipeline]) -> None:
+    other = SAMPLES / "00001/01.jpg"
+    expected = pipelines[0](PHOTO, other, source_pose=POSE)
+    answer = client.post("/v1/generate", **form(pose=other.read_bytes()))
+    np.testing.assert_array_equal(picture(answer.content), np.asarray(expected.image))
+    asked = {
+        "photo": TEXT,
+        "pose": {"photo": base64.b64encode(other.read_bytes()).decode()},
+        "source_pose": SOURCE_POSE,
+    }
+    assert client.post("/v1/generate", json=asked).content == answer.content
+
+
+def test_lists(client: TestClient, models: tuple[str, str]) -> None:
+    listed = client.get("/v1/models").json()["models"]
+    assert [(m["name"], m["frame"], m["stages"], m["default"]) for m in listed] == [
+        (models[0], [64, 32], 2, True),
+        (models[1], [32, 16], 1, False),
+    ]
+    assert all(m["parameters"] > 1000 for m in listed)
+    poses = client.get("/v1/poses").json()["poses"]
+    assert tuple(pose.pop("name") for pose in poses) == NAMES
+    assert Keypoints.model_validate(poses[0]).pose() == named_pose(NAMES[0])
+    samples = client.get("/v1/samples").json()["samples"]
+    assert len(samples) == 24
+    sample = next(sample for sample in samples if sample["name"] == "00003")
+    photo = client.get(sample["url"])
+    assert photo.headers["Content-Type"] == "image/jpeg"
+    assert photo.content == CONTENT
+    assert {"size": sample["size"], "keypoints": sample["keypoints"]} == json.loads(json.dumps(SOURCE_POSE))
+
+
+@pytest.mark.parametrize("name", ["99999", "..", "..%2f00003", "00003%2f00.jpg", "keypoints.csv"])
+def test_samples_that_are_none(client: TestClient, name: str) -> None:
+    error_of(client.get(f"/v1/samples/{name}"), 404, "not_found")
+
+
+def test_everybody_on_a_photo(client: TestClient) -> None:
+    answer = client.post("/v1/pose", json={"photo": TEXT})
+    assert answer.json()["size"] == [256, 256]
+    (person,) = answer.json()["people"]
+    near = [
+        np.hypot(x - kx, y - ky)
+        for (x, y), (kx, ky) in zip(person, POSE.points, strict=True)
+        if not np.isnan(kx)
+    ]
+    assert np.median(near) < 8
+    assert client.post("/v1/pose", files={"photo": grey()}).json() == {"size": [150, 200], "people": []}
+
+
+BROKEN_POSE = {"size": [256, 256], "keypoints": [[1, 2]] * 17}
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "said"),
+    [
+        ({"pose": "wavin"}, "invalid", 'pose: there is no pose named "wavin"'),
+        ({"pose": "/etc/passwd"}, "invalid", "no pose named"),
+        ({"pose": str(PHOTO)}, "invalid", "no pose named"),
+        ({"pose": None}, "invalid", "pose: field required"),
+        ({"pose": "{"}, "bad_request", "pose is not valid JSON"),
+        ({"pose": "{}"}, "invalid", "pose: size: field required"),
+        ({"pose": json.dumps(BROKEN_POSE)}, "invalid", "at least 18 items"),
+        ({"pose": json.dumps(SOURCE_POSE | {"keypoints": [None] * 18})}, "invalid", "no keypoint at all"),
+        (
+            {"pose": json.dumps(SOURCE_POSE | {"keypoints": [[900, 9]] * 18})},
+            "invalid",
+            "outside its picture",
+        ),
+        ({"pose": '{"people": []}'}, "invalid", "pose: the document holds no person"),
+        ({"pose": b"no photo"}, "invalid", "pose: the file is not a picture"),
+        ({"pose": grey()}, "no_person", "pose: no person is seen"),
+        ({"photo": b"no photo"}, "invalid", "photo: the file is not a picture"),
+        ({"photo": b""}, "invalid", "photo: the file is not a picture"),
+        ({"photo": "forgotten @"}, "invalid", "photo: must be a file"),
+        ({"photo": None}, "invalid", "photo: field required"),
+        ({"photo": grey(), "source_pose": None}, "no_person", "photo: no person is seen"),
+        (
+            {"photo": grey()},
+            "invalid",
+            "source_pose: it lies in a picture of 256 x 256 pixels, but the photo",
+        ),
+        ({"source_pose": json.dumps(BROKEN_POSE)}, "invalid", "source_pose.keypoints: "),
+        ({"source_pose": "here"}, "invalid", "source_pose: "),
+        ({"source_pose": '{"size": [NaN, 3]}'}, "bad_request", "source_pose is not valid JSON"),
+        ({"source_pose": None, "person": "5"}, "no_person", "photo: one person is seen"),
+        ({"person": "-1"}, "invalid", "person: "),
+        ({"person": "first"}, "invalid", "person: "),
+        ({"model": "fast/other"}, "invalid", "model: there is no such model"),
+        ({"model": "/etc"}, "invalid", "model: there is no such model"),
+        ({"format": "jpeg"}, "invalid", "format: "),
+        ({"colour": "red"}, "invalid", "colour: extra inputs are not permitted"),
+    ],
+)
+def test_requests_that_ask_for_what_cannot_be(
+    client: TestClient, fields: dict[str, Any], code: str, said: str
+) -> None:
+    status = 400 if code == "bad_request" else 422
+    assert said in error_of(client.post("/v1/generate", **form(**fields)), status, code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status", "code"),
+    [
+        ("application/json", b"", 400, "bad_request"),
+        ("application/json", b"{", 400, "bad_request"),
+        ("application/json", b"\xff\xfe", 400, "bad_request"),
+        ("application/json", b"[" * 100_000, 400, "bad_request"),
+        ("application/json", b'{"photo": "aGk=", "pose": NaN}', 400, "bad_request"),
+        ("application/json", b"[]", 422, "invalid"),
+        ("application/json", b"null", 422, "invalid"),
+        ("application/json", b'{"photo": 1, "pose": "left"}', 422, "invalid"),
+        ("application/json", b'{"photo": "?", "pose": "left"}', 422, "invalid"),
+        ("application/json", b'{"photo": "aGk=", "pose": 1}', 422, "invalid"),
+        ("application/json", b'{"photo": "aGk=", "pose": {"photo": "?"}}', 422, "invalid"),
+        ("application/json", b'{"photo": "aGk=", "pose": "left", "person": true}', 422, "invalid"),
+        ("application/json", b'{"photo": "aGk=", "pose": "left", "person": 1e999}', 422, "invalid"),
+        ("multipart/form-data", b"", 400, "bad_request"),
+        ("multipart/form-data; boundary=x", b"", 422, "invalid"),
+        ("multipart/form-data; boundary=x", b"--x\r\nhello", 422, "invalid"),
+        ("multipart/form-data; boundary=x", b"--x\r\n\r\nhello\r\n--x--", 400, "bad_request"),
+        ("application/x-www-form-urlencoded", b"photo=1", 415, "unsupported_type"),
+        ("image/jpeg", b"\xff\xd8", 415, "unsupported_type"),
+        ("", b"hello", 415, "unsupported_type"),
+    ],
+)
+def test_bodies_that_are_none(client: TestClient, kind: str, body: bytes, status: int, code: str) -> None:
+    for route in ("/v1/generate", "/v1/pose"):
+        error_of(client.post(route, content=body, headers={"Content-Type": kind}), status, code)
+
+
+def test_a_field_twice(client: TestClient) -> None:
+    files = [("photo", CONTENT), ("photo", CONTENT)]
+    assert "two fields photo" in error_of(client.post("/v1/pose", files=files), 400, "bad_request")
+
+
+def test_other_addresses_and_methods(client: TestClient) -> None:
+    error_of(client.get("/v2/generate"), 404, "not_found")
+    error_of(client.get("/docs"), 404, "not_found")
+    for method, path in (("DELETE", "/v1/models"), ("POST", "/healthz")):
+        error_of(client.request(method, path), 405, "method_not_allowed")
+
+
+def test_request_ids(client: TestClient) -> None:
+    assert (
+        client.get("/healthz", headers={"X-Request-ID": "abc-1.2_3"}).headers["X-Request-ID"] == "abc-1.2_3"
+    )
+    for given in ("", "a b", "x" * 65, "<script>"):
+        made = client.get("/healthz", headers={"X-Request-ID": given}).headers["X-Request-ID"]
+        assert made != given
+        assert len(made) == 32
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/v1/nothing"])
+def test_browsers_are_kept_strict(client: TestClient, path: str) -> None:
+    headers = client.get(path, headers={"Origin": "https://evil.example"}).headers
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers.get("Cache-Control") == ("no-store" if path.startswith("/v1") else None)
+
+
+def test_other_sites_that_may(start: Start) -> None:
+    site = "https://shop.example"
+    with start(cors_origins=(site,), api_key="k") as (client, _):
+        asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-api-key"}
+        for origin, allowed in ((site, site), ("https://evil.example", None)):
+            answer = client.options("/v1/generate", headers={"Origin": origin, **asks})
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+            answer = client.get("/v1/models", headers={"Origin": origin})
+            assert answer.status_code == 401
+            assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_a_key_is_asked_for(start: Start) -> None:
+    with start(api_key="secret") as (client, _):
+        for path in ("/v1/models", "/v1/samples/00003", "/metrics", "/openapi.json"):
+            for headers in (
+                {},
+                {"Authorization": "Bearer secre"},
+                {"Authorization": "Basic secret"},
+                {"X-API-Key": "secret1"},
+                {"X-API-Key": b"secr\xe9t"},
+            ):
+                answer = client.get(path, headers=headers)  # type: ignore[arg-type]
+                error_of(answer, 401, "unauthorized")
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+            for headers in ({"Authorization": "Bearer secret"}, {"X-API-Key": "secret"}):
+                assert client.get(path, headers=headers).status_code == 200
+        error_of(client.post("/v1/generate", **form()), 401, "unauthorized")
+        assert client.post("/v1/generate", headers={"X-API-Key": "secret"}, **form()).status_code == 200
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 200
+        assert client.get("/openapi.json", headers={"X-API-Key": "secret"}).json()["components"][
+            "securitySchemes"
+        ]
+
+
+def test_the_page(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "index.html").write_text("<h1>pg2</h1>")
+    monkeypatch.setattr(app_module, "WEB", tmp_path)
+    with start(api_key="secret") as (client, _):
+        assert client.get("/").text == "<h1>pg2</h1>"
+        error_of(client.get("/nothing.js"), 404, "not_found")
+        error_of(client.get("/..%2fother"), 404, "not_found")
+        error_of(client.get("/v1/models"), 401, "unauthorized")
+
+
+def test_the_document_has_an_example_of_every_answer(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    told = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert len(told) == 9
+    for path, method in told:
+        operation = document["paths"][path][method]
+        assert operation["description"]
+        for status, answer in operation["responses"].items():
+            content = answer["content"].get("application/json")
+            if content is not None and (status == "200" or status[0] == "4"):
+                assert "example" in content or content["examples"], (path, status)
+    upload = document["paths"]["/v1/generate"]["post"]["requestBody"]["content"]
+    assert set(upload) == {"multipart/form-data", "application/json"}
+    assert set(upload["multipart/form-data"]["schema"]["properties"]) == set(GenerateRequest.model_fields)
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references == set(document["components"]["schemas"])
+
+
+def test_metrics(start: Start, models: tuple[str, str]) -> None:
+    with start() as (client, _):
+        client.post("/v1/generate", **form())
+        client.post("/v1/generate", **form(pose="nope"))
+        client.get("/some/path")
+        text = client.get("/metrics").text
+    for line in (
+        'pg2_requests_total{method="POST",route="/v1/generate",status="200"} 1.0',
+        'pg2_requests_total{method="POST",route="/v1/generate",status="422"} 1.0',
+        'pg2_requests_total{method="GET",route="(page)",status="404"} 1.0',
+        'pg2_request_seconds_count{route="/v1/generate"} 2.0',
+        f'pg2_batch_size_sum{{model="{models[0]}"}} 1.0',
+        f'pg2_queue_length{{model="{models[0]}"}} 0.0',
+        'pg2_rejected_total{code="invalid"} 1.0',
+        "pg2_requests_inside 0.0",
+    ):
+        assert line in text
+
+
+def test_a_failure_is_told_without_its_reason(
+    start: Start, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither client nor log see the words of an unexpected error: they might quote somebody's pose."""
+
+    def broken(*_: object) -> None:
+        raise KeyError("private words")
+
+    with start() as (client, service), caplog.at_level(logging.INFO, "pg2.serving"):
+        monkeypatch.setattr(next(iter(service.models.values())).pipeline, "make", broken)
+        answer = client.post("/v1/generate", **form())
+        assert "private" not in error_of(answer, 500, "internal")
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    assert "private" not in "".join(lines)
+    (failed,) = (json.loads(line) for line in lines if '"failed"' in line)
+    assert failed["request_id"] == answer.headers["X-Request-ID"]
+    assert failed["exception"] == "KeyError"
+    assert any("broken" in frame for frame in failed["trace"])
+
+
+def test_log_lines(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    points = [[123.4375, 77.8125], *SOURCE_POSE["keypoints"][1:]]
+    with caplog.at_level(logging.INFO, "pg2.serving"):
+        pose = json.dumps(SOURCE_POSE | {"keypoints": points})
+        client.post("/v1/generate", headers={"X-Request-ID": "mine"}, **form(source_pose=pose, pose=pose))
+        client.post("/v1/generate", **form(pose="very secret"))
+    lines = [JsonFormatter().format(record) for record in caplog.records]
+    first, second = (json.loads(line) for line in lines)
+    assert (first["request_id"], first["status"], first["route"]) == ("mine", 200, "/v1/generate")
+    assert (second["status"], second["code"]) == (422, "invalid")
+    assert first["milliseconds"] > 0
+    for private in ("123.4375", "77.8125", "secret"):
+        assert private not in "".join(lines)

@@ -1,0 +1,308 @@
+"""Places, threads, bytes and time: each has an end, and its own answer."""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import os
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture, wait_for
+from starlette.testclient import TestClient
+
+from pg2.errors import Pg2Error
+from pg2.pipeline import Pipeline, Result
+from pg2.serving.app import create_app
+from pg2.serving.limits import Threads
+from pg2.serving.options import ServeOptions
+from pg2.serving.service import Service
+
+
+class Held:
+    """A pipeline's `make` that waits until it may go on, and remembers its batches."""
+
+    def __init__(self, service: Service) -> None:
+        self._pipeline = next(iter(service.models.values())).pipeline
+        self._make = self._pipeline.make
+        self.batches: list[int] = []
+        self.free = threading.Event()
+
+    def __enter__(self) -> "Held":
+        self._pipeline.make = self  # type: ignore[method-assign, assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.free.set()
+        self._pipeline.make = self._make  # type: ignore[method-assign]
+
+    def __call__(self, sources: Sequence[Any], targets: Sequence[Any]) -> list[Result]:
+        self.batches.append(len(sources))
+        assert self.free.wait(10)
+        return self._make(sources, targets)
+
+
+def test_requests_that_come_together_share_a_run(start: Start, models: tuple[str, str]) -> None:
+    """And their pictures are those of the pipeline, within one grey level of the rare value: PyTorch sums in
+    another order for another number of pictures."""
+    pipeline = Pipeline.from_pretrained(models[0])
+    names = ["front", "back", "left", "right", "walking", "arms-raised"]
+    with start(batch=6, batch_wait=5000) as (client, service), ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(lambda name: client.post("/v1/generate", **form(pose=name)), names))
+        assert service.metrics.registry.get_sample_value("pg2_batch_size_count", {"model": models[0]}) == 1
+        assert service.metrics.registry.get_sample_value("pg2_batch_size_sum", {"model": models[0]}) == 6
+    for name, answer in zip(names, answers, strict=True):
+        expected = np.asarray(pipeline(PHOTO, name, source_pose=POSE).image).astype(int)
+        difference = np.abs(picture(answer.content) - expected)
+        assert difference.max() <= 1
+        assert (difference > 0).mean() < 0.01
+
+
+def test_one_too_many_is_told_at_once(start: Start) -> None:
+    with (
+        start(queue=2, batch=1) as (client, service),
+        Held(service) as held,
+        ThreadPoolExecutor(2) as clients,
+    ):
+        taken = [clients.submit(client.post, "/v1/generate", **form()) for _ in range(2)]
+        wait_for(lambda: service.gate.inside == 2)
+        for path in ("/v1/generate", "/v1/pose"):
+            answer = client.post(path, **form())
+            error_of(answer, 429, "busy")
+            assert int(answer.headers["Retry-After"]) >= 1
+        assert client.get("/healthz").status_code == 200
+        held.free.set()
+        assert [request.result().status_code for request in taken] == [200, 200]
+        assert client.post("/v1/generate", **form()).status_code == 200
+        assert 'pg2_rejected_total{code="busy"} 2.0' in client.get("/metrics").text
+
+
+def test_late_requests_are_given_up_and_cost_nothing(start: Start) -> None:
+    """One is being done, the other never starts."""
+    with (
+        start(timeout=0.3, batch=1) as (client, service),
+        Held(service) as held,
+        ThreadPoolExecutor(2) as two,
+    ):
+        late = [two.submit(client.post, "/v1/generate", **form()) for _ in range(2)]
+        for request in late:
+            assert "within 0.3 seconds" in error_of(request.result(), 504, "timeout")
+        assert service.gate.inside == 0
+        held.free.set()
+        assert client.post("/v1/generate", **form()).status_code == 200
+        assert held.batches == [1, 1]
+
+
+def test_a_stopping_service_takes_nothing_new_and_finishes(start: Start) -> None:
+    with start() as (client, service), Held(service) as held, ThreadPoolExecutor(1) as clients:
+        assert client.get("/readyz").json() == {"status": "ready"}
+        taken = clients.submit(client.post, "/v1/generate", **form())
+        wait_for(lambda: held.batches)
+        service.stop()
+        assert client.get("/readyz").status_code == 503
+        assert client.get("/readyz").json() == {"status": "stopping"}
+        assert client.get("/healthz").status_code == 200
+        refused = client.post("/v1/generate", **form())
+        assert "stopping" in error_of(refused, 503, "not_ready")
+        assert "Retry-After" in refused.headers
+        held.free.set()
+        assert taken.result().status_code == 200
+
+
+def test_not_ready_before_the_models_are_there(
+    models: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = threading.Event()
+    load = Pipeline.from_pretrained
+    monkeypatch.setattr(Pipeline, "from_pretrained", lambda name: go.wait(10) and load(name))
+    service = Service(ServeOptions(models=models))
+    with TestClient(create_app(service)) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+        assert "being loaded" in error_of(client.get("/v1/models"), 503, "not_ready")
+        go.set()
+        wait_for(lambda: client.get("/readyz").status_code == 200)
+
+
+def test_a_model_that_cannot_be_had(start: Start) -> None:
+    with start(models=("./nowhere",)) as (client, service):
+        assert isinstance(service.failure, Pg2Error)
+        assert client.get("/readyz").status_code == 503
+
+
+async def ask(app: Any, messages: Sequence[dict[str, Any]], headers: dict[str, str]) -> list[dict[str, Any]]:
+    """POST /v1/generate as a server would hand it on: the body as `messages`."""
+    sent: list[dict[str, Any]] = []
+    queue = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        message = next(queue, None)
+        if message is None:
+            await asyncio.sleep(60)
+            raise AssertionError
+        if message["type"] == "http.disconnect":
+            await asyncio.sleep(0.1)
+        return message
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/generate",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    await app(scope, receive, send)
+    return sent
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+def in_loop(service: Service, test: Any) -> Any:
+    """Run `test(app)` in an event loop of its own, with the models loaded."""
+
+    async def run() -> Any:
+        app = create_app(service)
+        async with service:
+            while service.state == "loading":
+                await asyncio.sleep(0.005)
+            return await test(app)
+
+    return asyncio.run(run())
+
+
+def request_json() -> bytes:
+    asked = {"photo": base64.b64encode(CONTENT).decode(), "pose": "left", "source_pose": SOURCE_POSE}
+    return json.dumps(asked).encode()
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_client_that_goes_away_is_forgotten(models: tuple[str, str], complete: bool) -> None:
+    """During its own body, or while it waits behind another request."""
+    service = Service(ServeOptions(models=models, batch=1))
+
+    async def test(app: Any) -> None:
+        with Held(service) as held:
+            body = {"type": "http.request", "body": request_json(), "more_body": False}
+            first = asyncio.create_task(ask(app, [body], JSON))
+            while not held.batches:
+                await asyncio.sleep(0.005)
+            messages = [body | {"more_body": not complete}, {"type": "http.disconnect"}]
+            second = asyncio.create_task(ask(app, messages, JSON))
+            await asyncio.sleep(0.05)
+            assert service.gate.inside == 2
+            await second
+            assert service.gate.inside == 1
+            held.free.set()
+            assert (await first)[0]["status"] == 200
+            assert held.batches == [1]
+
+    in_loop(service, test)
+    assert service.metrics.registry.get_sample_value("pg2_rejected_total", {"code": "client_gone"}) == 1
+
+
+def test_a_slow_body_is_given_up(models: tuple[str, str]) -> None:
+    service = Service(ServeOptions(models=models, timeout=0.2))
+    messages = [{"type": "http.request", "body": b"{", "more_body": True}]
+    sent = in_loop(service, lambda app: ask(app, messages, JSON))
+    assert sent[0]["status"] == 504
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x"])
+def test_a_body_that_is_too_large_is_not_read_to_its_end(
+    models: tuple[str, str], kind: str, announced: bool
+) -> None:
+    service = Service(ServeOptions(models=models, max_body=100_000))
+    start = b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a"\r\n\r\n'
+    pieces = [start, *[b"x" * 40_000] * 1000]
+    read = 0
+
+    def messages() -> Iterator[dict[str, Any]]:
+        nonlocal read
+        for piece in pieces:
+            read += len(piece)
+            yield {"type": "http.request", "body": piece, "more_body": True}
+
+    headers = {"Content-Type": kind} | ({"Content-Length": "40000000"} if announced else {})
+    sent = in_loop(service, lambda app: ask(app, messages(), headers))  # type: ignore[arg-type]
+    assert sent[0]["status"] == 413
+    assert read <= (0 if announced else 200_000)
+
+
+def test_threads_keep_no_work_of_those_who_gave_up() -> None:
+    """However many come and go while all threads are busy, none of their work is kept."""
+
+    async def test() -> None:
+        threads, free, done = Threads(1), threading.Event(), []
+        try:
+            running = asyncio.create_task(threads.run(free.wait, 10))
+            await asyncio.sleep(0.01)
+            for way in range(20):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.001):
+                        await threads.run(done.append, way)
+            running.cancel()
+            await asyncio.sleep(0)
+            late = asyncio.create_task(threads.run(done.append, "late"))
+            await asyncio.sleep(0.01)
+            assert threads._executor._work_queue.qsize() == 0
+            free.set()
+            await late
+            assert done == ["late"]
+        finally:
+            free.set()
+            threads.close()
+
+    asyncio.run(test())
+
+
+class Written:
+    """Files opened for writing while it is watched, by anybody in this process."""
+
+    def __init__(self) -> None:
+        self.watching = False
+        self.opened: list[object] = []
+        sys.addaudithook(self._hear)  # for good: Python has no way to take one off again
+
+    def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.watching and event == "open":
+            path, mode, flags = arguments
+            if flags & (os.O_WRONLY | os.O_RDWR) or (isinstance(mode, str) and set(mode) & set("wax+")):
+                self.opened.append(path)
+
+    def __enter__(self) -> "Written":
+        self.opened, self.watching = [], True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.watching = False
+
+
+def test_nothing_of_a_photo_goes_to_disk(start: Start) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    photo, written = buffer.getvalue(), Written()
+    assert len(photo) > 3_000_000
+    with written, tempfile.SpooledTemporaryFile(max_size=1_000_000) as spooled:
+        spooled.write(photo)
+    assert written.opened, "it sees what an ordinary upload would do"
+    points = [[x, y] for (x, y) in np.random.default_rng(1).integers(100, 900, (18, 2)).tolist()]
+    source_pose = json.dumps({"size": [1000, 1000], "keypoints": points})
+    with start() as (client, _), written:
+        for fields in (form(photo=photo, source_pose=source_pose, format="full_size"), form(pose=photo)):
+            assert client.post("/v1/generate", **fields).status_code in (200, 422)
+        assert client.post("/v1/pose", files={"photo": photo}).status_code == 200
+    assert written.opened == []

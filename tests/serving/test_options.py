@@ -1,0 +1,34 @@
+"""Settings: refused at once where they cannot be served."""
+
+from pathlib import Path
+
+import pytest
+
+from pg2.errors import Pg2Error
+from pg2.serving.options import ServeOptions, read_api_key
+
+
+def test_settings_that_cannot_be_served() -> None:
+    for options in (
+        {"batch": 0}, {"queue": 0}, {"timeout": 0.0}, {"max_body": -1}, {"threads": 0}, {"batch_wait": -1.0},
+        {"batch_wait": float("nan")}, {"models": ("a", "a")}, {"cors_origins": ("*",)},
+        {"cors_origins": ("https://a.example/",)},
+    ):  # fmt: skip
+        with pytest.raises(Pg2Error):
+            ServeOptions(**options)  # type: ignore[arg-type]
+
+
+def test_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PG2_API_KEY", raising=False)
+    assert read_api_key(None) is None
+    monkeypatch.setenv("PG2_API_KEY", "of-the-environment")
+    assert read_api_key(None) == "of-the-environment"
+    file = tmp_path / "key"
+    file.write_text("of-the-file\n")
+    assert read_api_key(file) == "of-the-file"
+    for text in ("", "\n", "two words", "schlüssel"):
+        file.write_text(text)
+        with pytest.raises(Pg2Error, match="must be printable"):
+            read_api_key(file)
+    with pytest.raises(Pg2Error, match="cannot be read"):
+        read_api_key(tmp_path)
