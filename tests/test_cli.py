@@ -69,6 +69,7 @@ def assert_refused(ran: Ran, said: str) -> None:
     assert len(ran.err.strip().splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
 def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Photos -> data set -> both stages -> pictures and scores, all by command."""
     people = tmp_path / "people"
@@ -175,6 +176,60 @@ def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: 
     assert made.code == 0, made.err
     assert "train: 2 images, 2 usable, 1 people, 2 ordered pairs" in made.out
     assert PreparedDataset(tmp_path / "D").frame == (256, 176)
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
+def test_scoring_stored_pictures(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for folder, person in (("made", "00003"), ("real", "00005")):
+        shutil.copytree(SAMPLES / person, tmp_path / folder)
+    folders, out = [tmp_path / "made", tmp_path / "real"], tmp_path / "scores"
+    ran = pg2("score", *folders, "--out", out, "--masks", "auto", "--bodies", 2)
+    assert ran.code == 0, ran.err
+    assert "| generated |" in ran.out
+    assert "mask-SSIM" in ran.out
+    assert sorted(file.name for file in out.iterdir()) == [
+        "grid.png", "pairs.csv", "scores.json", "scores.md"
+    ]  # fmt: skip
+    (tmp_path / "real" / "05.jpg").unlink()
+    assert_refused(pg2("score", *folders, "--out", out), "different numbers of pictures")
+    assert_refused(
+        pg2("score", folders[0], folders[0], "--inception", tmp_path / "no.pth"), "there is no file"
+    )
+    assert_refused(pg2("score", folders[0]), "give a folder of generated and one of target pictures")
+
+
+def test_views_of_a_person(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("views", model, PHOTO, "--out", tmp_path / "views.png")
+    assert ran.code == 0, ran.err
+    one = pg2("generate", PHOTO, "--pose", "front", "--pose", "left", "--pose", "back", "--pose", "right",
+              "--model", model, "--out", tmp_path / "grid.png")  # fmt: skip
+    assert one.code == 0, one.err
+    assert (tmp_path / "views.png").read_bytes() == (tmp_path / "grid.png").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
+def test_table_one(pg2, tiny: PreparedDataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    arguments = [
+        "table1",
+        tiny.path,
+        "--preset",
+        "debug",
+        "--bodies",
+        0,
+        "--limit",
+        3,
+        "--out",
+        tmp_path / "t",
+    ]
+    ran = pg2(*arguments)
+    assert ran.code == 0, ran.err
+    assert "| G1+G2+D |" in ran.out
+    assert (tmp_path / "t" / "table1.html").exists()
+    assert (tmp_path / "t" / "data" / "g1-ce-l1" / "run" / "coarse" / "model").is_dir()
+    assert_refused(pg2(*arguments, "--seed", 1), "begun with seed = 0, now it is 1")
+    assert_refused(pg2(*arguments, "--budget", "soon"), "a budget is a time for each model")
+    assert_refused(pg2(*arguments[:1], tiny.path, *arguments[1:]), "the same folder name")
+    assert_refused(pg2(*arguments, "--pairs", "a.csv", "--pairs", "b.csv"), "give --pairs for each of the 1")
 
 
 def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
