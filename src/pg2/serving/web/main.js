@@ -100,8 +100,9 @@ function caption({ pose }) {
 }
 
 function timing(total, timings) {
-  const own = timings ? `, ${Math.round(timings.model)} of them in the model` : "";
-  $("#timing").textContent = `${Math.round(total)} ms${own}`;
+  const own = document.createElement("span");
+  own.textContent = timings ? `, model ${Math.round(timings.model)} ms` : "";
+  $("#timing").replaceChildren(`${Math.round(total)} ms`, own);
 }
 
 function tellRecipe() {
@@ -131,6 +132,7 @@ function showPose() {
   editor.render(pose);
   pose.keypoints.forEach((point, joint) => point && lastSeen.set(joint, point));
   const missing = skeleton.joints.flatMap((joint, index) => (pose.keypoints[index] ? [] : [[joint.name, index]]));
+  $("#hidden").hidden = missing.length === 0;
   $("#hidden").replaceChildren(...missing.map(([name, joint]) => showButton(name, joint)));
 }
 
@@ -163,14 +165,8 @@ function hideJoint(joint) {
 
 function tellJoint(joint) {
   const point = joint === null ? null : history.now.keypoints[joint];
-  const line = $("#joint");
-  if (!point) return void (line.textContent = "Drag a joint.");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.className = "chip";
-  button.textContent = "Hide";
-  button.addEventListener("click", () => hideJoint(joint));
-  line.replaceChildren(describe(skeleton.joints[joint].name, point), button);
+  $("#joint").textContent = point ? describe(skeleton.joints[joint].name, point) : "drag a joint";
+  $("#hide").disabled = !point;
 }
 
 function step(back) {
@@ -219,6 +215,7 @@ async function setPhoto(file, name) {
     photo = read;
     person = 0;
     photoPanel.show(photo, person);
+    for (const button of $("#samples").children) button.setAttribute("aria-pressed", `${button.dataset.sample}.jpg` === name);
     startAnew();
   } catch (error) {
     fail(error);
@@ -246,10 +243,8 @@ function startAnew() {
 }
 
 function fillModels() {
-  const options = models.map(({ name, frame, stages }) => {
-    const text = `${name.split("/").slice(-2).join("/")}  (${frame[1]} × ${frame[0]}, ${stages === 1 ? "one stage" : "two stages"})`;
-    return new Option(text, name);
-  });
+  const short = (name) => name.split("/").slice(-2).join("/");
+  const options = models.map(({ name, frame }) => new Option(`${short(name)} · ${frame[1]}×${frame[0]}`, name));
   $("#model").replaceChildren(...options);
   $("#model").disabled = false;
 }
@@ -264,6 +259,7 @@ async function fillSamples(samples) {
     const button = document.createElement("button");
     button.type = "button";
     button.dataset.sample = name;
+    button.setAttribute("aria-pressed", `${name}.jpg` === photo?.name);
     button.setAttribute("aria-label", `Sample ${Number(name) + 1}`);
     button.addEventListener("click", () => useSample(name));
     return button;
@@ -294,6 +290,7 @@ function listen() {
   onFile("#pose-file", poseFromFile);
   $("#undo").addEventListener("click", () => step(true));
   $("#redo").addEventListener("click", () => step(false));
+  $("#hide").addEventListener("click", () => hideJoint(editor.selected));
   $("#mirror").addEventListener("click", () => setPose(mirror(history.now, skeleton.joints)));
   $("#smaller").addEventListener("click", () => setPose(scale(history.now, 1 / STEP)));
   $("#larger").addEventListener("click", () => setPose(scale(history.now, STEP)));
@@ -401,6 +398,7 @@ async function open() {
   setModel(firstModel().name);
   namedPose(FIRST_POSE);
   listen();
+  $("#recipe").open = matchMedia("(min-width: 901px)").matches;
   await useSample(samples[0].name);
   await fillSamples(samples);
 }

@@ -65,7 +65,8 @@ export class ResultPanel {
 
   #slide() {
     const share = this.#slider.value;
-    this.#box.style.setProperty("--cut", `${share}%`);
+    this.#box.style.setProperty("--share", share / 100);
+    this.#box.classList.toggle("untouched", share === "0");
     this.#slider.setAttribute("aria-valuetext", `${share} % photo, ${100 - share} % result`);
   }
 }

@@ -3,6 +3,7 @@
 import { limbFrom, move, present } from "./pose.js";
 
 const REACH = 26; // CSS pixels around a joint within which a finger means it
+const HEAD = /nose|eye|ear/; // five joints that lie close together
 const FAR = 10; // what Shift makes of an arrow key's one pixel
 
 function svg(name, attributes = {}) {
@@ -91,6 +92,7 @@ export class SkeletonEditor {
     const title = svg("title");
     title.textContent = name;
     group.append(title);
+    group.classList.toggle("small", HEAD.test(name));
     group.addEventListener("focus", () => this.#select(joint));
     group.addEventListener("keydown", (event) => this.#key(event, joint));
     return group;
