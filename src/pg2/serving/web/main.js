@@ -91,8 +91,6 @@ function adopt(pose, framed) {
   if (sameSize(pose.size, model.frame)) return;
   history.replace(poseOf(framed, pose.name));
   showPose();
-  // A name gives the same picture anew; numbers were rounded, and the commands shall tell what is shown.
-  if (pose.name === null) redraw();
 }
 
 function caption({ pose }) {
@@ -183,11 +181,14 @@ function namedPose(name) {
 async function poseFromFile(file) {
   try {
     forgive();
+    busy("#pose-panel", true);
     const pose = await readNewPose(file);
-    if (pose) setPose(pose);
+    if (!pose) return;
+    setPose(pose);
   } catch (error) {
     fail(error);
   }
+  busy("#pose-panel", false);
 }
 
 const isJson = (file) => file.type === "application/json" || /\.json$/i.test(file.name);
@@ -265,12 +266,14 @@ async function fillSamples(samples) {
     return button;
   });
   $("#samples").replaceChildren(...choices);
-  for (const button of choices) {
-    const image = new Image();
-    image.alt = "";
-    showBlob(image, await sample(button.dataset.sample));
-    button.append(image);
-  }
+  await Promise.all(
+    choices.map(async (button) => {
+      const image = new Image();
+      image.alt = "";
+      showBlob(image, await sample(button.dataset.sample));
+      button.append(image);
+    }),
+  );
 }
 
 async function useSample(name) {
@@ -381,8 +384,8 @@ async function pictureFor(name, signal) {
 async function open() {
   const wait = (message) => ($("#timing").textContent = sentence(message));
   ({ models } = await list("models", wait));
-  skeleton = await list("poses");
-  const { samples } = await list("samples");
+  const [poses, { samples }] = await Promise.all([list("poses"), list("samples")]);
+  skeleton = poses;
   $("#timing").textContent = "";
   editor = new SkeletonEditor($("#editor"), skeleton, { onEdit: edit, onSelect: tellJoint, onHide: hideJoint });
   photoPanel = new PhotoPanel(skeleton.limbs, setPerson);

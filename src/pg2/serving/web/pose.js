@@ -6,9 +6,9 @@
 const round = (value) => Math.round(value * 100) / 100;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
-/** A pose from an answer of the service; rounded, so that commands with its numbers stay readable. */
+/** A pose from an answer of the service: exact, so that it gives the same picture when it is sent back. */
 export function poseOf({ size, keypoints }, name = null) {
-  return { size, keypoints: keypoints.map((point) => point && point.map(round)), name };
+  return { size, keypoints, name };
 }
 
 export function sameSize(a, b) {
@@ -97,7 +97,7 @@ export function show(pose, joint, place, limbs) {
 export function between(a, b, t) {
   const keypoints = a.keypoints.map((from, index) => {
     const to = b.keypoints[index];
-    if (from && to) return from.map((value, axis) => round(value + (to[axis] - value) * t));
+    if (from && to) return from.map((value, axis) => (1 - t) * value + t * to[axis]);
     return t < 0.5 ? from : to;
   });
   return { size: a.size, keypoints, name: null };

@@ -52,6 +52,8 @@ export class SkeletonEditor {
     this.#bones = skeleton.limbs.map(({ colour }) => this.#add("bone-group", { stroke: colour }));
     this.#joints = skeleton.joints.map(({ name }, joint) => this.#joint(joint, name));
     picture.addEventListener("pointerdown", (event) => this.#grab(event));
+    // A finger that holds a joint does not scroll the page; elsewhere it does.
+    picture.addEventListener("touchstart", (event) => this.#drag && event.preventDefault(), { passive: false });
     picture.addEventListener("pointermove", (event) => this.#pull(event));
     for (const end of ["pointerup", "pointercancel"]) {
       picture.addEventListener(end, (event) => this.#release(event));
