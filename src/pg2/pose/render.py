@@ -19,7 +19,7 @@ COLOURS = (
     (220, 30, 60), (255, 60, 110), (255, 120, 160), (0, 190, 140), (0, 215, 100), (110, 235, 60),
     (200, 200, 200), (255, 170, 120), (255, 210, 170), (130, 190, 255), (180, 220, 255),
 )  # fmt: skip
-"""A hue a limb (RGB), right side warm and left side cool, so that left and right are told apart at a glance."""
+"""A hue a limb (RGB): right side warm, left side cool, so that they are told apart at a glance."""
 
 
 def _grid(keypoints: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
