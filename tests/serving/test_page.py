@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 import re
 import shutil
 import socket
@@ -69,7 +68,7 @@ def browser() -> Iterator[Any]:
 
 
 class Visit:
-    """The page as somebody sees it; whatever the browser complains about, or asks of another host, is kept."""
+    """The page as somebody sees it, and what the browser complains about or asks of another host."""
 
     def __init__(self, browser: Any, address: str, **options: Any) -> None:
         self.page = browser.new_context(accept_downloads=True, **options).new_page()
@@ -510,8 +509,8 @@ def test_contrast(visit: Visit, scheme: str) -> None:
     style = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
     text = [
         ("text", "ground raised sunken"), ("soft", "ground sunken"), ("accent", "ground"),
-        ("on-accent", "accent accent-strong"), ("accent-strong", "accent-soft raised"), ("error", "error-soft"),
-        ("text", "accent-soft"),
+        ("on-accent", "accent accent-strong"), ("accent-strong", "accent-soft raised"),
+        ("error", "error-soft"), ("text", "accent-soft"),
     ]  # fmt: skip
     for wanted, pairs in (
         (4.5, text),
