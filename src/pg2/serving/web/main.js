@@ -3,7 +3,7 @@
 import { Animation } from "./animation.js";
 import { Newest, generate, hasKey, list, newestOf, rememberKey, sample } from "./api.js";
 import { download, downloadJson } from "./download.js";
-import { PhotoPanel, readPhoto, showBlob } from "./photo.js";
+import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
 import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
 import { curl, pythonLines } from "./recipe.js";
 import { ResultPanel } from "./result.js";
@@ -128,6 +128,7 @@ function showPose() {
   for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.pose === pose.name);
   if (!sameSize(pose.size, model.frame)) return;
   editor.render(pose);
+  proportion($("#editor").parentElement, pose.size);
   pose.keypoints.forEach((point, joint) => point && lastSeen.set(joint, point));
   const missing = skeleton.joints.flatMap((joint, index) => (pose.keypoints[index] ? [] : [[joint.name, index]]));
   $("#hidden").hidden = missing.length === 0;

@@ -31,10 +31,11 @@ export function toOpenPose({ size, keypoints }) {
   };
 }
 
+/** Rounded, for it is another pose anyway, and commands with its numbers shall be readable. */
 function change(pose, indices, place) {
   const keypoints = [...pose.keypoints];
-  for (const index of indices) keypoints[index] = place(keypoints[index], index)?.map(round) ?? null;
-  return { ...pose, keypoints, name: null };
+  for (const index of indices) keypoints[index] = place(keypoints[index], index) ?? null;
+  return { ...pose, keypoints: keypoints.map((point) => point && point.map(round)), name: null };
 }
 
 export function present(pose) {
