@@ -12,7 +12,7 @@ from PIL import Image
 
 from pg2 import cli
 from pg2.data.prepared import PreparedDataset
-from pg2.pose.keypoints import Pose
+from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
 
 SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
 PHOTO = str(SAMPLES / "00003/00.jpg")
@@ -69,6 +69,7 @@ def assert_refused(ran: Ran, said: str) -> None:
     assert len(ran.err.strip().splitlines()) == 1
 
 
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
 def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Photos -> data set -> both stages -> pictures and scores, all by command."""
     people = tmp_path / "people"
@@ -159,6 +160,101 @@ def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ign
     assert size_of(tmp_path / "named.png")[0] > 400
 
 
+def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    known = read_keypoints_csv(SAMPLES / "keypoints.csv")
+    views = {"00003/00.jpg": "1_front", "00003/01.jpg": "3_back"}
+    raw, rows, listed = tmp_path / "In-shop", [], "2\nimage_name item_id evaluation_status\n"
+    (raw / "img/WOMEN/Dresses/id_00000002").mkdir(parents=True)
+    for photo, view in views.items():
+        path = f"img/WOMEN/Dresses/id_00000002/02_{view}.jpg"
+        shutil.copy(SAMPLES / photo, raw / path)
+        listed += f"{path} id_00000002 train\n"
+        rows.append((f"fasionWOMENDressesid0000000202_{view.replace('_', '')}.jpg", known[photo]))
+    (raw / "list_eval_partition.txt").write_text(listed)
+    (tmp_path / "mine.csv").write_text(format_keypoints_csv(rows))
+    made = pg2("prepare", "deepfashion", raw, tmp_path / "D", "--crop", "--keypoints", tmp_path / "mine.csv")
+    assert made.code == 0, made.err
+    assert "train: 2 images, 2 usable, 1 people, 2 ordered pairs" in made.out
+    assert PreparedDataset(tmp_path / "D").frame == (256, 176)
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
+def test_scoring_stored_pictures(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    for folder, person in (("made", "00003"), ("real", "00005")):
+        shutil.copytree(SAMPLES / person, tmp_path / folder)
+    folders, out = [tmp_path / "made", tmp_path / "real"], tmp_path / "scores"
+    ran = pg2("score", *folders, "--out", out, "--masks", "auto", "--bodies", 2)
+    assert ran.code == 0, ran.err
+    assert "| generated |" in ran.out
+    assert "mask-SSIM" in ran.out
+    assert sorted(file.name for file in out.iterdir()) == [
+        "grid.png", "pairs.csv", "scores.json", "scores.md"
+    ]  # fmt: skip
+    (tmp_path / "real" / "05.jpg").unlink()
+    assert_refused(pg2("score", *folders, "--out", out), "different numbers of pictures")
+    assert_refused(
+        pg2("score", folders[0], folders[0], "--inception", tmp_path / "no.pth"), "there is no file"
+    )
+    assert_refused(pg2("score", folders[0]), "give a folder of generated and one of target pictures")
+
+
+def test_views_of_a_person(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("views", model, PHOTO, "--out", tmp_path / "views.png")
+    assert ran.code == 0, ran.err
+    one = pg2("generate", PHOTO, "--pose", "front", "--pose", "left", "--pose", "back", "--pose", "right",
+              "--model", model, "--out", tmp_path / "grid.png")  # fmt: skip
+    assert one.code == 0, one.err
+    assert (tmp_path / "views.png").read_bytes() == (tmp_path / "grid.png").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
+def test_table_one(pg2, tiny: PreparedDataset, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    arguments = [
+        "table1",
+        tiny.path,
+        "--preset",
+        "debug",
+        "--bodies",
+        0,
+        "--limit",
+        3,
+        "--out",
+        tmp_path / "t",
+    ]
+    ran = pg2(*arguments)
+    assert ran.code == 0, ran.err
+    assert "| G1+G2+D |" in ran.out
+    assert (tmp_path / "t" / "table1.html").exists()
+    assert (tmp_path / "t" / "data" / "g1-ce-l1" / "run" / "coarse" / "model").is_dir()
+    assert_refused(pg2(*arguments, "--seed", 1), "begun with seed = 0, now it is 1")
+    assert_refused(pg2(*arguments, "--budget", "soon"), "a budget is a time for each model")
+    assert_refused(pg2(*arguments[:1], tiny.path, *arguments[1:]), "the same folder name")
+    assert_refused(pg2(*arguments, "--pairs", "a.csv", "--pairs", "b.csv"), "give --pairs for each of the 1")
+
+
+def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    from pg2.userstudy.answers import Answers
+    from pg2.userstudy.study import Study
+
+    folders, study = [tmp_path / "generated", tmp_path / "real"], tmp_path / "study"
+    for folder, person in zip(folders, ("00003", "00005"), strict=True):
+        shutil.copytree(SAMPLES / person, folder)
+    made = pg2("userstudy", "make", *folders, study, "--count", 2, "--practice", 1)
+    assert (made.code, made.out.strip()) == (0, str(study)), made.err
+    assert_refused(pg2("userstudy", "make", *folders, study), "is there already")
+    assert_refused(pg2("userstudy", "report", study, "--out", tmp_path / "report"), "no answers yet")
+    answers = Answers(Study.load(study), create=True)
+    token = answers.enter()
+    for position in range(4):
+        answers.record(token, position, "real", 500)
+    ran = pg2("userstudy", "report", study, "--out", tmp_path / "report")
+    assert ran.code == 0, ran.err
+    assert "| **R2G**, real judged generated | 0.0 % |" in ran.out
+    assert "| **G2R**, generated judged real | 100.0 % |" in ran.out
+    assert (tmp_path / "report/report.md").read_text().strip() == ran.out.strip()
+    assert pg2("userstudy", "report", study).out.startswith("# User study: 1 person, 3 counted answers")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -168,6 +264,8 @@ def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ign
         (["train", "debug", "D", "--out", "R", "--set", "sed=1"], 'did you mean "seed"'),
         (["train", "debug", "D", "--out", "R"], "no prepared data set"),
         (["prepare", "market1501", "nowhere", "O"], "nowhere"),
+        (["prepare", "deepfashion", "nowhere", "O", "--crop"], "no folder nowhere"),
+        (["prepare", "deepfashion", ".", "O", "--keypoints", "auto"], "missing: Img/img/WOMEN"),
         (["prepare", "folder", "nowhere", "O"], "nowhere"),
         (["prepare", "folder", ".", "O", "--size", "big"], "HEIGHTxWIDTH"),
         (["generate", "nowhere.jpg", "--pose", "front", "--model", "MODEL"], "nowhere.jpg"),
@@ -176,6 +274,13 @@ def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ign
         (["generate", PHOTO, "--pose", "front", "--model", "MODEL", "--out", "a.xyz"], "picture format"),
         (["generate", PHOTO, "--pose", "front", "--pose", "back", "--strip", "--model", "MODEL"], "--strip"),
         (["evaluate", "MODEL", "D", "--pairs", "P", "--out", "O"], "no prepared data set"),
+        (
+            ["userstudy", "make", "nowhere", ".", "O"],
+            "nowhere is not there; give a folder of generated pictures",
+        ),
+        (["userstudy", "make", ".", ".", "O", "--count", "3", "--practice", "3"], "under the count of 3"),
+        (["userstudy", "serve", "."], "holds no user study"),
+        (["userstudy", "report", "."], "holds no user study"),
     ],
 )
 def test_errors_are_one_line_and_exit_2(  # type: ignore[no-untyped-def]
@@ -267,5 +372,5 @@ def test_help_answers_without_loading_pytorch() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "pg2", "--help"], capture_output=True, text=True, check=True
     )
-    for command in ("pose", "prepare", "render", "train", "generate", "evaluate"):
+    for command in ("pose", "prepare", "render", "train", "generate", "evaluate", "userstudy"):
         assert command in shown.stdout

@@ -22,11 +22,27 @@ app = typer.Typer(
 )
 prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate on.", no_args_is_help=True)
 app.add_typer(prepare, name="prepare")
+userstudy = typer.Typer(help="Let people say which pictures are real: R2G and G2R.", no_args_is_help=True)
+app.add_typer(userstudy, name="userstudy")
 
 DEFAULT_MODEL = "fast/market1501"
 
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")]
+Inception = Annotated[
+    Path | None,
+    typer.Option(help="weights pt_inception-2015-12-05-6726825d.pth: gives IS, FID and KID of the field"),
+]
+LpipsFile = Annotated[
+    Path | None, typer.Option("--lpips", help="weights alexnet-owt-7be5be79.pth: gives LPIPS")
+]
+LpipsLinear = Annotated[
+    Path | None,
+    typer.Option(help="LPIPS's own weights, alex.pth of version 0.1; default: those in torchmetrics"),
+]
+Bodies = Annotated[
+    int, typer.Option(help="pairs, evenly spread, that the pose estimator judges; 0: none", min=0)
+]
 Model = Annotated[str, typer.Option(help="a shipped model, a model folder, or a Hugging Face hub id")]
 
 
@@ -87,6 +103,24 @@ def prepare_market1501_command(
     choice: Any = "auto" if keypoints == ["auto"] else keypoints
     report = prepare_market1501(raw, out, choice)
     print(report.summary())
+
+
+@prepare.command("deepfashion")
+def prepare_deepfashion_command(
+    raw: Annotated[Path, typer.Argument(help="folder with Img/ and Eval/")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    keypoints: Annotated[
+        list[str] | None,
+        typer.Option(help="published keypoint CSV (may be repeated), or auto; default: those in RAW"),
+    ] = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="cut the borders at the sides: 256x176 instead of 256x256")
+    ] = False,
+) -> None:
+    """Prepare DeepFashion (In-shop Clothes Retrieval) as its owners release it."""
+    from pg2.data.deepfashion import prepare_deepfashion
+
+    print(prepare_deepfashion(raw, out, keypoints, crop=crop).summary())
 
 
 @prepare.command("samples")
@@ -211,6 +245,17 @@ def generate(
 
 
 @app.command()
+def views(
+    model: Annotated[str, typer.Argument(help="a shipped model, a model folder, or a Hugging Face hub id")],
+    photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
+    person: Person = None,
+) -> None:
+    """Show the person of a photo from the front, both sides and behind: many views from one."""
+    generate(photos, ["front", "left", "back", "right"], model, out, person=person, pose_person=None)
+
+
+@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
@@ -262,23 +307,39 @@ def serve(
 def evaluate(
     model: Annotated[str, typer.Argument(help="a shipped model, a model folder, or a Hugging Face hub id")],
     data: Annotated[Path, typer.Argument(help="a prepared data set")],
-    out: Annotated[Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")],
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.md, scores.json, pairs.csv, grid.png and failures.html")
+    ],
     pairs: Annotated[
         Path | None,
         typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+    training: Annotated[
+        bool, typer.Option("--training", help="measure FID and KID to all training pictures, too")
+    ] = False,
+    store: Annotated[
+        Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
+    ] = None,
 ) -> None:
-    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1 and, with pg2[metrics], a feature distance."""
+    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
-    from pg2.evaluation.classifier import available
-    from pg2.evaluation.protocol import all_test_pairs
+    from pg2.evaluation.failures import failures_page
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.protocol import all_test_pairs, training_features
     from pg2.evaluation.protocol import evaluate as score
-    from pg2.evaluation.report import check_place, markdown, write_report
+    from pg2.evaluation.report import check_place, examples, markdown, write_report
     from pg2.pipeline import Pipeline
     from pg2.pose.keypoints import read_pairs_csv
 
     check_place(out)
+    if store is not None and store.exists():
+        raise Pg2Error(f"{store} exists; give a new folder to --store")
+    tools = instruments(inception, lpips, lpips_linear, bodies)
     pipeline, dataset = Pipeline.from_pretrained(model), PreparedDataset(data)
     if dataset.frame != pipeline.frame:
         raise Pg2Error(
@@ -286,12 +347,183 @@ def evaluate(
             f"{pipeline.frame[0]}x{pipeline.frame[1]}"
         )
     chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
-    evaluation = score(pipeline.scored, dataset, chosen, limit=limit, classifier=available())
+    evaluation = score(
+        pipeline.scored,
+        dataset,
+        chosen,
+        limit=limit,
+        instruments=tools,
+        training=training_features(dataset, tools) if training else (),
+        store=store,
+    )
     command = shlex.join(["pg2", *sys.argv[1:]])
     write_report(
-        out, evaluation, pipeline.scored, dataset, model=model, data_name=dataset.source, command=command
+        out,
+        evaluation,
+        examples(evaluation, pipeline.scored, dataset),
+        model=model,
+        data_name=dataset.source,
+        failures=failures_page(evaluation, pipeline.scored, dataset, model),
+        command=command,
     )
     print(markdown(evaluation, model, dataset.source, command))
+
+
+@app.command()
+def score(
+    generated: Annotated[Path, typer.Argument(help="folder of generated pictures, or of panels")],
+    target: Annotated[
+        Path | None, typer.Argument(help="folder of the real pictures, of the same names")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")
+    ] = Path("scores"),
+    sources: Annotated[Path | None, typer.Option(help="folder of the source pictures")] = None,
+    panels: Annotated[
+        str,
+        typer.Option(help="what stands side by side in each picture, such as source,target,generated"),
+    ] = "",
+    masks: Annotated[
+        str | None,
+        typer.Option(help="pose masks of the targets: a folder, a keypoint CSV, or auto to find the poses"),
+    ] = None,
+    source_masks: Annotated[str | None, typer.Option(help="the same of the sources")] = None,
+    by_order: Annotated[
+        bool, typer.Option("--by-order", help="match the folders' pictures by order in place of names")
+    ] = False,
+    training: Annotated[
+        Path | None, typer.Option(help="folder of training pictures, for distances to them")
+    ] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+) -> None:
+    """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.report import check_place, examples_of, markdown, write_report
+    from pg2.evaluation.stored import StoredPictures, score_stored
+
+    check_place(out)
+    stored = StoredPictures(
+        generated,
+        target,
+        sources=sources,
+        panels=panels.split(",") if panels else (),
+        masks=masks,
+        source_masks=source_masks,
+        by_order=by_order,
+    )
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    evaluation = score_stored(stored, tools, training)
+    command, data_name = shlex.join(["pg2", *sys.argv[1:]]), "stored pictures"
+    picture = examples_of(evaluation, stored)
+    write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
+    print(markdown(evaluation, generated.name, data_name, command))
+
+
+@app.command()
+def table1(
+    data: Annotated[list[Path], typer.Argument(help="prepared data sets, such as Market-1501's")],
+    out: Annotated[Path, typer.Option(help="folder to work in; the same command again goes on")],
+    preset: Annotated[
+        str, typer.Option(help="fast: compact networks; paper: the paper's; debug: learns nothing")
+    ] = "fast",
+    budget: Annotated[
+        str | None, typer.Option(help="time to train each model, such as 20m; default: the recipes' steps")
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="CSV of pairs for each data set, in order; default: all of the test split"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="score so many pairs, evenly spread")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+) -> None:
+    """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
+    from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.instruments import instruments
+    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.table1.report import markdown, write_table
+    from pg2.table1.run import run_experiment
+
+    if pairs and len(pairs) != len(data):
+        raise Pg2Error(f"give --pairs for each of the {len(data)} data sets, or not at all")
+    sets = [PreparedDataset(path) for path in data]
+    if len({path.resolve().name for path in data}) < len(data):
+        raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
+    lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    experiments = [
+        run_experiment(
+            dataset,
+            out / path.resolve().name,
+            preset=preset,
+            budget=budget,
+            seed=seed,
+            pairs=chosen,
+            limit=limit,
+            instruments=tools,
+        )
+        for path, dataset, chosen in zip(data, sets, lists, strict=True)
+    ]
+    command = shlex.join(["pg2", *sys.argv[1:]])
+    write_table(out, experiments, command)
+    print(markdown(experiments, command))
+
+
+@userstudy.command("make")
+def userstudy_make_command(
+    generated: Annotated[Path, typer.Argument(help="folder of generated pictures")],
+    real: Annotated[Path, typer.Argument(help="folder of real pictures of the same size")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    count: Annotated[int, typer.Option(min=1, help="pictures of each kind")] = 55,
+    practice: Annotated[int, typer.Option(min=0, help="first answers of each person that do not count")] = 10,
+    seconds: Annotated[float, typer.Option(help="how long a picture is shown")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="other pictures and orders for another number")] = 0,
+) -> None:
+    """Draw pictures from two folders and write them as a study."""
+    from pg2.userstudy.study import make_study
+
+    make_study(generated, real, out, count=count, practice=practice, seconds=seconds, seed=seed)
+    print(out)
+
+
+@userstudy.command("serve")
+def userstudy_serve_command(
+    study: Annotated[Path, typer.Argument(help="a folder that `pg2 userstudy make` made")],
+    host: Annotated[
+        str, typer.Option(help="0.0.0.0 lets other computers of the network take part")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8001,
+) -> None:
+    """Let people take part in a browser; needs pg2[serve]."""
+    from pg2.userstudy.server import serve
+
+    serve(study, host, port)
+
+
+@userstudy.command("report")
+def userstudy_report_command(
+    study: Annotated[Path, typer.Argument(help="a folder that people have taken part in")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="folder for report.json, report.md and pictures.png; default: print only"),
+    ] = None,
+) -> None:
+    """Print R2G and G2R with 95 % confidence intervals, and the pictures that deceived most."""
+    from pg2.userstudy.report import findings, markdown, write_report
+    from pg2.userstudy.study import Study
+
+    asked = Study.load(study)
+    found = findings(asked)
+    command = shlex.join(["pg2", *sys.argv[1:]])
+    if out is not None:
+        write_report(out, asked, found, command)
+    print(markdown(asked, found, command))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,30 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             if (temporary / "old").exists() and not path.exists():
                 (temporary / "old").replace(path)
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_own(folder: str | Path, names: Collection[str]) -> Path:
+    """Refuse a place for a report that would overwrite anything but an earlier report.
+
+    Args:
+        folder: where the report is to go.
+        names: the files that a report consists of.
+
+    Returns:
+        The place, as an absolute path.
+
+    Raises:
+        Pg2Error: `folder` is a file, or a folder with something else in it.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise Pg2Error(f"{folder} is a file; give a folder for the report")
+    strangers = sorted(file.name for file in folder.glob("*") if file.name not in names)
+    if strangers:
+        raise Pg2Error(
+            f"{folder} holds {strangers[0]}, which is no part of a report; give a new folder for the report"
+        )
+    return folder.resolve()
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -65,6 +65,14 @@ def shrink(image: Image8, longest: int) -> Image8:
     return np.asarray(Image.fromarray(thinned).resize(size, Image.Resampling.BOX))
 
 
+def to_jpeg(image: Image8) -> bytes:
+    """A uint8 [H, W, 3] picture as a JPEG file."""
+    buffer = io.BytesIO()
+    # Full colour resolution: halved, it would blur clothes at small sizes.
+    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
 def load_image(source: str | Path | bytes) -> Image8:
     """Read a picture, a file or the content of one, as uint8 RGB [H, W, 3], upright.
 

@@ -18,7 +18,7 @@ from pg2.pose.estimate import PoseEstimator
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import NAMES, named_pose
-from pg2.pose.render import draw_skeleton, heatmaps
+from pg2.pose.render import draw_skeleton, pose_input
 from pg2.sheets import strip, to_images
 
 Photo = str | Path | bytes | Image.Image | Image8
@@ -142,8 +142,7 @@ class Pipeline:
         """
         device = next(self.model.parameters()).device
         with torch.inference_mode():
-            drawn = self.model.config.pose
-            pose = heatmaps(keypoints.to(device), self.frame, drawn.radius, drawn.shrink)
+            pose = pose_input(keypoints.to(device), self.frame, **self.model.config.pose.model_dump())
             output = self.model(source.to(device), pose)
             image, coarse, difference = (None if part is None else part.float().cpu() for part in output)
         assert image is not None

@@ -27,7 +27,7 @@ def people() -> torch.Tensor:
 
 
 def test_features_of_five_depths_have_unit_length(classifier: Classifier, people: torch.Tensor) -> None:
-    features = classifier.features(people)
+    features = classifier.look(people).layers or []
     assert [list(layer.shape) for layer in features] == [
         [4, 16, 64, 64], [4, 24, 32, 32], [4, 40, 16, 16], [4, 112, 8, 8], [4, 320, 4, 4]
     ]  # fmt: skip
@@ -39,12 +39,23 @@ def test_features_of_five_depths_have_unit_length(classifier: Classifier, people
 def test_the_more_a_picture_is_blurred_the_farther_it_is(
     classifier: Classifier, people: torch.Tensor
 ) -> None:
-    features = classifier.features(people)
+    features = classifier.look(people).layers or []
     assert (feature_distance(features, features) == 0).all()
     blurred = [F.avg_pool2d(people, width, 1, width // 2) for width in (3, 5, 9)]
-    distances = torch.stack([feature_distance(features, classifier.features(image)) for image in blurred])
+    distances = torch.stack(
+        [feature_distance(features, classifier.look(image).layers or []) for image in blurred]
+    )
     assert (distances[1:] > distances[:-1]).all()
     assert distances.min() > 0.02
+
+
+def test_a_look_holds_what_the_whole_network_says(classifier: Classifier, people: torch.Tensor) -> None:
+    look = classifier.look(people)
+    network = classifier._network
+    logits = network((people.float() - 127) / 128)
+    torch.testing.assert_close(look.probabilities, logits.softmax(1))
+    torch.testing.assert_close(network._fc(look.pooled), logits)
+    assert look.pooled.shape == (4, 1280)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,8 +14,18 @@ from pg2 import metrics
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
-from pg2.evaluation.protocol import COPY, PROTOCOLS, all_test_pairs, evaluate, pair_indices, pictures_of
+from pg2.evaluation.distributions import frechet_distance
+from pg2.evaluation.protocol import (
+    all_test_pairs,
+    evaluate,
+    pair_indices,
+    pictures_of,
+    training_features,
+)
+from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, Instruments, set_scores
+from pg2.evaluation.stored import StoredPictures, score_stored
 from pg2.images import Image8, load_image
+from pg2.pose.estimate import PoseEstimator
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
 from pg2.pose.render import pose_mask
 from pg2.sheets import to_uint8
@@ -64,6 +74,12 @@ def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
     return {"coarse": coarse, "refined": coarse + keypoints.nansum((1, 2)).sin().view(-1, 1, 1, 1)}
 
 
+def mean_of(found: Evaluation, row: str, score: str) -> float:
+    estimate = found.estimate(row, score)
+    assert estimate is not None
+    return estimate.mean
+
+
 def stacked(data: FakeData, side: int) -> Tensor:
     pictures = [data.image(data.index_of(pair[side])) for pair in PAIRS]
     return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
@@ -71,9 +87,10 @@ def stacked(data: FakeData, side: int) -> Tensor:
 
 def test_every_score_of_every_row(data: FakeData) -> None:
     classifier = Classifier()
-    found = evaluate(two_stages, data, PAIRS, batch=2, classifier=classifier, progress=False)  # type: ignore[arg-type]
+    tools = Instruments([classifier])
+    with pytest.warns(UserWarning, match="5 pictures are fewer than the 10 splits of IS"):
+        found = evaluate(two_stages, data, PAIRS, batch=2, instruments=tools, progress=False)  # type: ignore[arg-type]
     assert list(found.rows) == [COPY, "stage I (coarse)", "stage II (refined)"]
-    assert found.scores == list(PROTOCOLS)
     source, target = stacked(data, 0), stacked(data, 1)
     indices = torch.tensor(pair_indices(data, PAIRS))  # type: ignore[arg-type]
     keypoints = torch.from_numpy(data.keypoints)
@@ -89,9 +106,11 @@ def test_every_score_of_every_row(data: FakeData) -> None:
             "psnr": metrics.psnr(picture, target),
             "l1": metrics.l1(picture, target),
             "sharpness": metrics.sharpness(picture),
-            "feature_distance": feature_distance(classifier.features(picture), classifier.features(target)),
+            "feature_distance": feature_distance(
+                classifier.look(picture).layers or [], classifier.look(target).layers or []
+            ),
         }
-        assert scores.keys() == expected.keys() == PROTOCOLS.keys()
+        assert scores.keys() == expected.keys() == PAIR_SCORES.keys() - {"lpips", "pckh", "person"}
         for score, values in expected.items():
             torch.testing.assert_close(scores[score], values, msg=f"{row}, {score}")
     torch.testing.assert_close(found.target_sharpness, metrics.sharpness(target))
@@ -128,22 +147,91 @@ def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:
         progress=False,
     )
     assert list(found.rows) == [COPY, "stage I (coarse)"]
-    assert set(PROTOCOLS) - set(found.scores) == {"feature_distance"}, "left out without a classifier"
-    means = {score: found.estimate("stage I (coarse)", score).mean for score in found.scores}
-    perfect = dict.fromkeys(found.scores, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}
+    left_out = {"feature_distance", "lpips", "pckh", "person"}
+    assert set(PAIR_SCORES) - set(found.about) == left_out, "without instruments"
+    means = {score: mean_of(found, "stage I (coarse)", score) for score in found.about}
+    perfect = dict.fromkeys(found.about, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}
     assert means == pytest.approx(perfect)
 
 
 def test_estimates(data: FakeData) -> None:
     found = evaluate(two_stages, data, PAIRS, progress=False)  # type: ignore[arg-type]
     values = found.rows[COPY]["l1"].numpy()
-    mean, half_width = found.estimate(COPY, "l1")
+    mean, half_width = found.estimate(COPY, "l1") or (0, 0)
     assert mean == pytest.approx(values.mean())
     assert half_width == pytest.approx(1.96 * values.std(ddof=1) / 5**0.5)
-    ratio, spread = found.estimate("stage I (coarse)", "sharpness")
+    ratio, spread = found.estimate("stage I (coarse)", "sharpness") or (0, 0)
     sharp = found.rows["stage I (coarse)"]["sharpness"]
     assert ratio == pytest.approx(float(sharp.mean() / found.target_sharpness.mean()))
     assert 0 < spread < 1
+
+
+def test_scores_of_the_whole_set(data: FakeData) -> None:
+    """Real pictures count once each; with few pictures IS is left out, and that is said."""
+    tools = Instruments([Classifier()])
+    names = {name for _, name in PAIRS}
+    with pytest.warns(UserWarning, match="5 pictures are fewer than the 10 splits of IS"):
+        few = evaluate(two_stages, data, PAIRS, instruments=tools, progress=False)  # type: ignore[arg-type]
+    assert "lite0_is" not in few.about
+    assert {"lite0_fid_test", "lite0_kid_test"} <= few.about.keys()
+    found = evaluate(two_stages, data, PAIRS * 4, batch=3, instruments=tools, progress=False)  # type: ignore[arg-type]
+    targets = torch.from_numpy(np.stack([data.image(data.index_of(name)) for name in sorted(names)]))
+    wanted = Classifier().look(targets.permute(0, 3, 1, 2)).pooled
+    made = two_stages(stacked(data, 0) / 127.5 - 1, torch.zeros(5, 18, 2))["coarse"]
+    pooled = Classifier().look(to_uint8(made)).pooled.repeat(4, 1)
+    distance = frechet_distance(pooled, wanted)
+    assert mean_of(found, "stage I (coarse)", "lite0_fid_test") == pytest.approx(distance, rel=1e-4)
+    assert REAL not in found.rows, "three pictures have no IS, and no distance to themselves"
+    assert mean_of(found, COPY, "lite0_is") > 1
+    assert mean_of(found, COPY, "lite0_mask_is") > 1
+    assert set(set_scores(tools.judges[0])) - set(found.about) == {"lite0_fid_train", "lite0_kid_train"}
+
+
+def test_distances_to_the_training_pictures(tiny: PreparedDataset) -> None:
+    tools = Instruments([Classifier()])
+    training = training_features(tiny, tools, batch=4, progress=False)
+    indices = tiny.usable("train")
+    assert training[0] is not None
+    assert len(training[0]) == len(indices)
+    pictures = torch.from_numpy(np.stack([tiny.image(index) for index in indices])).permute(0, 3, 1, 2)
+    torch.testing.assert_close(training[0], tools.judges[0].look(pictures).pooled, rtol=1e-3, atol=1e-3)
+    pairs = all_test_pairs(tiny)
+    found = evaluate(
+        lambda source, _: {"coarse": source},
+        tiny,
+        pairs,
+        instruments=tools,
+        training=training,
+        progress=False,
+    )
+    assert mean_of(found, REAL, "lite0_fid_train") > 0
+    assert mean_of(found, COPY, "lite0_fid_train") == mean_of(found, "stage I (coarse)", "lite0_fid_train")
+
+
+def test_the_pose_estimator_looks_at_some_pairs(data: FakeData) -> None:
+    tools = Instruments(estimator=PoseEstimator(threads=1), bodies=2)
+    found = evaluate(two_stages, data, PAIRS, instruments=tools, progress=False)  # type: ignore[arg-type]
+    looked_at = ~found.rows[REAL]["person"].isnan()
+    assert looked_at.tolist() == [True, False, False, False, True]
+    assert 0 <= mean_of(found, COPY, "person") < 0.33, "noise is nobody"
+
+
+def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    found = evaluate(two_stages, data, PAIRS, batch=2, store=folder, progress=False)  # type: ignore[arg-type]
+    names = ["coarse", "refined", "source", "source_mask", "target", "target_mask"]
+    assert sorted(file.name for file in folder.iterdir()) == names
+    stored = StoredPictures(
+        folder / "refined",
+        folder / "target",
+        sources=folder / "source",
+        masks=folder / "target_mask",
+        source_masks=folder / "source_mask",
+    )
+    again = score_stored(stored, Instruments(), progress=False)
+    for row, name in ((COPY, COPY), ("generated", "stage II (refined)")):
+        for score in ("ssim", "ssim_gaussian", "mask_ssim", "mask_ssim_source", "psnr", "l1"):
+            torch.testing.assert_close(again.rows[row][score], found.rows[name][score])
 
 
 def test_a_limit_takes_the_first_pairs(data: FakeData) -> None:
@@ -216,5 +304,5 @@ def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
         scores = {score: float(found.rows[COPY][score][number]) for score in expected}
         assert scores == pytest.approx(expected, abs=1e-6)
     # The means over all 12,800 pairs are 0.1381 and 0.7390; 0.015 is four standard errors of 300 pairs.
-    assert found.estimate(COPY, "ssim").mean == pytest.approx(0.1381, abs=0.015)
-    assert found.estimate(COPY, "mask_ssim").mean == pytest.approx(0.7390, abs=0.015)
+    assert mean_of(found, COPY, "ssim") == pytest.approx(0.1381, abs=0.015)
+    assert mean_of(found, COPY, "mask_ssim") == pytest.approx(0.7390, abs=0.015)

@@ -3,6 +3,8 @@
 import csv
 import errno
 import json
+import math
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +18,9 @@ from torch import Tensor
 from pg2.errors import Pg2Error
 from pg2.evaluation import report
 from pg2.evaluation.classifier import Classifier
-from pg2.evaluation.protocol import COPY, PROTOCOLS, Evaluation, evaluate
+from pg2.evaluation.protocol import evaluate
 from pg2.evaluation.report import FILES, check_place, examples, markdown, write_report
+from pg2.evaluation.scores import COPY, REAL, Evaluation, Instruments
 from pg2.images import load_image
 
 RNG = np.random.default_rng(0)
@@ -55,15 +58,15 @@ def one_stage(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
 
 def evaluated(count: int = COUNT, generate: Any = two_stages) -> Evaluation:
     pairs = [(f"{i}.jpg", f"{i * 7 % COUNT}.jpg") for i in range(count)]
-    return evaluate(generate, DATA, pairs, classifier=CLASSIFIER, progress=False)
+    with warnings.catch_warnings(action="ignore"):
+        return evaluate(generate, DATA, pairs, instruments=Instruments([CLASSIFIER]), progress=False)
 
 
 def write(out: Path, evaluation: Evaluation, generate: Any = two_stages) -> None:
     write_report(
         out,
         evaluation,
-        generate,
-        DATA,
+        examples(evaluation, generate, DATA),
         model="toy",
         data_name="fake",
         seed=7,
@@ -79,17 +82,21 @@ def test_a_report_has_its_four_files_and_their_content(tmp_path: Path) -> None:
     assert [file.name for file in out.parent.iterdir()] == ["out"]
 
     document = json.loads((out / "scores.json").read_text())
-    assert list(document["rows"]) == [COPY, "stage I (coarse)", "stage II (refined)"]
+    assert list(document["rows"]) == [COPY, "stage I (coarse)", "stage II (refined)", REAL]
     for row, scores in document["rows"].items():
-        for score in PROTOCOLS:
-            mean, half_width = found.estimate(row, score)
-            assert scores[score] == pytest.approx({"mean": mean, "half_width": half_width})
+        for score in found.about:
+            estimate = found.estimate(row, score)
+            if estimate is None:
+                assert score not in scores
+            else:
+                assert scores[score]["mean"] == estimate.mean
+                assert (scores[score]["half_width"] is None) == math.isnan(estimate.half_width)
+    assert document["rows"][COPY].keys() == found.about.keys()
     assert document["pairs"] == COUNT
-    assert document["frame"] == [32, 16]
     assert (document["model"], document["data"], document["seed"]) == ("toy", "fake", 7)
     assert document["command"] == "pg2 evaluate toy fake"
     assert document["versions"]["torch"] == torch.__version__
-    assert document["protocols"].keys() == PROTOCOLS.keys()
+    assert document["protocols"].keys() == found.about.keys()
 
     with (out / "pairs.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
@@ -101,17 +108,21 @@ def test_a_report_has_its_four_files_and_their_content(tmp_path: Path) -> None:
     )
 
     text = (out / "scores.md").read_text()
-    mean, half_width = found.estimate(COPY, "ssim")
+    mean, half_width = found.estimate(COPY, "ssim") or (0, 0)
     assert f"| {COPY} | {mean:.3f} ± {half_width:.3f} |" in text
     assert "pg2 evaluate toy fake" in text
-    assert all(words in text for words in PROTOCOLS.values())
+    assert all(score.words in text for score in found.about.values())
     assert load_image(out / "grid.png").shape[2] == 3
 
 
 def test_every_line_of_the_table_has_as_many_cells() -> None:
-    table = [line for line in markdown(evaluated(), "toy", "fake").splitlines() if line.startswith("|")]
-    assert len(table) == 2 + 3
-    assert {line.count("|") for line in table} == {len(PROTOCOLS) + 2}
+    found = evaluated()
+    table = [line for line in markdown(found, "toy", "fake").splitlines() if line.startswith("|")]
+    assert len(table) == 2 + 4
+    assert {line.count("|") for line in table} == {len(found.about) + 2}
+    assert "EfficientNet-Lite0 IS" in table[0]
+    assert "| IS" not in table[0], "the field's name is for the field's network"
+    assert table[-1].startswith(f"| {REAL} | – |")
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

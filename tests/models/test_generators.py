@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+from pg2.models.config import CoarseConfig, ModelConfig, PoseConfig, RefineConfig
 from pg2.models.generators import CoarseGenerator, RefineGenerator
 
 
@@ -48,6 +48,34 @@ def test_exact_networks_at_256() -> None:
         assert g2(image, image).shape == image.shape
 
 
+def test_embeddings_change_the_stem_and_the_bottleneck_alone() -> None:
+    """CE and HME (Table 1): 18 channels less at the input, z more values at the bottleneck."""
+
+    def made(embedding: str) -> CoarseGenerator:
+        with torch.device("meta"):
+            pose = PoseConfig.model_validate({"embedding": embedding})
+            return CoarseGenerator(CoarseConfig(width=128, blocks=5), (128, 64), pose)
+
+    plain, embedded = count(made("input")), made("coordinates")
+    entering, leaving = 18 * 9 * 128, 64 * 128 * 8 * 4
+    assert embedded.pose is not None
+    assert count(embedded) - count(embedded.pose) == plain - entering + leaving
+    assert count(embedded.pose) == (54 * 64 + 64) + (64 * 64 + 64)
+    drawn = made("heatmaps")
+    assert drawn.pose is not None
+    assert count(drawn) - count(drawn.pose) == plain - entering + leaving
+
+
+@pytest.mark.parametrize("embedding", ["heatmaps", "coordinates"])
+def test_an_embedded_pose_changes_the_picture(embedding: str) -> None:
+    torch.manual_seed(0)
+    model = CoarseGenerator(compact[0], (32, 16), PoseConfig.model_validate({"embedding": embedding}))
+    shape = (1, 18, 3) if embedding == "coordinates" else (1, 18, 32, 16)
+    source = torch.zeros(1, 3, 32, 16)
+    one, other = (model(source, value * torch.ones(shape)) for value in (0.0, 1.0))
+    assert not torch.equal(one, other)
+
+
 compact = [
     CoarseConfig(width=8, blocks=3, unshuffle=2, slim_decoder=True),
     CoarseConfig(width=8, blocks=2, unshuffle=4),
@@ -56,11 +84,13 @@ compact = [
 ]
 
 
+@pytest.mark.parametrize("embedding", ["input", "heatmaps", "coordinates"])
 @pytest.mark.parametrize("config", compact)
-def test_every_parameter_of_g1_gets_a_gradient(config: CoarseConfig) -> None:
+def test_every_parameter_of_g1_gets_a_gradient(config: CoarseConfig, embedding: str) -> None:
     torch.manual_seed(0)
-    model = CoarseGenerator(config, (32, 16))
-    image = model(torch.randn(2, 3, 32, 16), torch.randn(2, 18, 32, 16))
+    model = CoarseGenerator(config, (32, 16), PoseConfig.model_validate({"embedding": embedding}))
+    pose = torch.randn(2, 18, 3) if embedding == "coordinates" else torch.randn(2, 18, 32, 16)
+    image = model(torch.randn(2, 3, 32, 16), pose)
     assert image.shape == (2, 3, 32, 16)
     image.square().mean().backward()
     for name, parameter in model.named_parameters():

@@ -18,6 +18,7 @@ from pg2.pose.keypoints import (
     format_keypoints_csv,
     read_keypoints_csv,
     read_pairs_csv,
+    spelling,
 )
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
@@ -244,3 +245,13 @@ def test_pair_lists(tmp_path: Path) -> None:
         read_pairs_csv(path)
     with pytest.raises(Pg2Error, match="cannot read"):
         read_pairs_csv(tmp_path / "nowhere.csv")
+
+
+def test_two_spellings_of_deepfashion_are_one() -> None:
+    one = spelling("fashionWOMENTees_Tanksid0000790303_7additional.jpg")
+    assert spelling("fasionWOMENTeesTanksid0000790303_7additional.jpg") == one
+    assert spelling("fashionWOMENTees_Tanksid0000790303_1front.jpg") != one
+    assert spelling("fashionMENTees_Tanksid0000790303_7additional.jpg") != one
+    assert spelling("fashionWOMENTees_Tanksid0000790302_7additional.jpg") != one
+    for name in ("0002_c1s1_000451_03.jpg", "fashion_week/1_2.jpg", "fasion.jpg"):
+        assert spelling(name) == name

@@ -7,7 +7,15 @@ from skimage.morphology import closing, footprint_rectangle
 
 from pg2.pose.keypoints import KEYPOINTS
 from pg2.pose.named import NAMES, named_pose
-from pg2.pose.render import FILLING, LIMBS, draw_skeleton, heatmaps, pose_mask
+from pg2.pose.render import (
+    FILLING,
+    LIMBS,
+    coordinates,
+    draw_skeleton,
+    heatmaps,
+    pose_input,
+    pose_mask,
+)
 
 SIZE = (128, 64)
 
@@ -178,3 +186,17 @@ def test_sides_have_their_own_colours() -> None:
             shoulder, elbow = (KEYPOINTS.index(f"{side}_{joint}") for joint in ("shoulder", "elbow"))
             x, y = ((points[shoulder] + points[elbow]) / 2).round().int().tolist()
             assert sign * (picture[0, y, x] - picture[2, y, x]) > 0.3
+
+
+def test_coordinates_span_the_frame_and_mark_what_is_missing() -> None:
+    keypoints = torch.full((1, 18, 2), float("nan"))
+    keypoints[0, 0] = torch.tensor((0.0, 0.0))
+    keypoints[0, 1] = torch.tensor((15.0, 31.0))
+    keypoints[0, 2] = torch.tensor((7.5, 15.5))
+    found = coordinates(keypoints, (32, 16))
+    assert found.shape == (1, 18, 3)
+    assert found[0, :3].tolist() == [[-1, -1, 1], [1, 1, 1], [0, 0, 1]]
+    assert not found[0, 3:].any()
+    drawn = pose_input(keypoints, (32, 16), embedding="heatmaps", radius=2.0, shrink=2)
+    assert torch.equal(drawn, heatmaps(keypoints, (32, 16), 2.0, 2))
+    assert torch.equal(pose_input(keypoints, (32, 16), embedding="coordinates", radius=2.0, shrink=1), found)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +20,7 @@ from pg2.files import SAMPLES
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
 from pg2.serving.logs import JsonFormatter
-from pg2.serving.schemas import Form, Keypoints
+from pg2.serving.schemas import Form, GenerateRequest, Keypoints
 
 TEXT = base64.b64encode(CONTENT).decode()
 
@@ -321,6 +322,24 @@ def test_the_page(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         error_of(client.get("/nothing.js"), 404, "not_found")
         error_of(client.get("/..%2fother"), 404, "not_found")
         error_of(client.get("/v1/models"), 401, "unauthorized")
+
+
+def test_the_document_has_an_example_of_every_answer(client: TestClient) -> None:
+    document = client.get("/openapi.json").json()
+    told = {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert len(told) == 9
+    for path, method in told:
+        operation = document["paths"][path][method]
+        assert operation["description"]
+        for status, answer in operation["responses"].items():
+            content = answer["content"].get("application/json")
+            if content is not None and (status == "200" or status[0] == "4"):
+                assert "example" in content or content["examples"], (path, status)
+    upload = document["paths"]["/v1/generate"]["post"]["requestBody"]["content"]
+    assert set(upload) == {"multipart/form-data", "application/json"}
+    assert set(upload["multipart/form-data"]["schema"]["properties"]) == set(GenerateRequest.model_fields)
+    references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert references == set(document["components"]["schemas"])
 
 
 def test_metrics(start: Start, models: tuple[str, str]) -> None:

@@ -70,13 +70,14 @@ def serve(tmp_path: Path, models: tuple[str, str]) -> Iterator[Any]:
 
 
 def test_what_was_taken_is_answered_before_the_end(serve: Any) -> None:
-    """Twenty requests wait for company; at the signal they are kept, and others are told to go elsewhere."""
+    """Twenty requests wait for company; at SIGTERM they are kept, and others are told to go elsewhere."""
     process = serve("--batch", 64, "--batch-wait", 1500)
     url = process.url + "v1/generate"
     with ThreadPoolExecutor(20) as clients, httpx2.Client(timeout=20) as kept:
         assert kept.get(process.url + "readyz").status_code == 200
         taken = [clients.submit(httpx2.post, url, timeout=20, **form()) for _ in range(20)]
         wait_for(lambda: process.count("pg2_queue_length") == 20)
+        process.signal(signal.SIGTERM)
         process.signal(signal.SIGTERM)
         wait_for(lambda: kept.get(process.url + "readyz").status_code == 503)
         error_of(kept.post(url, **form()), 503, "not_ready")

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
+from pg2.models.config import ModelConfig, RefineConfig
 from pg2.models.pg2 import PG2
 from pg2.tensors import load_tensors
-from pg2.training.loop import learning_rate_factor, split_validation, train
+from pg2.training.loop import _initialise, learning_rate_factor, split_validation, train
 from pg2.training.recipe import StageConfig, load_recipe
 
 QUIET = Console(quiet=True)
@@ -285,3 +286,22 @@ def test_learning_rate_rises_and_falls() -> None:
     assert factors[75] == pytest.approx(0.5)
     assert 0 < factors[99] < 0.03
     assert learning_rate_factor(99, StageConfig(steps=100)) == 1.0
+
+
+@pytest.mark.parametrize("zero_start", [False, True])
+def test_a_refining_head_that_starts_at_zero_has_a_signal_to_work_on(zero_start: bool) -> None:
+    """Behind Xavier's weights a seventh of it is left, and the difference map stays where it is."""
+    torch.manual_seed(0)
+    config = ModelConfig(
+        frame=(64, 64), refine=RefineConfig(width=32, shallow_skip=True, zero_start=zero_start)
+    )
+    model = PG2(config)
+    _initialise(model)
+    assert model.refine is not None
+    assert bool(model.refine.head[0].weight.any()) == (not zero_start)
+    seen: list[torch.Tensor] = []
+    model.refine.head.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    picture = torch.rand(2, 3, 64, 64) - 0.5
+    model.refine(picture, picture)
+    signal = float(seen[0].detach().std())
+    assert (signal > 0.1) == zero_start

@@ -90,3 +90,22 @@ def test_a_recipe_survives_yaml() -> None:
     assert (
         type(recipe).model_validate(yaml.safe_load(yaml.safe_dump(recipe.model_dump(mode="json")))) == recipe
     )
+
+
+def test_a_recipe_may_extend_another(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("extends: debug\ncoarse: {lr: 0.5}\nrefined: null\nmodel: {refine: null}\n")
+    found, base = load_recipe(file, ["coarse.steps=7"]), load_recipe("debug")
+    assert (found.coarse.lr, found.coarse.steps, found.coarse.batch) == (0.5, 7, base.coarse.batch)
+    assert found.refined is None
+    other = tmp_path / "other.yaml"
+    other.write_text(f"extends: {file}\nseed: 3\n")
+    assert (load_recipe(other).seed, load_recipe(other).coarse.lr) == (3, 0.5)
+
+
+@pytest.mark.parametrize("base", ["nothing", "[debug]", "{file}"])
+def test_what_cannot_be_extended(tmp_path: Path, base: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"extends: {base.format(file=file)}\n")
+    with pytest.raises(Pg2Error, match=r"there is no recipe|takes the name of one other recipe"):
+        load_recipe(file)

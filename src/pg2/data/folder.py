@@ -1,7 +1,6 @@
 """Anyone's own photos, one folder a person -> a prepared data set."""
 
 import hashlib
-import io
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from pg2.data.prepared import (
 )
 from pg2.errors import Pg2Error
 from pg2.files import read_json
-from pg2.images import MIN_SIDE, SUFFIXES, Image8, load_image
+from pg2.images import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
 
@@ -181,10 +180,10 @@ def _pictures(
             continue
         split = _split(person, test_share)
         if image.shape[:2] == frame:
-            yield Record(name, person, split, pose.points), _as_it_is(file) or _jpeg(image)
+            yield Record(name, person, split, pose.points), _as_it_is(file) or to_jpeg(image)
         else:
             framing = Framing.around(pose, (image.shape[0], image.shape[1]), frame)
-            yield Record(name, person, split, framing.pose(pose).points), _jpeg(framing.image(image))
+            yield Record(name, person, split, framing.pose(pose).points), to_jpeg(framing.image(image))
 
 
 def _split(person: str, test_share: float) -> str:
@@ -198,10 +197,3 @@ def _as_it_is(file: Path) -> bytes | None:
     with Image.open(file) as picture:
         plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
     return file.read_bytes() if plain else None
-
-
-def _jpeg(image: Image8) -> bytes:
-    buffer = io.BytesIO()
-    # Full colour resolution: halved, it would blur clothes at these small sizes.
-    Image.fromarray(image).save(buffer, "JPEG", quality=95, subsampling=0)
-    return buffer.getvalue()

@@ -11,8 +11,10 @@ from pg2.data.prepared import (
     Record,
     Report,
     Skipped,
+    contents,
     existing_report,
     fingerprint,
+    keypoint_files,
     tracked,
     write_prepared,
 )
@@ -143,9 +145,7 @@ def _check_layout(raw: Path) -> None:
         if all((below / folder).is_dir() for folder in needed):
             raise Pg2Error(f"{expected}; give the folder below, {below}")
     missing = " and ".join(folder for folder in needed if not (raw / folder).is_dir())
-    found = sorted(entry.name for entry in raw.iterdir())
-    listed = ", ".join(found[:5]) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
-    raise Pg2Error(f"{expected}; missing: {missing}; found: {listed or 'an empty folder'}")
+    raise Pg2Error(f"{expected}; missing: {missing}; found: {contents(raw)}")
 
 
 def _keypoint_files(raw: Path, keypoints: str | Path | Sequence[str | Path] | None) -> list[Path] | None:
@@ -159,9 +159,4 @@ def _keypoint_files(raw: Path, keypoints: str | Path | Sequence[str | Path] | No
                 "with --keypoints CSV, or take --keypoints auto"
             )
         return files
-    given = [str(file) for file in ([keypoints] if isinstance(keypoints, str | Path) else keypoints)]
-    if given == ["auto"]:
-        return None
-    if not given or "auto" in given:
-        raise Pg2Error("--keypoints takes either auto or one or more keypoint files")
-    return [Path(file) for file in given]
+    return keypoint_files(keypoints)

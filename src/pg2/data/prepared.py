@@ -36,7 +36,7 @@ from rich.progress import track
 from pg2.errors import Pg2Error
 from pg2.files import atomic_path, read_json, write_json, write_text
 from pg2.images import Image8, to_rgb
-from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
+from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
 
 FORMAT = 1
 """The format number that this version writes, and the highest that it reads."""
@@ -56,7 +56,7 @@ _KIND = "pg2 prepared data set"
 _IMAGES, _RECORDS, _MANIFEST = "images.zip", "records.csv", "dataset.json"
 _PARTS = (_IMAGES, _RECORDS)
 _COLUMNS = ["name", "split", "person", *(f"{point}_{axis}" for point in KEYPOINTS for axis in "xy")]
-_MAKE_ONE = "make one with `pg2 prepare market1501 RAW OUT` or `pg2 prepare folder RAW OUT`"
+_MAKE_ONE = "make one with `pg2 prepare market1501`, `pg2 prepare deepfashion` or `pg2 prepare folder`"
 _T = TypeVar("_T")
 
 
@@ -82,7 +82,7 @@ class Report:
     """What a preparation took and what it skipped.
 
     Attributes:
-        source: "market1501" or "folder".
+        source: "market1501", "deepfashion" or "folder".
         splits: split -> counts: images, usable (with a torso), people (with a usable image), ordered_pairs.
         skipped: reason -> names of the files it applies to.
         already_prepared: nothing was done, because the data set was there already.
@@ -161,7 +161,7 @@ class PreparedDataset:
 
     Attributes:
         path: its folder.
-        source: "market1501" or "folder".
+        source: "market1501", "deepfashion" or "folder".
         frame: (height, width) of every picture.
         records: one per picture.
         keypoints: float32 [n, 18, 2], (x, y) in pixels, NaN where missing; row i belongs to record i.
@@ -190,7 +190,7 @@ class PreparedDataset:
             raise Pg2Error(f"cannot read {error.filename or self.path}: {error.strerror}") from error
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise Pg2Error(f"{self._damaged} ({error})") from error
-        self._index = {record.name: index for index, record in enumerate(self.records)}
+        self._index = {spelling(record.name): index for index, record in enumerate(self.records)}
 
     def __len__(self) -> int:
         return len(self.records)
@@ -283,13 +283,13 @@ class PreparedDataset:
         return other
 
     def index_of(self, name: str) -> int:
-        """The index of the record called `name`.
+        """The index of the record called `name`, in any published spelling.
 
         Raises:
             Pg2Error: there is none.
         """
         try:
-            return self._index[name]
+            return self._index[spelling(name)]
         except KeyError:
             raise Pg2Error(f'the data set {self.path} has no picture called "{name}"') from None
 
@@ -345,6 +345,29 @@ def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path]) -
         state = file.stat()
         digest.update(ascii([file.relative_to(root).as_posix(), state.st_size, state.st_mtime_ns]).encode())
     return digest.hexdigest()
+
+
+def keypoint_files(keypoints: str | Path | Sequence[str | Path]) -> list[Path] | None:
+    """The keypoint files that someone chose; None when the keypoints are to be estimated ("auto").
+
+    Raises:
+        Pg2Error: none, or "auto" beside files.
+    """
+    given = [str(file) for file in ([keypoints] if isinstance(keypoints, str | Path) else keypoints)]
+    if given == ["auto"]:
+        return None
+    if not given or "auto" in given:
+        raise Pg2Error("--keypoints takes either auto or one or more keypoint files")
+    return [Path(file) for file in given]
+
+
+def contents(folder: Path) -> str:
+    """What a folder holds, in a few words, for someone who gave the wrong one."""
+    found = sorted(entry.name for entry in folder.iterdir())
+    return (
+        ", ".join(found[:5]) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
+        or "an empty folder"
+    )
 
 
 def existing_report(raw: Path, out: Path, inputs: str) -> Report | None:
@@ -463,7 +486,7 @@ def write_prepared(
     Args:
         out: its folder; absent or empty.
         pictures: each record with its JPEG file of `frame`'s size; consumed one at a time.
-        source: "market1501" or "folder".
+        source: "market1501", "deepfashion" or "folder".
         frame: (height, width) of every picture.
         keypoints: in words, where the keypoints come from.
         inputs: the `fingerprint` of what it is made from.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pg2.errors import Pg2Error
+from pg2.evaluation.judges import Look
 from pg2.models.blocks import double
 
 NAME = "EfficientNet-Lite0"
@@ -21,7 +22,10 @@ _SMALLEST = 64
 
 
 class Classifier:
-    """EfficientNet-Lite0 with ImageNet weights (extra "metrics")."""
+    """EfficientNet-Lite0 with ImageNet weights (extra "metrics"): a `Judge`."""
+
+    name, key = f"{NAME} ", "lite0_"
+    words = f"{NAME} (ImageNet) on the pictures at their own size, in place of Inception"
 
     def __init__(self) -> None:
         """Load the weights.
@@ -40,26 +44,27 @@ class Classifier:
         self._network: Any = network.eval().requires_grad_(False)
 
     @torch.inference_mode()
-    def features(self, images: Tensor) -> list[Tensor]:
-        """Features of five depths, each position of length 1 over its channels.
+    def look(self, images: Tensor) -> Look:
+        """Class probabilities, pooled features [B, 1280], and features of five depths, in one pass.
 
         Args:
             images: uint8 or float [B, 3, H, W] in 0..255. A side under 64 pixels is doubled until it is not.
 
         Returns:
-            float32 [B, C, H / 2, W / 2] to [B, C, H / 32, W / 32].
+            With layers of [B, C, H / 2, W / 2] to [B, C, H / 32, W / 32].
         """
         network = self._network
         x = (images.float() - 127.0) / 128.0
         while min(x.shape[2:]) < _SMALLEST:
             x = double(x)
         x = network._swish(network._bn0(network._conv_stem(x)))
-        found = []
+        layers = []
         for index, block in enumerate(network._blocks):
             x = block(x)
             if index in _TAPS:
-                found.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
-        return found
+                layers.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
+        pooled = network._swish(network._bn1(network._conv_head(x))).mean((2, 3))
+        return Look(network._fc(pooled).softmax(1), pooled, layers)
 
 
 def available() -> Classifier | None:
@@ -77,7 +82,7 @@ def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
     the depths. LPIPS proper weighs the channels of AlexNet: its numbers are others.
 
     Args:
-        a, b: `Classifier.features` of two batches.
+        a, b: the `layers` of what `Classifier.look` saw in two batches.
 
     Returns:
         float64 [B]; 0 for identical pictures.

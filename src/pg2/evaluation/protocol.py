@@ -1,21 +1,19 @@
 """Scoring a model on a list of pairs, beside what copying the source already scores."""
 
-import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from pg2 import metrics
 from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset, tracked
 from pg2.errors import Pg2Error
-from pg2.evaluation.classifier import Classifier, feature_distance
+from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
+from pg2.files import atomic_path
 from pg2.pose.render import pose_mask
 from pg2.sheets import to_uint8
 
@@ -26,76 +24,12 @@ Both arguments are on the CPU; the answer maps "coarse", and "refined" for a mod
 images of the source's shape on any device.
 """
 
-COPY = "copy source"
-"""The row that every table starts with: the source picture itself, scored as if it were the result."""
+_ARITHMETIC = Instruments()
 
 STAGES = {"coarse": "stage I (coarse)", "refined": "stage II (refined)"}
 """The row of each picture that a `Generate` answers with."""
 
-PROTOCOLS = {
-    "ssim": "the protocol of the paper: scikit-image's structural_similarity on 8-bit RGB, 7x7 uniform "
-    "windows, sample covariance, data range 255, mean over the channels, whole frame with any borders it has",
-    "ssim_gaussian": "the protocol of later papers: 11x11 Gaussian windows (sigma 1.5), population "
-    "covariance, data range = maximum - minimum of the generated picture",
-    "mask_ssim": "the paper's SSIM after both pictures are multiplied by the target's pose mask, mean over "
-    "the whole frame with its black background",
-    "mask_ssim_source": "the same with the source's pose mask, as the paper's released script has it",
-    "psnr": "peak signal-to-noise ratio in dB, mean over the pairs",
-    "l1": "mean absolute error in grey levels, 0 to 255",
-    "feature_distance": "the formula of LPIPS on features of EfficientNet-Lite0, unweighted; not LPIPS",
-    "sharpness": "mean gradient of the luminance over all generated pictures divided by that over all target "
-    "pictures: 1 is as sharp as a photograph",
-}
-"""Every score and, in words, how it is computed. Higher is better, except for `LOWER_IS_BETTER`."""
-
-LOWER_IS_BETTER = ("l1", "feature_distance")
-
 _CACHE_BYTES = 1_000_000_000
-
-
-class Estimate(NamedTuple):
-    """A mean over pairs, and half the width of its 95 % confidence interval (NaN for a single pair)."""
-
-    mean: float
-    half_width: float
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What an evaluation found.
-
-    Attributes:
-        pairs: (source, target) picture names.
-        rows: row name -> score name -> float64 [n], a value a pair. "sharpness" is here in grey levels a
-            pixel, not yet a ratio.
-        target_sharpness: float64 [n], the same of the target pictures.
-        seconds: how long it took, the model's work included.
-    """
-
-    pairs: Sequence[tuple[str, str]]
-    rows: Mapping[str, Mapping[str, Tensor]]
-    target_sharpness: Tensor
-    seconds: float
-
-    @property
-    def scores(self) -> list[str]:
-        """The names of the scores that were computed, in the order of `PROTOCOLS`."""
-        return [score for score in PROTOCOLS if score in self.rows[COPY]]
-
-    def estimate(self, row: str, score: str) -> Estimate:
-        """Mean and confidence of one score of one row; of "sharpness" the ratio to the targets."""
-        values = self.rows[row][score]
-        if score != "sharpness":
-            return _estimate(values)
-        # A ratio of two means; its spread is that of its linearisation.
-        scale = self.target_sharpness.mean().clamp_min(1e-9)
-        ratio = float(values.mean() / scale)
-        return Estimate(ratio, _estimate((values - ratio * self.target_sharpness) / scale).half_width)
-
-
-def _estimate(values: Tensor) -> Estimate:
-    spread = float(values.std()) if len(values) > 1 else float("nan")
-    return Estimate(float(values.mean()), 1.96 * spread / len(values) ** 0.5)
 
 
 def evaluate(
@@ -105,7 +39,9 @@ def evaluate(
     *,
     limit: int | None = None,
     batch: int = 16,
-    classifier: Classifier | None = None,
+    instruments: Instruments = _ARITHMETIC,
+    training: Sequence[Tensor | None] = (),
+    store: Path | None = None,
     progress: bool = True,
 ) -> Evaluation:
     """Score a model's pictures, and the copied source, against the targets of `pairs` (paper, section 4.2).
@@ -116,13 +52,15 @@ def evaluate(
         pairs: (source, target) picture names.
         limit: score only the first so many pairs.
         batch: pairs at a time.
-        classifier: for "feature_distance", which is left out without it.
+        instruments: for scores that need networks; those without their network are left out.
+        training: what `training_features` gave for the same instruments.
+        store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
+            source_mask/ and target_mask/, and a folder for each picture of the model, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
         Pg2Error: no pairs, pairs of pictures that `data` lacks, or a picture that is not finite.
     """
-    began = time.monotonic()
     if limit is not None and limit < 1:
         raise Pg2Error(f"the limit on the number of pairs must be at least 1, not {limit}")
     pairs = list(pairs)[:limit]
@@ -136,11 +74,9 @@ def evaluate(
         mask = pose_mask(torch.from_numpy(data.keypoints[index : index + 1].copy()), data.frame)
         return _picture(data, index), mask[0].to(torch.uint8)
 
-    rows: dict[str, dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
-    target_sharpness: list[Tensor] = []
-    starts = range(0, len(indices), batch)
-    with torch.inference_mode():
-        for start in tracked(starts, "evaluating", progress):
+    def run(folder: Path | None) -> Evaluation:
+        tally = Tally(instruments, len(pairs), training)
+        for start in tracked(range(0, len(indices), batch), "evaluating", progress):
             part = indices[start : start + batch]
             source, source_mask = (
                 torch.stack(side) for side in zip(*(load(s) for s, _ in part), strict=True)
@@ -148,31 +84,49 @@ def evaluate(
             target, target_mask = (
                 torch.stack(side) for side in zip(*(load(t) for _, t in part), strict=True)
             )
-            results = {COPY: source}
-            for name, images in _generated(generate, data, source, part).items():
-                results[STAGES.get(name, name)] = to_uint8(images)
-            looks = None if classifier is None else classifier.features(target)
-            for row, picture in results.items():
-                scores = {
-                    "ssim": metrics.ssim(picture, target),
-                    "ssim_gaussian": metrics.ssim_gaussian(picture, target),
-                    "mask_ssim": metrics.mask_ssim(picture, target, target_mask),
-                    "mask_ssim_source": metrics.mask_ssim(picture, target, source_mask),
-                    "psnr": metrics.psnr(picture, target),
-                    "l1": metrics.l1(picture, target),
-                    "sharpness": metrics.sharpness(picture),
-                }
-                if classifier is not None and looks is not None:
-                    scores["feature_distance"] = feature_distance(classifier.features(picture), looks)
-                for score, values in scores.items():
-                    rows[row][score].append(values)
-            target_sharpness.append(metrics.sharpness(target))
-    return Evaluation(
-        pairs,
-        {row: {score: torch.cat(parts) for score, parts in scores.items()} for row, scores in rows.items()},
-        torch.cat(target_sharpness),
-        time.monotonic() - began,
-    )
+            made = {
+                name: to_uint8(images) for name, images in _generated(generate, data, source, part).items()
+            }
+            tally.add(
+                {COPY: source} | {STAGES.get(name, name): images for name, images in made.items()},
+                target,
+                [name for _, name in pairs[start : start + batch]],
+                target_mask=target_mask,
+                source_mask=source_mask,
+                keypoints=torch.from_numpy(data.keypoints[[index for _, index in part]]),
+            )
+            if folder is not None:
+                masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
+                _store(folder, start, {"source": source, "target": target} | masks | made)
+        return tally.evaluation(pairs)
+
+    with torch.inference_mode():
+        if store is None:
+            return run(None)
+        with atomic_path(store) as new:
+            return run(new)
+
+
+def _store(folder: Path, start: int, pictures: Mapping[str, Tensor]) -> None:
+    for name, images in pictures.items():
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for number, image in enumerate(images.permute(0, 2, 3, 1).numpy(), start):
+            Image.fromarray(image.squeeze()).save(folder / name / f"{number:06d}.png")
+
+
+def training_features(
+    data: PreparedDataset, instruments: Instruments, batch: int = 32, progress: bool = True
+) -> list[Tensor | None]:
+    """Pooled features of all usable training pictures for each judge, [M, D]; None where there are none."""
+    indices = data.usable("train")
+    if len(indices) < 2:
+        return [None] * len(instruments.judges)
+    found: list[list[Tensor]] = [[] for _ in instruments.judges]
+    for start in tracked(range(0, len(indices), batch), "training pictures", progress):
+        images = torch.stack([_picture(data, index) for index in indices[start : start + batch]])
+        for judge, parts in zip(instruments.judges, found, strict=True):
+            parts.append(judge.look(images).pooled)
+    return [torch.cat(parts) for parts in found]
 
 
 def pictures_of(

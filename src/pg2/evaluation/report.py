@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,72 +13,50 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.errors import Pg2Error
-from pg2.evaluation.protocol import COPY, LOWER_IS_BETTER, PROTOCOLS, Evaluation, Generate, pictures_of
-from pg2.files import atomic_path, write_json, write_text
+from pg2.evaluation.protocol import Generate, pictures_of
+from pg2.evaluation.scores import COPY, REAL, Evaluation
+from pg2.evaluation.stored import PANELS, StoredPictures
+from pg2.files import atomic_path, check_own, write_json, write_text
 from pg2.images import Image8
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import grid, to_images
 
-FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png")
+FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html")
 """What `write_report` puts into its folder."""
-
-_HEADINGS = {
-    "ssim": "SSIM",
-    "ssim_gaussian": "SSIM (Gaussian)",
-    "mask_ssim": "mask-SSIM",
-    "mask_ssim_source": "mask-SSIM (source mask)",
-    "psnr": "PSNR, dB",
-    "l1": "L1",
-    "feature_distance": "feature distance",
-    "sharpness": "sharpness",
-}
-_DECIMALS = {"psnr": 2, "l1": 2}
 
 _EXAMPLES = 6  # pairs in each part of the picture
 
 
 def check_place(out: str | Path) -> Path:
-    """Refuse a place for a report that would overwrite anything but an earlier report.
+    """Refuse a place for a report that holds anything but an earlier one; returns it as an absolute path.
 
     Worth calling before the minutes of an evaluation; `write_report` calls it again.
-
-    Returns:
-        The place, as an absolute path.
 
     Raises:
         Pg2Error: `out` is a file, or a folder with something else in it.
     """
-    out = Path(out)
-    if out.exists() and not out.is_dir():
-        raise Pg2Error(f"{out} is a file; give a folder for the report")
-    strangers = sorted(file.name for file in out.glob("*") if file.name not in FILES)
-    if strangers:
-        raise Pg2Error(
-            f"{out} holds {strangers[0]}, which is no part of a report; give a new folder for the report"
-        )
-    return out.resolve()
+    return check_own(out, FILES)
 
 
 def write_report(
     out: str | Path,
     evaluation: Evaluation,
-    generate: Generate,
-    data: PreparedDataset,
+    picture: Image8 | None,
     *,
     model: str,
     data_name: str,
+    failures: str | None = None,
     seed: int | None = None,
     command: str | None = None,
 ) -> None:
-    """Write scores.json, scores.md, pairs.csv and grid.png into the folder `out`, all or nothing.
+    """Write the `FILES` into the folder `out`, all or nothing.
 
     Args:
         out: a new folder, or one that holds an earlier report, which is replaced.
         evaluation: what `evaluate` gave.
-        generate: the same model, to draw the examples once more.
-        data: the data set that was evaluated on.
+        picture: what `examples` gave; None leaves grid.png out.
         model, data_name: what the model and the data set are called in the report.
+        failures: what `pg2.evaluation.failures.failures_page` gave; None leaves failures.html out.
         seed: of whatever was random, to be written down.
         command: that made the report, to be written down.
 
@@ -86,15 +64,15 @@ def write_report(
         Pg2Error: `out` holds something else, or the disk is full.
     """
     out = check_place(out)
-    picture = examples(evaluation, generate, data)
     document = {
         "model": model,
         "data": data_name,
         "pairs": len(evaluation.pairs),
-        "frame": list(data.frame),
-        "rows": {row: _numbers(evaluation, row) for row in evaluation.rows},
-        "confidence": "half_width is 1.96 standard deviations / sqrt(pairs), the pairs taken as independent",
-        "protocols": {score: PROTOCOLS[score] for score in evaluation.scores},
+        "rows": {row: numbers(evaluation, row) for row in evaluation.rows},
+        "confidence": "half_width is 1.96 standard deviations / sqrt(pairs), the pairs taken as independent; "
+        "of a score of the whole set the standard deviation over its splits or subsets",
+        "headings": {score: about.heading for score, about in evaluation.about.items()},
+        "protocols": {score: about.words for score, about in evaluation.about.items()},
         "command": command,
         "seed": seed,
         "seconds": round(evaluation.seconds, 1),
@@ -105,40 +83,54 @@ def write_report(
         write_json(new / "scores.json", document)
         write_text(new / "scores.md", markdown(evaluation, model, data_name, command))
         _write_pairs(new / "pairs.csv", evaluation)
-        Image.fromarray(picture).save(new / "grid.png")
+        if picture is not None:
+            Image.fromarray(picture).save(new / "grid.png")
+        if failures is not None:
+            write_text(new / "failures.html", failures)
 
 
-def _numbers(evaluation: Evaluation, row: str) -> dict[str, Any]:
+def numbers(evaluation: Evaluation, row: str) -> dict[str, Any]:
+    """The scores of a row for JSON, which knows no NaN: score -> mean and half_width, or None."""
+    found = {score: evaluation.estimate(row, score) for score in evaluation.about}
     return {
-        # JSON knows no NaN: of a single pair there is no confidence.
-        score: {"mean": mean, "half_width": None if math.isnan(half_width) else half_width}
-        for score in evaluation.scores
-        for mean, half_width in [evaluation.estimate(row, score)]
+        score: {"mean": value.mean, "half_width": None if math.isnan(value.half_width) else value.half_width}
+        for score, value in found.items()
+        if value is not None
     }
+
+
+def cell(evaluation: Evaluation, row: str, score: str) -> str:
+    """A score of a row as it stands in a table; a dash where the row does not have it."""
+    value, digits = evaluation.estimate(row, score), evaluation.about[score].digits
+    if value is None:
+        return "–"
+    spread = "" if math.isnan(value.half_width) else f" ± {value.half_width:.{digits}f}"
+    return f"{value.mean:.{digits}f}{spread}"
 
 
 def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | None = None) -> str:
     """The table of scores as a page, with how each is computed below it."""
-
-    def cell(row: str, score: str) -> str:
-        mean, half_width = evaluation.estimate(row, score)
-        digits = _DECIMALS.get(score, 3)
-        return f"{mean:.{digits}f}" + ("" if math.isnan(half_width) else f" ± {half_width:.{digits}f}")
-
-    scores = evaluation.scores
-    lower = " and ".join(_HEADINGS[score] for score in LOWER_IS_BETTER if score in scores)
+    about = evaluation.about
+    lower = ", ".join(score.heading for score in about.values() if score.lower)
     lines = [
         f"# {model} on {data_name}, {len(evaluation.pairs):,} pairs",
         "",
-        "| | " + " | ".join(_HEADINGS[score] for score in scores) + " |",
-        "|---" * (len(scores) + 1) + "|",
-        *(f"| {row} | {' | '.join(cell(row, score) for score in scores)} |" for row in evaluation.rows),
+        "| | " + " | ".join(score.heading for score in about.values()) + " |",
+        "|---" * (len(about) + 1) + "|",
+        *(
+            f"| {row} | {' | '.join(cell(evaluation, row, score) for score in about)} |"
+            for row in evaluation.rows
+        ),
         "",
-        f"Mean ± half the 95 % confidence interval over the pairs. The row “{COPY}” is the source picture "
-        f"itself, scored as if it were the result. Higher is better, except for {lower}.",
+        "Mean ± half the 95 % confidence interval over the pairs, for a score of the whole set ± the "
+        f"standard deviation over its splits or subsets. Higher is better, except for {lower}.",
         "",
-        *(f"- **{_HEADINGS[score]}**: {PROTOCOLS[score]}." for score in scores),
     ]
+    if COPY in evaluation.rows:
+        lines += [f"- **{COPY}**: the source picture itself, scored as if it were the result."]
+    if REAL in evaluation.rows:
+        lines += [f"- **{REAL}**: the target pictures themselves, where no pair is needed."]
+    lines += [f"- **{score.heading}**: {score.words}." for score in about.values()]
     if command:
         lines += ["", f"Made with `{command}` in {evaluation.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
@@ -147,13 +139,20 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
 def _write_pairs(path: Path, evaluation: Evaluation) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["from", "to", "row", *evaluation.scores, "target_sharpness"])
+        names = [score for score in evaluation.about if score in evaluation.rows[final_row(evaluation)]]
+        writer.writerow(["from", "to", "row", *names, "target_sharpness"])
         for row, scores in evaluation.rows.items():
-            columns = torch.stack(
-                [*(scores[score] for score in evaluation.scores), evaluation.target_sharpness], dim=1
-            )
+            if row == REAL:
+                continue
+            columns = torch.stack([*(scores[score] for score in names), evaluation.target_sharpness], dim=1)
             for pair, values in zip(evaluation.pairs, columns.tolist(), strict=True):
-                writer.writerow([*pair, row, *(f"{value:.6f}" for value in values)])
+                cells = ("" if math.isnan(value) else f"{value:.6f}" for value in values)
+                writer.writerow([*pair, row, *cells])
+
+
+def final_row(evaluation: Evaluation) -> str:
+    """The row of the model's last picture."""
+    return [row for row in evaluation.rows if row != REAL][-1]
 
 
 def _picked(scores: Tensor) -> dict[str, list[int]]:
@@ -169,6 +168,21 @@ def _picked(scores: Tensor) -> dict[str, list[int]]:
     return parts
 
 
+def ranking(evaluation: Evaluation) -> Tensor:
+    """What the examples are picked by: mask-SSIM of the model's last picture, or SSIM without masks."""
+    scores = evaluation.rows[final_row(evaluation)]
+    return scores["mask_ssim"] if "mask_ssim" in scores else scores["ssim"]
+
+
+def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list[Image8]]]) -> Image8:
+    scores, sheets = ranking(evaluation), []
+    for part, picked in _picked(scores).items():
+        shown = columns(picked)
+        labels = [f"{part} {number}\n{scores[index]:.3f}" for number, index in enumerate(picked, 1)]
+        sheets.append(grid(list(zip(*shown.values(), strict=True)), list(shown), labels))
+    return np.hstack(sheets)
+
+
 def examples(evaluation: Evaluation, generate: Generate, data: PreparedDataset) -> Image8:
     """The best, median and worst pairs by mask-SSIM of the model's last picture, six each, as one sheet.
 
@@ -176,14 +190,21 @@ def examples(evaluation: Evaluation, generate: Generate, data: PreparedDataset) 
         uint8 [H, W, 3]: the three parts beside each other; in each, a pair a row: source, target
         skeleton, target, then the model's pictures (with the difference map between two stages).
     """
-    final = list(evaluation.rows)[-1]
-    scores = evaluation.rows[final]["mask_ssim"]
-    sheets = []
-    for part, picked in _picked(scores).items():
-        columns = _columns(generate, data, [evaluation.pairs[index] for index in picked])
-        labels = [f"{part} {number}\n{scores[index]:.3f}" for number, index in enumerate(picked, 1)]
-        sheets.append(grid(list(zip(*columns.values(), strict=True)), list(columns), labels))
-    return np.hstack(sheets)
+    return _sheet(
+        evaluation,
+        lambda picked: _columns(generate, data, [evaluation.pairs[index] for index in picked]),
+    )
+
+
+def examples_of(evaluation: Evaluation, stored: StoredPictures) -> Image8:
+    """The same of stored pictures: source where there is one, target, generated."""
+
+    def columns(picked: list[int]) -> dict[str, list[Image8]]:
+        found = [stored.picture(index) for index in picked]
+        sides = [side for side in PANELS if side in found[0]]
+        return {side: [pictures[side] for pictures in found] for side in sides}
+
+    return _sheet(evaluation, columns)
 
 
 def _columns(

@@ -12,8 +12,13 @@ class Settings(BaseModel):
 
 
 class PoseConfig(Settings):
-    """The heat maps. The defaults are the paper's."""
+    """How G1 is told the pose (paper, section 4.3, and Table 1). The defaults are the paper's."""
 
+    embedding: Literal["input", "heatmaps", "coordinates"] = Field(
+        "input",
+        description="input: heat maps beside the image; heatmaps (HME): heat maps through an encoder of "
+        "their own to the bottleneck; coordinates (CE): x and y through two linear layers to the bottleneck",
+    )
     radius: float = Field(4.0, gt=0, description="of a keypoint's disc in pixels of the frame")
     shrink: int = Field(
         1,

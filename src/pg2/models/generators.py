@@ -10,8 +10,35 @@ from pg2.models.blocks import ConvBlock, double, down, head, stem
 from pg2.models.config import CoarseConfig, PoseConfig, RefineConfig
 
 POSE_CHANNELS = 18
+"""Of the heat maps."""
+
+COORDINATES = 18 * 3
+"""x, y and presence of every keypoint."""
 
 _FULL_SIZE = PoseConfig()
+
+
+class PoseEncoder(nn.Module):
+    """Heat maps to a vector (HME, paper, section 4.3): the convs of G1's own encoder, no image beside.
+
+    The paper says no more than that it is an encoder; as wide and deep as the image's is our choice.
+    """
+
+    def __init__(self, config: CoarseConfig, cells: int, unshuffle: int) -> None:
+        """`cells`: places of the smallest level; `unshuffle`: from the heat maps' size to the stem's."""
+        super().__init__()
+        widths = [config.width * (i + 1) for i in range(config.blocks)]
+        layers: list[nn.Module] = [stem(POSE_CHANNELS, config.width, unshuffle)]
+        for before, after in pairwise(widths):
+            layers += [ConvBlock(before, before, shortcut=True), down(before, after)]
+        layers.append(ConvBlock(widths[-1], widths[-1], shortcut=True))
+        self.encoder = nn.Sequential(*layers)
+        self.squeeze = nn.Linear(widths[-1] * cells, config.bottleneck)
+
+    def forward(self, heatmaps: Tensor) -> Tensor:
+        """[B, 18, H / shrink, W / shrink] in [-1, 1] -> [B, z]."""
+        vector: Tensor = self.squeeze(self.encoder(heatmaps).flatten(1))
+        return vector
 
 
 class CoarseGenerator(nn.Module):
@@ -20,6 +47,11 @@ class CoarseGenerator(nn.Module):
     Encoder block i of N has h*i channels and an additive shortcut; the bottleneck maps the smallest
     level to z values and back to h channels there, so that information reaches every place; each
     decoder level concatenates the skip of its level.
+
+    The pose enters as `pose.embedding` says (Table 1). At the input: heat maps beside the image. As an
+    embedding, the convolutional input is the image alone, and z further values join the bottleneck's: from
+    heat maps through a `PoseEncoder` (HME), or from coordinates through two linear layers with a ReLU
+    between (CE). The paper gives neither's widths: z everywhere is our choice.
 
     Strided convs pad one pixel on every side, where the released TensorFlow graph pads only right and
     bottom; parameter counts are the same.
@@ -35,11 +67,18 @@ class CoarseGenerator(nn.Module):
 
         # Maps that are drawn smaller meet the image where it has been unshuffled to their size.
         self.shrink = pose.shrink
-        self.stem = stem(3 * pose.shrink**2 + POSE_CHANNELS, h, config.unshuffle // pose.shrink)
+        ratio, z = config.unshuffle // pose.shrink, config.bottleneck
+        beside = POSE_CHANNELS if pose.embedding == "input" else 0
+        self.stem = stem(3 * pose.shrink**2 + beside, h, ratio)
         self.encoder = nn.ModuleList(ConvBlock(w, w, shortcut=True) for w in widths)
         self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
-        self.squeeze = nn.Linear(widths[-1] * cells, config.bottleneck)
-        self.expand = nn.Linear(config.bottleneck, h * cells)
+        self.squeeze = nn.Linear(widths[-1] * cells, z)
+        self.pose: nn.Module | None = None
+        if pose.embedding == "heatmaps":
+            self.pose = PoseEncoder(config, cells, ratio)
+        elif pose.embedding == "coordinates":
+            self.pose = nn.Sequential(nn.Flatten(), nn.Linear(COORDINATES, z), nn.ReLU(), nn.Linear(z, z))
+        self.expand = nn.Linear(z if self.pose is None else 2 * z, h * cells)
 
         self.reduce = nn.ModuleList()
         self.decoder = nn.ModuleList()
@@ -59,26 +98,28 @@ class CoarseGenerator(nn.Module):
                 self.ups.append(nn.Sequential(nn.Conv2d(inner, entering, 1), nn.ReLU()))
         self.head = head(inner, config.unshuffle)
 
-    def forward(self, source: Tensor, heatmaps: Tensor) -> Tensor:
+    def forward(self, source: Tensor, pose: Tensor) -> Tensor:
         """Coarse result I_B1 = G1(I_A, P_B).
 
         Args:
             source: image I_A, [B, 3, H, W] in [-1, 1].
-            heatmaps: pose P_B, [B, 18, H / shrink, W / shrink] in [-1, 1].
+            pose: P_B, heat maps [B, 18, H / shrink, W / shrink] in [-1, 1], or, for coordinates,
+                [B, 18, 3]: x and y in [-1, 1] across the frame, and 1 where present; three zeros where not.
 
         Returns:
             image [B, 3, H, W]; linear, so values a little outside [-1, 1] can occur.
         """
         if self.shrink > 1:
             source = F.pixel_unshuffle(source, self.shrink)
-        x = self.stem(torch.cat((source, heatmaps), 1))
+        x = self.stem(torch.cat((source, pose), 1) if self.pose is None else source)
         skips = []
         for level, block in enumerate(self.encoder):
             x = block(x)
             skips.append(x)
             if level < len(self.downs):
                 x = self.downs[level](x)
-        x = self.expand(self.squeeze(x.flatten(1)))
+        x = self.squeeze(x.flatten(1))
+        x = self.expand(x if self.pose is None else torch.cat((x, self.pose(pose)), 1))
         x = x.unflatten(1, (-1, *self.smallest))
         for level, (reduce, block) in enumerate(zip(self.reduce, self.decoder, strict=True)):
             x = block(reduce(torch.cat((x, skips.pop()), 1)))
@@ -109,6 +150,7 @@ class RefineGenerator(nn.Module):
             self.decoder.append(ConvBlock(joined, h, shortcut=False))
             entering = h
         self.head = head(h, config.unshuffle)
+        self.zero_start = config.zero_start
         if config.zero_start:
             for parameter in self.head.parameters():
                 nn.init.zeros_(parameter)

@@ -52,14 +52,15 @@ class PG2(
         self.coarse = CoarseGenerator(config.coarse, config.frame, config.pose)
         self.refine = None if config.refine is None else RefineGenerator(config.refine)
 
-    def forward(self, source: Tensor, heatmaps: Tensor) -> PG2Output:
+    def forward(self, source: Tensor, pose: Tensor) -> PG2Output:
         """Both stages.
 
         Args:
             source: image I_A, [B, 3, H, W] in [-1, 1].
-            heatmaps: pose P_B, [B, 18, H / shrink, W / shrink] in [-1, 1], drawn as `config.pose` says.
+            pose: P_B as `config.pose` says: heat maps [B, 18, H / shrink, W / shrink] in [-1, 1], or
+                coordinates [B, 18, 3]; `pg2.pose.render.pose_input` makes either from keypoints.
         """
-        coarse = self.coarse(source, heatmaps)
+        coarse = self.coarse(source, pose)
         if self.refine is None:
             return PG2Output(coarse, coarse, None)
         difference = self.refine(coarse, source)

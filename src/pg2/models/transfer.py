@@ -23,12 +23,12 @@ def start_from(model: PG2, start: PG2) -> None:
     """
     new, old = model.config, start.config
     factor = _factor(new, old)
-    ratio = old.coarse.unshuffle // old.pose.shrink
+    ratio, maps = old.coarse.unshuffle // old.pose.shrink, 0 if model.coarse.pose else POSE_CHANNELS
     _copy(
         model.coarse,
         start.coarse,
-        _stem_inputs(3, old.coarse.unshuffle, factor, new.pose.shrink, ratio, POSE_CHANNELS),
-        _stem_inputs(3, old.coarse.unshuffle, 1, old.pose.shrink, ratio, POSE_CHANNELS),
+        _stem_inputs(3, old.coarse.unshuffle, factor, new.pose.shrink, ratio, maps),
+        _stem_inputs(3, old.coarse.unshuffle, 1, old.pose.shrink, ratio, maps),
     )
     if model.refine is not None and start.refine is not None:
         assert old.refine is not None
@@ -67,6 +67,11 @@ def _factor(new: ModelConfig, old: ModelConfig) -> int:
                     f"the model to start from does not fit the recipe: model.{stage}.{name} must be {value}, "
                     f"not {getattr(here, name)}"
                 )
+    if new.pose.embedding != old.pose.embedding:
+        raise Pg2Error(
+            "the model to start from does not fit the recipe: model.pose.embedding must be "
+            f"{old.pose.embedding}, not {new.pose.embedding}"
+        )
     if new.pose.shrink != old.pose.shrink * factor:
         raise Pg2Error(
             "the model to start from does not fit the recipe: model.pose.shrink must be "

@@ -158,6 +158,19 @@ class PoseEstimator:
         poses = [pose for pose in poses if pose.present.any()]
         return sorted(poses, key=lambda pose: pose.area, reverse=True)
 
+    def look(self, image: Image8) -> tuple[Points, float]:
+        """One look at a whole picture of one person, which is what a generated picture should be.
+
+        Args:
+            image: uint8 RGB [H, W, 3].
+
+        Returns:
+            Keypoints [18, 2] as (x, y) in its pixels, NaN where the network is not certain enough; and how
+            certain it is to see a person at all, 0 to 1: the mean score of its best eight keypoints.
+        """
+        found = self._look(image, 0, 0, image.shape[1], image.shape[0])
+        return found.pose.points, found.certainty
+
     def _people(self, image: Image8, windows: Sequence[_Window]) -> list[_Found]:
         """The people in these windows, each looked at twice: roughly in the window, then close up."""
         first = _distinct([self._look(image, *window) for window in windows])

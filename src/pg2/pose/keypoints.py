@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -280,6 +281,19 @@ def format_keypoints_csv(poses: Iterable[tuple[str, Points]]) -> str:
 
     rows = (f"{name}: {numbers(points[:, 1])}: {numbers(points[:, 0])}" for name, points in poses)
     return "\n".join([CSV_HEADER, *rows]) + "\n"
+
+
+# fashionWOMENTees_Tanksid0000790303_1front.jpg or fasionWOMENTeesTanksid0000790303_1front.jpg.
+_FASHION = re.compile(r"fash?ion(?P<category>(?:WO)?MEN\w*?)id(?P<picture>\d+_\w+\.jpg)")
+
+
+def spelling(name: str) -> str:
+    """One spelling for the two that lists of DeepFashion have: fashion...Tees_Tanks and fasion...TeesTanks.
+
+    Every other name stays as it is.
+    """
+    match = _FASHION.fullmatch(name)
+    return f"fashion{match['category'].replace('_', '')}id{match['picture']}" if match else name
 
 
 def read_pairs_csv(path: str | Path) -> list[tuple[str, str]]:

@@ -56,6 +56,40 @@ def heatmaps(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0, shri
     return (square <= radius**2).float() * 2.0 - 1.0
 
 
+def coordinates(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
+    """The pose as numbers, for the coordinate embedding (CE) of Table 1.
+
+    The paper does not say how it scales them or marks a missing keypoint; this is our choice.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        size: (height, width) of the picture.
+
+    Returns:
+        float32 [B, 18, 3]: x and y from -1 (centre of the first pixel) to 1 (of the last), and 1 for a
+        keypoint that is there; three zeros for one that is missing.
+    """
+    last = torch.tensor((size[1] - 1, size[0] - 1), dtype=torch.float32, device=keypoints.device)
+    scaled = keypoints.float() / last * 2.0 - 1.0
+    present = ~scaled.isnan().any(-1, keepdim=True)
+    return torch.cat((torch.where(present, scaled, 0.0), present.float()), -1)
+
+
+def pose_input(
+    keypoints: Tensor, size: tuple[int, int], *, embedding: str, radius: float, shrink: int
+) -> Tensor:
+    """What a generator takes as its pose: `heatmaps`, or `coordinates` for the embedding of that name.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        size: (height, width) of the picture.
+        embedding, radius, shrink: the generator's `PoseConfig`.
+    """
+    if embedding == "coordinates":
+        return coordinates(keypoints, size)
+    return heatmaps(keypoints, size, radius, shrink)
+
+
 def _segment_distance(keypoints: Tensor, limbs: tuple[tuple[int, int], ...], size: tuple[int, int]) -> Tensor:
     """Distance of every pixel to every limb, [B, limbs, H, W]; NaN where a limb lacks an end."""
     ys, xs = _grid(keypoints, size)

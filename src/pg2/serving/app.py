@@ -208,10 +208,10 @@ def _on_http_error(request: Request, error: Exception) -> JSONResponse:
     return _on_error(request, ApiError(code, known[error.status_code], error.headers))
 
 
-def _key_check(key: str) -> Callable[..., None]:
+def _key_check(key: str) -> Callable[..., Coroutine[Any, Any, None]]:
     """A dependency that lets those in who show the key."""
 
-    def check(
+    async def check(
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(auto_error=False))],
         header: Annotated[str | None, Security(APIKeyHeader(name="X-API-Key", auto_error=False))],
     ) -> None:

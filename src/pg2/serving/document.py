@@ -4,10 +4,27 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from pg2.pose.named import named_pose
 from pg2.serving.errors import STATUS, ErrorAnswer
-from pg2.serving.schemas import GenerateAnswer, GenerateRequest, PosePhoto, PoseRequest
+from pg2.serving.schemas import (
+    GenerateAnswer,
+    GenerateRequest,
+    Health,
+    Keypoints,
+    ModelEntry,
+    ModelsAnswer,
+    NamedPose,
+    PoseAnswer,
+    PosePhoto,
+    PoseRequest,
+    PosesAnswer,
+    Sample,
+    SamplesAnswer,
+    Timings,
+)
 
 OF_UPLOADS = (
     "bad_request", "too_large", "unsupported_type", "invalid", "busy", "client_gone", "timeout",
@@ -28,9 +45,9 @@ Every answer carries `X-Request-ID`; every error is `{"error": {"code", "message
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, by status."""
+    """The error answers of a route, by status; a failure of ours is always among them."""
     answers: dict[int | str, dict[str, Any]] = {}
-    for code in codes:
+    for code in (*codes, "internal"):
         answer = answers.setdefault(
             STATUS[code],
             {"model": ErrorAnswer, "description": "", "content": {"application/json": {"examples": {}}}},
@@ -69,10 +86,28 @@ def _body(name: str, form: dict[str, Any], required: list[str], examples: dict[s
     }
 
 
+def _examples() -> dict[str, BaseModel]:
+    """A good answer of every route that gives JSON."""
+    pose = Keypoints.of(named_pose("walking"))
+    fields = pose.model_dump()
+    entry = ModelEntry(name="fast/market1501", frame=(128, 64), stages=2, parameters=3546296, default=True)
+    made = dict.fromkeys(("image", "coarse", "difference", "source", "skeleton"), _BASE64)
+    timings = Timings(prepare=165.3, queue=5.5, model=31.6, encode=5.2)
+    return {
+        "/v1/generate": GenerateAnswer(model=entry.name, **made, pose=pose, batch=1, timings=timings),
+        "/v1/pose": PoseAnswer(size=pose.size, people=[pose.keypoints]),
+        "/v1/models": ModelsAnswer(models=[entry]),
+        "/v1/poses": PosesAnswer(poses=[NamedPose(name="walking", **fields)]),
+        "/v1/samples": SamplesAnswer(samples=[Sample(name="00003", url="/v1/samples/00003", **fields)]),
+        "/healthz": Health(status="ok"),
+        "/readyz": Health(status="ready"),
+    }
+
+
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _TEXTS = {
     "pose": "a named pose; or keypoints or an OpenPose document as JSON; or a photo as a file",
-    "source_pose": "keypoints as JSON",
+    "source_pose": "keypoints as JSON: where the person stands on the photo, as POST /v1/pose finds it",
 }
 
 
@@ -80,6 +115,7 @@ def _form_of_generate() -> dict[str, Any]:
     fields: dict[str, Any] = GenerateRequest.model_json_schema()["properties"]
     for name, description in _TEXTS.items():
         fields[name] = {"type": "string", "description": description}
+    fields["pose"]["examples"] = ["walking"]
     return fields | {"photo": {**_FILE, "description": fields["photo"]["description"]}}
 
 
@@ -110,6 +146,9 @@ def openapi(app: FastAPI) -> dict[str, Any]:
     # FastAPI's own error for parameters, which never comes: ours are all text.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    for path, example in _examples().items():
+        for operation in made["paths"][path].values():
+            operation["responses"]["200"]["content"]["application/json"]["example"] = example.model_dump()
     for operation in (operation for path in made["paths"].values() for operation in path.values()):
         if "HTTPValidationError" in str(operation["responses"].get("422")):
             del operation["responses"]["422"]

@@ -1,6 +1,8 @@
 """The process: a socket, logs, signals, and uvicorn around the API."""
 
 import logging
+import os
+import signal
 import socket
 from types import FrameType
 
@@ -16,8 +18,12 @@ _LAST_BYTES = 10  # seconds that clients have to read their answers when the ser
 
 
 class _Server(uvicorn.Server):
-    """Stops in order: at a signal the service takes no more requests, but the socket stays open so that they
-    are told so, until what was taken is answered. A second signal stops at once."""
+    """Stops in order.
+
+    At a signal the service takes no more requests, but the socket stays open so that they are told so, until
+    what was taken is answered. A second Ctrl-C stops at once; a second SIGTERM does not, as some supervisors
+    send it to a process and to its group.
+    """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
@@ -26,7 +32,7 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.state != "stopping":
             self._service.stop()
-        else:
+        elif sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -40,10 +46,9 @@ def _listen(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise Pg2Error(
-            f"cannot listen on {host}, port {port} ({error.strerror or error}); is another service there? "
-            "Choose another --port"
-        ) from error
+        found = error.errno is not None and error.errno > 0  # else it is the host's name that was not
+        reason = os.strerror(error.errno).lower() if found and error.errno else "no such host"
+        raise Pg2Error(f"cannot listen on {host}, port {port}: {reason}; choose another one") from error
 
 
 def serve(options: ServeOptions, host: str, port: int) -> None:

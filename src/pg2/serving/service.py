@@ -110,7 +110,7 @@ class Service:
             self.state = "stopping"
             log(logging.INFO, "stopping", inside=self.gate.inside)
 
-    def check_open(self) -> None:
+    async def check_open(self) -> None:
         """Say so if no request can be answered now.
 
         Raises:

@@ -27,6 +27,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.files import atomic_path, read_json, write_json, write_text
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
+from pg2.models.generators import RefineGenerator
 from pg2.models.pg2 import PG2
 from pg2.models.transfer import start_from
 from pg2.pose.render import draw_skeleton
@@ -283,7 +284,12 @@ def _placed(module: nn.Module, accelerator: "Accelerator") -> nn.Module:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Xavier-uniform weights and zero biases, as the released graph has, for a generator."""
+    """Xavier-uniform weights and zero biases, as the released graph has, for a generator.
+
+    A refining one whose head starts at zero gets He-uniform weights: after its twelve layers without a
+    shortcut Xavier's leave a seventh of their signal, and with as little to work on, its head stands still
+    for hundreds of steps.
+    """
     for part in module.modules():
         if isinstance(part, nn.Conv2d | nn.Linear):
             # A zero-started head stays zero.
@@ -291,6 +297,11 @@ def _initialise(module: nn.Module) -> None:
                 nn.init.xavier_uniform_(part.weight)
             if part.bias is not None:
                 nn.init.zeros_(part.bias)
+    for part in module.modules():
+        if isinstance(part, RefineGenerator) and part.zero_start:
+            for conv in part.modules():
+                if isinstance(conv, nn.Conv2d) and conv.weight.any():
+                    nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
 
 
 def _accelerator(recipe: Recipe) -> "Accelerator":
@@ -437,6 +448,41 @@ def train(
     accelerator.wait_for_everyone()
     accelerator.end_training()
     return final
+
+
+def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 6) -> dict[str, float]:
+    """How long a step of each stage takes here: "coarse" and perhaps "refined" -> median seconds.
+
+    Real steps on real pairs, with what comes late in training (an SSIM term) left out; nothing is kept.
+
+    Raises:
+        Pg2Error: as `train`.
+    """
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
+    data = data.scaled(recipe.model.frame)
+    accelerator = _accelerator(recipe)
+    pairs, _ = split_validation(data, recipe)
+    model = PG2(recipe.model)
+    _initialise(model)
+    found = {}
+    for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
+        if stage is None:
+            continue
+        objective = Objective(model, stage, refined=name == "refined")
+        state = _StageRun(name, stage, objective, model, Path(name), accelerator)
+        times = []
+        for batch in Loader(data, PairOrder(pairs, recipe.seed, recipe.data.flip), stage.batch).batches(
+            0, steps + 2
+        ):
+            began = time.monotonic()
+            state.train_step(batch)
+            times.append(time.monotonic() - began)
+        # The first steps choose kernels.
+        found[name] = float(np.median(times[2:]))
+        accelerator.free_memory()
+    accelerator.end_training()
+    return found
 
 
 def _progress(console: Console) -> Progress:

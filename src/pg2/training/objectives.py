@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
 from pg2.models.pg2 import PG2
-from pg2.pose.render import heatmaps, pose_mask
+from pg2.pose.render import pose_input, pose_mask
 from pg2.training.losses import (
     discriminator_loss,
     feature_loss,
@@ -34,7 +34,7 @@ class Objective:
     def __init__(self, model: PG2, stage: StageConfig, refined: bool) -> None:
         """`model` gives the networks; with `refined`, its G2 is trained and its G1 frozen."""
         self.stage, self.frame, self.refined = stage, model.config.frame, refined
-        self.pose = model.config.pose
+        self.pose = model.config.pose.model_dump()
         self.networks: dict[str, nn.Module] = {}
         if stage.adversarial is not None:
             channels = 6 if stage.adversarial.pairing == "pair" else 3
@@ -61,11 +61,11 @@ class Objective:
     def prepare(self, batch: Batch) -> dict[str, Tensor]:
         """What all phases of a step share: images in [-1, 1], mask, and the generator's inputs.
 
-        Heat maps and mask are drawn here, on the batch's device; they are never stored.
+        Pose and mask are drawn here, on the batch's device; they are never stored.
         """
         source, target = (image.float() / 127.5 - 1.0 for image in (batch.source, batch.target))
         ready = {"source": source, "target": target, "mask": pose_mask(batch.target_keypoints, self.frame)}
-        pose = heatmaps(batch.target_keypoints, self.frame, self.pose.radius, self.pose.shrink)
+        pose = pose_input(batch.target_keypoints, self.frame, **self.pose)
         if self.frozen is None:
             ready["pose"] = pose
         else:

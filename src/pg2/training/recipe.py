@@ -165,12 +165,17 @@ def shipped_recipes() -> dict[str, Path]:
     return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(root.rglob("*.yaml"))}
 
 
-def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe by shipped name (`fast/market1501`) or file, and apply `a.b=value` overrides.
+def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `changes` laid over it, mapping by mapping."""
+    merged = dict(base)
+    for key, value in changes.items():
+        before = merged.get(key)
+        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+    return merged
 
-    Raises:
-        Pg2Error: no such recipe, not YAML, an unknown or wrong setting.
-    """
+
+def _read(name: str | Path, within: tuple[str, ...] = ()) -> tuple[Path, dict[str, Any]]:
+    """The file and the settings of a recipe, those that it `extends` included."""
     shipped = shipped_recipes()
     path = shipped.get(str(name), Path(name))
     try:
@@ -185,6 +190,23 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise Pg2Error(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
         raise Pg2Error(f"{path} is not a recipe: it must be a YAML mapping of settings")
+    base = values.pop("extends", None)
+    if base is None:
+        return path, values
+    if not isinstance(base, str) or base in (*within, str(name)):
+        raise Pg2Error(f"{path}: extends takes the name of one other recipe, not {base}")
+    return path, _merge(_read(base, (*within, str(name)))[1], values)
+
+
+def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe by shipped name (`fast/market1501`) or file, and apply `a.b=value` overrides.
+
+    A recipe may say `extends: OTHER`, a shipped name or a file: then it holds only what differs from that.
+
+    Raises:
+        Pg2Error: no such recipe, not YAML, an unknown or wrong setting.
+    """
+    path, values = _read(name)
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:

@@ -1,0 +1,69 @@
+"""Is the pose right, and is it a person? The pose estimator's opinion of generated pictures."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pg2.images import Image8
+from pg2.pose.estimate import PoseEstimator
+from pg2.pose.keypoints import KEYPOINTS, Points
+
+_NOSE, _NECK = KEYPOINTS.index("nose"), KEYPOINTS.index("neck")
+
+_HEAD = 0.5
+
+
+def pckh(found: Points, wanted: Points) -> float:
+    """PCKh: the share of the wanted keypoints that were found within half a head's size.
+
+    COCO's keypoints do not span the head, so the distance from nose to neck stands for its size, as in
+    earlier work on pose transfer; a keypoint that was not found counts as wrong.
+
+    Args:
+        found: keypoints of the generated picture, float [18, 2], NaN where missing.
+        wanted: the target pose in the same pixels, [18, 2], NaN where missing.
+
+    Returns:
+        0 to 1; NaN where the target has no nose or no neck.
+    """
+    head = float(np.linalg.norm(wanted[_NOSE] - wanted[_NECK]))
+    there = ~np.isnan(wanted).any(axis=1)
+    if not np.isfinite(head) or not there.any():
+        return float("nan")
+    # A comparison with NaN is False.
+    distance = np.linalg.norm(found[there] - wanted[there], axis=1)
+    return float((distance <= _HEAD * head).mean())
+
+
+def chosen(count: int, wanted: int) -> npt.NDArray[np.bool_]:
+    """Which of `count` pairs are measured when `wanted` shall be: evenly spread, the same every time."""
+    mask = np.zeros(count, dtype=bool)
+    mask[np.linspace(0, count - 1, min(count, wanted)).round().astype(int)] = True
+    return mask
+
+
+def body_scores(
+    estimator: PoseEstimator, pictures: Tensor, keypoints: Tensor, which: npt.NDArray[np.bool_]
+) -> dict[str, Tensor]:
+    """PCKh and the estimator's certainty that it sees a person.
+
+    Args:
+        estimator: looks at each picture once, as a whole.
+        pictures: uint8 [B, 3, H, W].
+        keypoints: target poses, float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        which: the pictures to look at, [B].
+
+    Returns:
+        "pckh" and "person", float64 [B] in 0..1; NaN where not looked at, and PCKh where the target has no
+        nose or neck.
+    """
+    scores = {
+        name: torch.full((len(pictures),), torch.nan, dtype=torch.float64) for name in ("pckh", "person")
+    }
+    for index in np.flatnonzero(which).tolist():
+        image: Image8 = np.ascontiguousarray(pictures[index].permute(1, 2, 0).numpy())
+        points, certainty = estimator.look(image)
+        scores["pckh"][index] = pckh(points, keypoints[index].numpy())
+        scores["person"][index] = certainty
+    return scores

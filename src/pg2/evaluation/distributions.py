@@ -1,0 +1,98 @@
+"""How a whole set of pictures looks: Inception Score, Fréchet distance and KID, as functions of features.
+
+They know nothing of networks: the same formulas serve every `Judge`.
+"""
+
+import torch
+from torch import Tensor
+
+from pg2.evaluation.estimate import Estimate
+
+SPLITS = 10
+"""Parts that the Inception Score is computed on, one after the other, as the field does."""
+
+SUBSETS, SUBSET_SIZE = 100, 1000
+"""Of the kernel distance: how many random subsets, and of how many pictures each at most."""
+
+
+def inception_score(probabilities: Tensor, splits: int = SPLITS) -> Estimate:
+    """Inception Score (Salimans et al., 2016): exp of the mean KL divergence of p(y|x) from p(y).
+
+    Args:
+        probabilities: p(y|x), [N, classes], rows of sum 1, in the order of the pictures.
+        splits: parts of about N / splits pictures, in that order, each with its own p(y).
+
+    Returns:
+        Mean over the splits and its standard deviation over them (the field's "±"), from 1 to the number of
+        classes; higher is better.
+
+    Raises:
+        ValueError: fewer pictures than splits.
+    """
+    if len(probabilities) < splits:
+        raise ValueError(f"{len(probabilities)} pictures are fewer than the {splits} splits of the score")
+    scores = []
+    for part in probabilities.double().tensor_split(splits):
+        mean = part.mean(0, keepdim=True)
+        divergence = torch.xlogy(part, part) - torch.xlogy(part, mean)
+        scores.append(divergence.sum(1).mean().exp())
+    found = torch.stack(scores)
+    spread = float(found.std(correction=0)) if splits > 1 else float("nan")
+    return Estimate(float(found.mean()), spread)
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Fréchet distance (Heusel et al., 2017) of two sets of features, each taken as a Gaussian.
+
+    |mean(a) - mean(b)|^2 + trace(Ca + Cb - 2 (Ca Cb)^(1/2)), with sample covariances. With fewer pictures
+    than features it can be computed but is too high, and depends on how many there are.
+
+    Args:
+        a, b: features [N, D] and [M, D], two pictures each at least.
+
+    Returns:
+        A number from 0 (the same moments) up.
+    """
+    a, b = a.double(), b.double()
+    square = (a.mean(0) - b.mean(0)).square().sum()
+    # trace (Ca Cb)^(1/2) is the nuclear norm of the product of the centred features: no square root of a
+    # near-singular matrix, and exact with few pictures.
+    a, b = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (a, b))
+    cross = torch.linalg.svdvals(_factor(a) @ _factor(b).T).sum()
+    return max(float(square + a.square().sum() + b.square().sum() - 2 * cross), 0.0)
+
+
+def _factor(x: Tensor) -> Tensor:
+    """A matrix F of at most D rows with F^T F = x^T x, for x of [N, D]."""
+    return x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
+
+
+def kernel_distance(
+    a: Tensor, b: Tensor, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
+) -> Estimate:
+    """KID (Bińkowski et al., 2018): squared MMD with the kernel (x.y / D + 1)^3, unbiased.
+
+    Args:
+        a, b: features [N, D] and [M, D], two pictures each at least.
+        subsets: random subsets of both that are compared.
+        size: pictures in each; at most as many as the smaller set has.
+        seed: of the subsets.
+
+    Returns:
+        Mean over the subsets, about 0 for the same distribution (a little below is possible), and its
+        standard deviation over them.
+    """
+    size = min(size, len(a), len(b))
+    random = torch.Generator().manual_seed(seed)
+    found = []
+    for _ in range(subsets):
+        x, y = (part[torch.randperm(len(part), generator=random)[:size]].double() for part in (a, b))
+        xx, yy, xy = (_kernel(one, other) for one, other in ((x, x), (y, y), (x, y)))
+        within = (xx.sum() - xx.trace() + yy.sum() - yy.trace()) / (size * (size - 1))
+        found.append(within - 2 * xy.mean())
+    values = torch.stack(found)
+    return Estimate(float(values.mean()), float(values.std(correction=0)))
+
+
+def _kernel(a: Tensor, b: Tensor) -> Tensor:
+    return (a @ b.T / a.shape[1] + 1.0) ** 3

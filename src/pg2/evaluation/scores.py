@@ -1,0 +1,325 @@
+"""Every score by name: what it is called, how it is computed, and the tally that computes them at once."""
+
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from pg2 import metrics
+from pg2.evaluation.bodies import body_scores, chosen
+from pg2.evaluation.classifier import NAME, feature_distance
+from pg2.evaluation.distributions import SPLITS, frechet_distance, inception_score, kernel_distance
+from pg2.evaluation.estimate import Estimate, mean_of
+from pg2.evaluation.judges import Judge, Look
+from pg2.evaluation.lpips import Lpips
+from pg2.pose.estimate import PoseEstimator
+
+COPY = "copy source"
+"""The row that every table starts with: the source picture itself, scored as if it were the result."""
+
+REAL = "real targets"
+"""The row of the target pictures themselves, for scores that need no pair: what a perfect model would get."""
+
+
+class Score(NamedTuple):
+    """What a score is called in tables, how it is computed in words, and how it is printed."""
+
+    heading: str
+    words: str
+    digits: int = 3
+    lower: bool = False
+
+
+PAIR_SCORES = {
+    "ssim": Score(
+        "SSIM",
+        "the protocol of the paper: scikit-image's structural_similarity on 8-bit RGB, 7x7 uniform windows, "
+        "sample covariance, data range 255, mean over the channels, whole frame with any borders it has",
+    ),
+    "ssim_gaussian": Score(
+        "SSIM (Gaussian)",
+        "the protocol of later papers: 11x11 Gaussian windows (sigma 1.5), population covariance, "
+        "data range = maximum - minimum of the generated picture",
+    ),
+    "mask_ssim": Score(
+        "mask-SSIM",
+        "the paper's SSIM after both pictures are multiplied by the target's pose mask, mean over the whole "
+        "frame with its black background",
+    ),
+    "mask_ssim_source": Score(
+        "mask-SSIM (source mask)",
+        "the same with the source's pose mask, as the paper's released script has it",
+    ),
+    "psnr": Score("PSNR, dB", "peak signal-to-noise ratio in dB, mean over the pairs", 2),
+    "l1": Score("L1", "mean absolute error in grey levels, 0 to 255", 2, True),
+    "lpips": Score("LPIPS", "AlexNet, version 0.1, pictures at their own size", 3, True),
+    "feature_distance": Score(
+        "feature distance",
+        f"the formula of LPIPS on features of {NAME}, unweighted; not LPIPS",
+        3,
+        True,
+    ),
+    "pckh": Score(
+        "PCKh",
+        "share of the target's keypoints that pg2's pose estimator finds in the picture within half the "
+        "distance from nose to neck",
+    ),
+    "person": Score(
+        "person", "the pose estimator's certainty that it sees a person: its best eight keypoints' mean score"
+    ),
+    "sharpness": Score(
+        "sharpness",
+        "mean gradient of the luminance over all generated pictures divided by that over all target "
+        "pictures: 1 is as sharp as a photograph",
+    ),
+}
+"""Scores of a pair; a table shows their means."""
+
+
+def set_scores(judge: Judge) -> dict[str, Score]:
+    """Scores of a whole set of pictures by one judge, by name."""
+    name, key = judge.name, judge.key
+    return {
+        f"{key}is": Score(
+            f"{name}IS",
+            f"Inception Score's formula, {SPLITS} splits in the order of the pairs; {judge.words}",
+        ),
+        f"{key}mask_is": Score(f"{name}mask-IS", "the same of pictures multiplied by the target's pose mask"),
+        f"{key}fid_test": Score(
+            f"{name}FID, to test", "Fréchet distance to the real target pictures, each once", 2, True
+        ),
+        f"{key}kid_test": Score(
+            f"{name}KID, to test", "kernel distance to them, 100 subsets of at most 1,000", 4, True
+        ),
+        f"{key}fid_train": Score(
+            f"{name}FID, to training", "Fréchet distance to all usable training pictures", 2, True
+        ),
+        f"{key}kid_train": Score(f"{name}KID, to training", "kernel distance to them", 4, True),
+    }
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What is measured with, beside plain arithmetic.
+
+    Attributes:
+        judges: classifiers for scores of sets; the first with layers gives the feature distance, too.
+        lpips: for LPIPS.
+        estimator: for PCKh and the certainty of a person.
+        bodies: how many pairs, evenly spread, the estimator looks at; it is the slowest of all.
+    """
+
+    judges: Sequence[Judge] = ()
+    lpips: Lpips | None = None
+    estimator: PoseEstimator | None = None
+    bodies: int = 250
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found.
+
+    Attributes:
+        pairs: (source, target) names.
+        rows: row name -> score name -> float64 [n], a value a pair, NaN where not measured. "sharpness" is
+            here in grey levels a pixel, not yet a ratio. The row of the real targets has only some.
+        sets: row name -> score name -> the score of the row's pictures as a set.
+        about: score name -> what it is, for all that were computed, in the order of a table.
+        target_sharpness: float64 [n], the sharpness of the target pictures.
+        seconds: how long it took, the model's work included.
+    """
+
+    pairs: Sequence[tuple[str, str]]
+    rows: Mapping[str, Mapping[str, Tensor]]
+    sets: Mapping[str, Mapping[str, Estimate]]
+    about: Mapping[str, Score]
+    target_sharpness: Tensor
+    seconds: float
+
+    def estimate(self, row: str, score: str) -> Estimate | None:
+        """A score of a row; of "sharpness" the ratio to the targets; None where the row does not have it."""
+        if score in self.sets.get(row, {}):
+            return self.sets[row][score]
+        values = self.rows[row].get(score)
+        if values is None or bool(values.isnan().all()):
+            return None
+        if score != "sharpness":
+            return mean_of(values)
+        # A ratio of two means; its spread is that of its linearisation.
+        scale = self.target_sharpness.mean().clamp_min(1e-9)
+        ratio = float(values.mean() / scale)
+        return Estimate(ratio, mean_of((values - ratio * self.target_sharpness) / scale).half_width)
+
+
+class _Seen:
+    """What one judge saw of one row, picture after picture."""
+
+    def __init__(self) -> None:
+        self.probabilities: list[Tensor] = []
+        self.masked: list[Tensor] = []
+        self.pooled: list[Tensor] = []
+
+
+@dataclass
+class Tally:
+    """Collects the scores of batch after batch: each picture is looked at once by each instrument.
+
+    Attributes:
+        instruments: what is measured with.
+        count: pairs that will come.
+        training: for each judge the pooled features of the training pictures, [M, D], or None.
+    """
+
+    instruments: Instruments
+    count: int
+    training: Sequence[Tensor | None] = ()
+    _rows: dict[str, dict[str, list[Tensor]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list)), init=False
+    )
+    _seen: dict[str, list[_Seen]] = field(default_factory=dict, init=False)
+    _known: set[str] = field(default_factory=set, init=False)
+    _sharpness: list[Tensor] = field(default_factory=list, init=False)
+    _at: int = field(default=0, init=False)
+    _began: float = field(default_factory=time.monotonic, init=False)
+
+    def add(
+        self,
+        results: Mapping[str, Tensor],
+        target: Tensor,
+        names: Sequence[str],
+        *,
+        target_mask: Tensor | None = None,
+        source_mask: Tensor | None = None,
+        keypoints: Tensor | None = None,
+    ) -> None:
+        """Score the next batch.
+
+        Args:
+            results: row name -> pictures, uint8 [B, 3, H, W]; the same rows in every batch.
+            target: the real pictures, uint8 [B, 3, H, W].
+            names: of the targets, [B]; one that comes again is counted once among the real pictures.
+            target_mask, source_mask: uint8 [B, 1, H, W] in {0, 1}, for the masked scores.
+            keypoints: target poses, float [B, 18, 2], for PCKh.
+        """
+        which = chosen(self.count, self.instruments.bodies)[self._at : self._at + len(target)]
+        self._at += len(target)
+        looks = [judge.look(target) for judge in self.instruments.judges]
+        learned = None if self.instruments.lpips is None else self.instruments.lpips.look(target)
+        self._keep_targets(target, names, target_mask, looks)
+        self._keep_bodies(REAL, target, keypoints, which)
+        for row, picture in results.items():
+            scores = {
+                "ssim": metrics.ssim(picture, target),
+                "ssim_gaussian": metrics.ssim_gaussian(picture, target),
+                "psnr": metrics.psnr(picture, target),
+                "l1": metrics.l1(picture, target),
+                "sharpness": metrics.sharpness(picture),
+            }
+            if target_mask is not None:
+                scores["mask_ssim"] = metrics.mask_ssim(picture, target, target_mask)
+            if source_mask is not None:
+                scores["mask_ssim_source"] = metrics.mask_ssim(picture, target, source_mask)
+            if self.instruments.lpips is not None and learned is not None:
+                scores["lpips"] = self.instruments.lpips.distance(
+                    self.instruments.lpips.look(picture), learned
+                )
+            for look in self._keep_looks(row, picture, target_mask, looks):
+                scores |= look
+            for score, values in scores.items():
+                self._rows[row][score].append(values)
+            self._keep_bodies(row, picture, keypoints, which)
+        self._sharpness.append(metrics.sharpness(target))
+
+    def _keep_bodies(
+        self,
+        row: str,
+        picture: Tensor,
+        keypoints: Tensor | None,
+        which: npt.NDArray[np.bool_],
+    ) -> None:
+        if self.instruments.estimator is not None and keypoints is not None:
+            for score, values in body_scores(self.instruments.estimator, picture, keypoints, which).items():
+                self._rows[row][score].append(values)
+
+    def _of(self, row: str) -> list[_Seen]:
+        return self._seen.setdefault(row, [_Seen() for _ in self.instruments.judges])
+
+    def _keep_targets(
+        self, target: Tensor, names: Sequence[str], mask: Tensor | None, looks: Sequence[Look]
+    ) -> None:
+        new = [index for index, name in enumerate(names) if names.index(name) == index]
+        new = [index for index in new if names[index] not in self._known]
+        self._known.update(names)
+        if not new:
+            return
+        for judge, seen, look in zip(self.instruments.judges, self._of(REAL), looks, strict=True):
+            seen.probabilities.append(look.probabilities[new])
+            seen.pooled.append(look.pooled[new])
+            if mask is not None:
+                seen.masked.append(judge.look(target[new] * mask[new]).probabilities)
+
+    def _keep_looks(
+        self, row: str, picture: Tensor, mask: Tensor | None, looks: Sequence[Look]
+    ) -> Iterable[dict[str, Tensor]]:
+        for judge, seen, real in zip(self.instruments.judges, self._of(row), looks, strict=True):
+            look = judge.look(picture)
+            seen.probabilities.append(look.probabilities)
+            seen.pooled.append(look.pooled)
+            if mask is not None:
+                seen.masked.append(judge.look(picture * mask).probabilities)
+            if look.layers is not None and real.layers is not None:
+                yield {"feature_distance": feature_distance(look.layers, real.layers)}
+
+    def evaluation(self, pairs: Sequence[tuple[str, str]]) -> Evaluation:
+        """What was found, after the last batch."""
+        rows = {
+            row: {score: torch.cat(parts) for score, parts in scores.items()}
+            for row, scores in self._rows.items()
+        }
+        rows.setdefault(REAL, {})
+        rows[REAL] = rows.pop(REAL)  # the last row of a table
+        about = {
+            score: meaning
+            for score, meaning in PAIR_SCORES.items()
+            if any(score in found for found in rows.values())
+        }
+        sets: dict[str, dict[str, Estimate]] = {row: {} for row in rows}
+        for number, judge in enumerate(self.instruments.judges):
+            for row in rows:
+                sets[row] |= self._set(number, judge, row)
+            about |= {
+                score: meaning
+                for score, meaning in set_scores(judge).items()
+                if any(score in found for found in sets.values())
+            }
+        if not (rows[REAL] or sets[REAL]):
+            del rows[REAL]
+        if self.instruments.judges and self._at < SPLITS:
+            warnings.warn(
+                f"{self._at} pictures are fewer than the {SPLITS} splits of IS, which is left out",
+                stacklevel=2,
+            )
+        seconds = time.monotonic() - self._began
+        return Evaluation(pairs, rows, sets, about, torch.cat(self._sharpness), seconds)
+
+    def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:
+        seen, real = self._seen[row][number], torch.cat(self._seen[REAL][number].pooled)
+        found: dict[str, Estimate] = {}
+        for score, parts in ((f"{judge.key}is", seen.probabilities), (f"{judge.key}mask_is", seen.masked)):
+            probabilities = torch.cat(parts) if parts else torch.empty(0, 1)
+            if len(probabilities) >= SPLITS:
+                found[score] = inception_score(probabilities)
+        pooled = torch.cat(seen.pooled)
+        training = self.training[number] if self.training else None
+        for against, other in (("test", None if row == REAL else real), ("train", training)):
+            if other is not None and min(len(other), len(pooled)) > 1:
+                found[f"{judge.key}fid_{against}"] = Estimate(frechet_distance(pooled, other), float("nan"))
+                found[f"{judge.key}kid_{against}"] = kernel_distance(pooled, other)
+        return found

@@ -1,0 +1,279 @@
+"""Scoring pictures that are there already, anyone's: two folders, or the panels that peers publish."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pg2.data.prepared import tracked
+from pg2.errors import Pg2Error
+from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
+from pg2.images import SUFFIXES, Image8, load_image
+from pg2.pose.estimate import NoPersonError, PoseEstimator
+from pg2.pose.keypoints import COUNT, read_keypoints_csv
+from pg2.pose.render import pose_mask
+
+GENERATED = "generated"
+"""The row of the pictures that are scored."""
+
+PANELS = ("source", "target", "generated")
+"""What a panel may be called; any other name is skipped over."""
+
+AUTO = "auto"
+
+_Names = list[tuple[str, dict[str, Path]]]
+
+
+def pictures_in(folder: str | Path) -> list[Path]:
+    """The picture files of a folder and the folders below it, by name.
+
+    Raises:
+        Pg2Error: no such folder, or no picture in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise Pg2Error(f"there is no folder {folder}; give one with pictures")
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not files:
+        raise Pg2Error(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    return files
+
+
+class StoredPictures:
+    """Generated pictures and their targets, matched; with sources, masks and keypoints where there are any.
+
+    Attributes:
+        names: of the pictures, in the order in which they are scored.
+    """
+
+    def __init__(
+        self,
+        generated: str | Path,
+        target: str | Path | None = None,
+        *,
+        sources: str | Path | None = None,
+        panels: Sequence[str] = (),
+        masks: str | Path | None = None,
+        source_masks: str | Path | None = None,
+        by_order: bool = False,
+    ) -> None:
+        """Match the files; nothing is read yet.
+
+        Args:
+            generated: a folder of generated pictures; with `panels` of panels beside each other.
+            target: a folder of the real ones, of the same names without their endings.
+            sources: a folder of the source pictures, likewise; for the row of copied sources.
+            panels: names of the panels from left to right, such as source, target, generated.
+            masks: where the targets' pose masks come from: a folder of mask pictures, a keypoint CSV in the
+                published format, or "auto": from poses that are found on the targets.
+            source_masks: the same for the sources.
+            by_order: match the files of the folders by their sorted order in place of their names.
+
+        Raises:
+            Pg2Error: an absent folder, unequal numbers or names, or a combination that makes no sense.
+        """
+        self._panels = [name.strip() for name in panels]
+        if self._panels:
+            if target is not None or sources is not None:
+                raise Pg2Error("--panels takes one folder: targets and sources are panels of its pictures")
+            for needed in ("target", "generated"):
+                if self._panels.count(needed) != 1:
+                    raise Pg2Error(
+                        f"--panels must name {needed} once, as in source,target,generated, not "
+                        f'"{",".join(self._panels)}"'
+                    )
+            files = pictures_in(generated)
+            self._files: _Names = [(file.stem, {"panels": file}) for file in files]
+        else:
+            if target is None:
+                raise Pg2Error("give a folder of generated and one of target pictures, or --panels")
+            folders = {"generated": Path(generated), "target": Path(target)}
+            if sources is not None:
+                folders["source"] = Path(sources)
+            self._files = _matched(folders, by_order)
+        self.names = [name for name, _ in self._files]
+        self._has_source = "source" in (self._panels or self._files[0][1])
+        if source_masks is not None and not self._has_source:
+            raise Pg2Error(
+                "--source-masks needs the source pictures: give --sources, or panels that show them"
+            )
+        self._masks = {"target": masks, "source": source_masks}
+        self._size: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+    @cached_property
+    def _estimator(self) -> PoseEstimator:
+        return PoseEstimator()
+
+    @cached_property
+    def _tables(self) -> dict[str, dict[str, np.ndarray]]:
+        found = {}
+        for side, masks in self._masks.items():
+            if masks is not None and Path(masks).suffix.lower() == ".csv":
+                table = read_keypoints_csv(masks)
+                found[side] = {Path(name).stem: points for name, points in table.items()}
+        return found
+
+    def _pictures(self, index: int) -> dict[str, Image8]:
+        name, files = self._files[index]
+        if self._panels:
+            whole = load_image(files["panels"])
+            width = whole.shape[1]
+            if width % len(self._panels):
+                raise Pg2Error(
+                    f"{files['panels']} is {width} pixels wide, which does not divide into "
+                    f"{len(self._panels)} panels"
+                )
+            parts = np.split(whole, len(self._panels), axis=1)
+            found = {panel: part for panel, part in zip(self._panels, parts, strict=True) if panel in PANELS}
+        else:
+            found = {side: load_image(file) for side, file in files.items()}
+        for picture in found.values():
+            size = (picture.shape[0], picture.shape[1])
+            self._size = self._size or size
+            if size != self._size:
+                raise Pg2Error(
+                    f"pictures of different sizes cannot be scored together: {name} is {size[1]} x {size[0]} "
+                    f"where others are {self._size[1]} x {self._size[0]}; bring them to one size first"
+                )
+        return found
+
+    def _keypoints(self, index: int, side: str, picture: Image8) -> np.ndarray | None:
+        """Keypoints [18, 2] from the CSV, or estimated; None where masks come from elsewhere."""
+        masks, name = self._masks[side], self._files[index][0]
+        if masks is None:
+            return None
+        if str(masks) == AUTO:
+            try:
+                return self._estimator.estimate(picture).points
+            except NoPersonError:
+                return np.full((COUNT, 2), np.nan, dtype=np.float32)
+        table = self._tables.get(side)
+        if table is None:
+            return None
+        if name not in table:
+            raise Pg2Error(f"{masks} has no keypoints for {name}; one line for each picture is needed")
+        return table[name]
+
+    def _mask(self, index: int, side: str, picture: Image8, points: np.ndarray | None) -> Tensor | None:
+        """The pose mask of a picture, uint8 [1, H, W] in {0, 1}; None where none are given."""
+        folder, name = self._masks[side], self._files[index][0]
+        if folder is None:
+            return None
+        size = (picture.shape[0], picture.shape[1])
+        if points is not None:
+            return pose_mask(torch.from_numpy(np.array(points))[None], size)[0].to(torch.uint8)
+        found = self._mask_files[side].get(name)
+        if found is None:
+            raise Pg2Error(f"{folder} has no mask called {name}; one for each picture is needed")
+        mask = load_image(found)
+        if mask.shape[:2] != size:
+            raise Pg2Error(
+                f"the mask {found} is {mask.shape[1]} x {mask.shape[0]}, its picture {size[1]} x {size[0]}"
+            )
+        return torch.from_numpy((mask.max(axis=2) > 127).astype(np.uint8))[None]
+
+    @cached_property
+    def _mask_files(self) -> dict[str, dict[str, Path]]:
+        return {
+            side: {file.stem: file for file in pictures_in(folder)}
+            for side, folder in self._masks.items()
+            if folder is not None and str(folder) != AUTO and side not in self._tables
+        }
+
+    def batches(self, size: int = 16) -> Iterator[tuple[list[str], dict[str, Tensor]]]:
+        """Names, and stacked tensors: "generated", "target" and perhaps "source" uint8 [B, 3, H, W];
+        perhaps "target_mask" and "source_mask" uint8 [B, 1, H, W], and "keypoints" float [B, 18, 2].
+
+        Raises:
+            Pg2Error: a damaged file, pictures of different sizes, a mask or keypoints that are missing.
+        """
+        for start in range(0, len(self), size):
+            parts: dict[str, list[Tensor]] = {}
+            indices = range(start, min(start + size, len(self)))
+            for index in indices:
+                pictures = self._pictures(index)
+                for side, picture in pictures.items():
+                    parts.setdefault(side, []).append(torch.from_numpy(picture.copy()).permute(2, 0, 1))
+                    if side not in self._masks:
+                        continue
+                    points = self._keypoints(index, side, picture)
+                    if points is not None and side == "target":
+                        parts.setdefault("keypoints", []).append(torch.from_numpy(np.array(points)))
+                    mask = self._mask(index, side, picture, points)
+                    if mask is not None:
+                        parts.setdefault(f"{side}_mask", []).append(mask)
+            yield [self.names[index] for index in indices], {k: torch.stack(v) for k, v in parts.items()}
+
+    def picture(self, index: int) -> dict[str, Image8]:
+        """The pictures of one pair: "generated", "target" and perhaps "source"."""
+        return self._pictures(index)
+
+
+def _matched(folders: dict[str, Path], by_order: bool) -> _Names:
+    found = {side: pictures_in(folder) for side, folder in folders.items()}
+    counts = {len(files) for files in found.values()}
+    if len(counts) > 1:
+        numbers = ", ".join(f"{folders[side]} {len(files):,}" for side, files in found.items())
+        raise Pg2Error(f"the folders hold different numbers of pictures: {numbers}; one for one is needed")
+    names = [file.relative_to(folders["generated"]).with_suffix("").as_posix() for file in found["generated"]]
+    if not by_order:
+        for side, files in found.items():
+            here = [file.relative_to(folders[side]).with_suffix("").as_posix() for file in files]
+            for name, other in zip(names, here, strict=True):
+                if name != other:
+                    raise Pg2Error(
+                        f"the folders' pictures have other names: {folders['generated']} has {name} where "
+                        f"{folders[side]} has {other}; rename them, or match them by order with --by-order"
+                    )
+    return [(name, {side: found[side][number] for side in found}) for number, name in enumerate(names)]
+
+
+def score_stored(
+    stored: StoredPictures,
+    instruments: Instruments,
+    training: str | Path | None = None,
+    progress: bool = True,
+) -> Evaluation:
+    """Score stored pictures by the same protocols as a model.
+
+    Args:
+        stored: the pictures.
+        instruments: for scores that need networks.
+        training: a folder of training pictures, for the distances to them.
+        progress: show a progress bar when stderr is a terminal.
+
+    Raises:
+        Pg2Error: see `StoredPictures.batches`.
+    """
+    known: list[Tensor | None] = [None] * len(instruments.judges)
+    if training is not None:
+        known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
+    tally = Tally(instruments, len(stored), known)
+    size = 16
+    with torch.inference_mode():
+        batches = stored.batches(size)
+        for _ in tracked(range(0, len(stored), size), "scoring", progress):
+            names, parts = next(batches)
+            rows = {COPY: parts["source"]} if "source" in parts else {}
+            # The same real picture under two names is two; published panels do not say which are one.
+            tally.add(
+                rows | {GENERATED: parts["generated"]},
+                parts["target"],
+                names,
+                target_mask=parts.get("target_mask"),
+                source_mask=parts.get("source_mask"),
+                keypoints=parts.get("keypoints"),
+            )
+    return tally.evaluation([(name, name) for name in stored.names])
+
+
+def _features(folder: str | Path, instruments: Instruments) -> Iterator[list[Tensor]]:
+    for file in pictures_in(folder):
+        image = torch.from_numpy(load_image(file).copy()).permute(2, 0, 1)[None]
+        yield [judge.look(image).pooled for judge in instruments.judges]

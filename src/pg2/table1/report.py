@@ -1,0 +1,252 @@
+"""Writing the table: Markdown, JSON, CSV, and one HTML page with the picture columns of Figure 4."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.protocol import pictures_of
+from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL
+from pg2.files import write_json, write_text
+from pg2.images import Image8
+from pg2.pages import bullets, page, paragraph, picture_table, table
+from pg2.pipeline import Pipeline
+from pg2.pose.render import draw_skeleton
+from pg2.sheets import to_images
+from pg2.table1.models import CLAIMS, Claim
+from pg2.table1.run import Experiment, Trained
+
+FILES = ("table1.md", "table1.json", "table1.csv", "table1.html")
+"""What `write_table` puts beside the experiments' folders."""
+
+_TITLES = {"market1501": "Market-1501", "deepfashion": "DeepFashion"}
+_EXAMPLES = 10
+_BESIDE = {"ssim": "paper", "mask_ssim": "paper", "is": "paper's IS", "mask_is": "paper's mask-IS"}
+
+Numbers = Mapping[str, Mapping[str, float | None]]
+
+
+def _published(model: Trained, family: str) -> dict[str, float | None]:
+    """The paper's scores by the names of ours."""
+    paper = model.model.published[family]
+    return {
+        "ssim": paper.ssim,
+        "mask_ssim": paper.mask_ssim,
+        "is": paper.inception_score,
+        "mask_is": paper.mask_inception_score,
+    }
+
+
+def _columns(experiment: Experiment) -> list[str]:
+    """The scores that are shown, in order: the paper's first."""
+    first = ["ssim", "mask_ssim", *(s for s in experiment.about if s.endswith(("is", "mask_is")))]
+    rest = [score for score in experiment.about if score not in first and score not in ("psnr", "l1")]
+    return [score for score in [*first, *rest] if score in experiment.about]
+
+
+def _cell(scores: Numbers, score: str) -> str:
+    value = scores.get(score)
+    if value is None or value["mean"] is None:
+        return "–"
+    digits = 4 if "kid" in score else 2 if "fid" in score else 3
+    return f"{value['mean']:.{digits}f}"
+
+
+def _paper_of(score: str) -> str:
+    """The paper's score that stands beside one of ours; its Inception Score beside any classifier's."""
+    return score if score in ("ssim", "mask_ssim") else "mask_is" if score.endswith("mask_is") else "is"
+
+
+def _rows(experiment: Experiment) -> tuple[list[str], list[list[str]]]:
+    beside = [s for s in _columns(experiment) if s in ("ssim", "mask_ssim") or s.endswith("is")]
+    paper_has = {
+        score: any(_published(t, experiment.family)[_paper_of(score)] for t in experiment.trained)
+        for score in beside
+    }
+    headings = ["model"]
+    for score in _columns(experiment):
+        headings.append(experiment.about[score])
+        if paper_has.get(score):
+            headings.append(_BESIDE[_paper_of(score)])
+    headings += ["parameters", "steps", "minutes"]
+
+    def line(name: str, scores: Numbers, paper: Mapping[str, float | None], rest: list[str]) -> list[str]:
+        cells = [name]
+        for score in _columns(experiment):
+            cells.append(_cell(scores, score))
+            if paper_has.get(score):
+                published = paper.get(_paper_of(score))
+                cells.append("–" if published is None else f"{published:.3f}")
+        return cells + rest
+
+    empty = ["–", "–", "–"]
+    rows = [line(COPY, experiment.copy, {}, empty)]
+    for trained in experiment.trained:
+        steps = " + ".join(f"{count:,}" for count in trained.steps.values())
+        rest = [f"{trained.parameters:,}", steps, f"{trained.minutes:.1f}"]
+        rows.append(line(trained.model.name, trained.scores, _published(trained, experiment.family), rest))
+    if experiment.real:
+        rows.append(line(REAL, experiment.real, {}, empty))
+    return headings, rows
+
+
+def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
+    """Whether each ordering of the paper holds here, judged pair by pair.
+
+    Returns:
+        For each claim its score and models, the mean difference (more - less) with half its 95 % interval
+        over the pairs, and "agrees", "disagrees" or "undecided" where the interval spans zero.
+    """
+    by_name = {trained.model.name: trained for trained in experiment.trained}
+    found = []
+    for claim in CLAIMS:
+        more, less = (by_name[name].pairs.get(claim.score) for name in (claim.more, claim.less))
+        if more is None or less is None:
+            continue
+        difference = more - less
+        if claim.score == "sharpness":
+            difference = difference / by_name[claim.more].pairs["target_sharpness"].mean()
+        spread = 1.96 * difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else 0.0
+        mean = float(difference.mean())
+        verdict = "undecided" if abs(mean) <= spread else "agrees" if mean > 0 else "disagrees"
+        found.append({**claim._asdict(), "difference": mean, "half_width": float(spread), "verdict": verdict})
+    return found
+
+
+def _in_words(verdict: Mapping[str, Any]) -> str:
+    claim = Claim(verdict["score"], verdict["less"], verdict["more"])
+    heading = PAIR_SCORES[claim.score].heading
+    return (
+        f"{heading}, {claim.more} above {claim.less}: {verdict['difference']:+.3f} "
+        f"± {verdict['half_width']:.3f}, {verdict['verdict']}"
+    )
+
+
+def _summary(experiment: Experiment) -> str:
+    budget = f"{experiment.budget} of training each" if experiment.budget else "the recipes' own steps"
+    return (
+        f"Preset {experiment.preset}, {budget}, seed {experiment.seed}, "
+        f"{len(experiment.pairs):,} pairs of {experiment.data.source}."
+    )
+
+
+def _notes(experiment: Experiment) -> list[str]:
+    notes = [
+        "Minutes are those of the training loop, validation included.",
+        "The paper's numbers are of its own networks, trained for days, on the official test set.",
+    ]
+    if any(score.startswith("lite0_") for score in experiment.about):
+        notes.append(
+            "EfficientNet-Lite0's scores stand in for Inception's: they compare with each other, not with "
+            "the paper's."
+        )
+    return notes
+
+
+def markdown(experiments: Sequence[Experiment], command: str | None = None) -> str:
+    """The tables as a page."""
+    lines = ["# Table 1", ""]
+    for experiment in experiments:
+        headings, rows = _rows(experiment)
+        lines += [f"## {_TITLES[experiment.family]}", "", _summary(experiment), ""]
+        lines += ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
+        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        lines += ["", "Does the paper's order hold? Mean difference over the same pairs:", ""]
+        lines += [f"- {_in_words(verdict)}" for verdict in verdicts(experiment)]
+        lines += ["", *(f"{note}" for note in _notes(experiment)), ""]
+    if command:
+        lines += [f"Made with `{command}`."]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _document(experiments: Sequence[Experiment], command: str | None) -> dict[str, Any]:
+    return {
+        "data": {
+            experiment.data.source: {
+                "family": experiment.family,
+                "preset": experiment.preset,
+                "budget": experiment.budget,
+                "seed": experiment.seed,
+                "pairs": len(experiment.pairs),
+                "rows": {
+                    COPY: {"scores": experiment.copy},
+                    **{
+                        trained.model.name: {
+                            "scores": trained.scores,
+                            "paper": _published(trained, experiment.family),
+                            "parameters": trained.parameters,
+                            "steps": trained.steps,
+                            "minutes": round(trained.minutes, 2),
+                        }
+                        for trained in experiment.trained
+                    },
+                    REAL: {"scores": experiment.real},
+                },
+                "order": verdicts(experiment),
+            }
+            for experiment in experiments
+        },
+        "command": command,
+        "versions": {"pg2": version("pg2"), "torch": torch.__version__},
+    }
+
+
+def _table_csv(experiments: Sequence[Experiment]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for experiment in experiments:
+        headings, rows = _rows(experiment)
+        writer.writerow(["data", *headings])
+        writer.writerows([experiment.data.source, *row] for row in rows)
+    return text.getvalue()
+
+
+def _examples(experiment: Experiment) -> tuple[list[str], list[list[Image8]]]:
+    """The columns of Figure 4: source, target pose, target, then the picture of each model."""
+    spread = np.linspace(0, len(experiment.pairs) - 1, min(_EXAMPLES, len(experiment.pairs)))
+    pairs = [experiment.pairs[index] for index in spread.round().astype(int)]
+    columns: dict[str, list[Image8]] = {}
+    for trained in experiment.trained:
+        found = pictures_of(Pipeline.from_pretrained(trained.folder).scored, experiment.data, pairs)
+        if not columns:
+            columns["source"] = to_images(found["source"])
+            columns["target pose"] = _skeletons(experiment.data, pairs)
+            columns["target"] = to_images(found["target"])
+        columns[trained.model.name] = to_images(list(found.values())[-1])
+    return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
+
+
+def _skeletons(data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> list[Image8]:
+    keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
+    return to_images(draw_skeleton(keypoints, data.frame))
+
+
+def html(experiments: Sequence[Experiment], command: str | None = None) -> str:
+    """The tables and the pictures as one HTML page."""
+    parts = []
+    for experiment in experiments:
+        headings, rows = _rows(experiment)
+        parts += [f"<h2>{_TITLES[experiment.family]}</h2>", paragraph(_summary(experiment))]
+        parts += [table(headings, rows), *(paragraph(note, "note") for note in _notes(experiment))]
+        parts.append("<h3>Does the paper's order hold?</h3>")
+        parts.append(paragraph("The mean difference over the same pairs, and half its 95 % interval."))
+        parts.append(bullets([_in_words(verdict) for verdict in verdicts(experiment)]))
+        parts.append("<h3>Pictures</h3>")
+        parts.append(picture_table(*_examples(experiment)))
+    if command:
+        parts.append(paragraph(f"Made with: {command}", "note"))
+    return page("Table 1 of PG2", "\n".join(parts))
+
+
+def write_table(out: Path, experiments: Sequence[Experiment], command: str | None = None) -> None:
+    """Write the four files into `out`; each replaces an earlier one atomically."""
+    write_text(out / FILES[0], markdown(experiments, command))
+    write_json(out / FILES[1], _document(experiments, command))
+    write_text(out / FILES[2], _table_csv(experiments))
+    write_text(out / FILES[3], html(experiments, command))

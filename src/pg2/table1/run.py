@@ -1,0 +1,201 @@
+"""The experiment: train the six models, score them on the same pairs, and write the table."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.evaluation.protocol import STAGES, all_test_pairs, evaluate, training_features
+from pg2.evaluation.report import examples, write_report
+from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.files import read_json
+from pg2.pipeline import Pipeline
+from pg2.table1.models import MODELS, Model
+from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan
+from pg2.training.checkpoint import load_checkpoint
+from pg2.training.loop import step_seconds, train
+from pg2.training.recipe import Recipe
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained and scored model.
+
+    Attributes:
+        model: which one.
+        folder: of the trained model.
+        parameters: of its generators.
+        steps: stage -> steps that it was trained for.
+        minutes: of the training loop.
+        scores: of its last picture: score -> mean and half_width, as in scores.json.
+        pairs: score -> a value a pair, float64 [n]; for comparing models pair by pair.
+    """
+
+    model: Model
+    folder: Path
+    parameters: int
+    steps: Steps
+    minutes: float
+    scores: Mapping[str, Mapping[str, float | None]]
+    pairs: Mapping[str, npt.NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The results on one data set.
+
+    Attributes:
+        data: the data set.
+        family: which of the paper's it is, or has the shape of.
+        pairs: (source, target) names that were scored.
+        trained: the six models.
+        copy, real: scores of the copied sources and of the real targets.
+        about: score -> its heading and words.
+        preset, budget, seed: what the experiment was begun with.
+    """
+
+    data: PreparedDataset
+    family: str
+    pairs: Sequence[Pair]
+    trained: Sequence[Trained]
+    copy: Mapping[str, Mapping[str, float | None]]
+    real: Mapping[str, Mapping[str, float | None]]
+    about: Mapping[str, str]
+    preset: str
+    budget: str | None
+    seed: int
+
+
+def run_experiment(
+    data: PreparedDataset,
+    out: Path,
+    *,
+    preset: str = "fast",
+    budget: str | None = None,
+    seed: int = 0,
+    pairs: Sequence[Pair] | None = None,
+    limit: int | None = None,
+    instruments: Instruments | None = None,
+    console: Console | None = None,
+) -> Experiment:
+    """Train and score the six models on one data set; called again, go on where it stopped.
+
+    Args:
+        data: prepared.
+        out: folder of the experiment: plan.json, and a folder a model with its run and its scores.
+        preset: "fast" (compact networks), "paper" (the paper's sizes) or "debug" (runs, learns nothing).
+        budget: time for the training of each model, such as "20m"; None trains the recipes' own steps.
+        seed: of all six.
+        pairs: that are scored; None: all of the test split.
+        limit: score this many of them, evenly spread.
+        instruments: for scores that need networks.
+        console: where progress is shown; None: standard error.
+
+    Raises:
+        Pg2Error: see `pg2.training.loop.train`; or the experiment was begun with something else.
+    """
+    console = console or Console(stderr=True)
+    instruments = instruments or Instruments()
+    chosen = _spread(list(pairs) if pairs is not None else all_test_pairs(data), limit)
+    recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
+    time = None if budget is None else seconds(budget)
+
+    def measure() -> dict[str, Steps]:
+        if time is None:
+            return steps_for(None, recipes, {})
+        console.print("measuring how long a step of each model takes")
+        return steps_for(
+            time, recipes, {name: step_seconds(recipe, data) for name, recipe in recipes.items()}
+        )
+
+    records = data.manifest["parts"]["records.csv"]["sha256"]
+    begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
+    plan = take_plan(out / "plan.json", begun, measure)
+    known = None
+    trained: list[Trained] = []
+    others: dict[str, Any] = {}
+    about: dict[str, str] = {}
+    for model in MODELS:
+        steps, place = plan[model.name], out / model.recipe
+        console.print(
+            f"{model.name}: {', '.join(f'{count:,} steps {stage}' for stage, count in steps.items())}"
+        )
+        recipe = recipe_for(model, data, preset, seed, *_lengths(steps))
+        folder = train(recipe, data, place / "run", console)
+        scores = place / "scores"
+        if not _scored(scores, chosen):
+            pipeline = Pipeline.from_pretrained(folder)
+            known = training_features(data, instruments) if known is None else known
+            evaluation = evaluate(pipeline.scored, data, chosen, instruments=instruments, training=known)
+            picture = examples(evaluation, pipeline.scored, data)
+            write_report(scores, evaluation, picture, model=model.name, data_name=data.source, seed=seed)
+        document = read_json(scores / "scores.json", "the scores of a model")
+        others, about = document["rows"], document["headings"]
+        trained.append(_result(model, folder, recipe, steps, place, document))
+    return Experiment(
+        data,
+        family(data),
+        chosen,
+        trained,
+        others[COPY],
+        others.get(REAL, {}),
+        about,
+        preset,
+        budget,
+        seed,
+    )
+
+
+def _spread(pairs: list[Pair], limit: int | None) -> list[Pair]:
+    if limit is None or limit >= len(pairs):
+        return pairs
+    if limit < 1:
+        raise Pg2Error(f"the limit on the number of pairs must be at least 1, not {limit}")
+    return [pairs[index] for index in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
+
+
+def _lengths(steps: Steps) -> list[str]:
+    # Four looks on the way are enough, and cost little of the time.
+    return [
+        f"{stage}.{name}={value}"
+        for stage, count in steps.items()
+        for name, value in (("steps", count), ("validate_every", max(count // 4, 1)))
+    ]
+
+
+def _scored(folder: Path, pairs: Sequence[Pair]) -> bool:
+    """Whether scores of just these pairs are there."""
+    file = folder / "pairs.csv"
+    if not (folder / "scores.json").exists() or not file.exists():
+        return False
+    with file.open(newline="", encoding="utf-8") as lines:
+        found = [(line["from"], line["to"]) for line in csv.DictReader(lines) if line["row"] == COPY]
+    return found == list(pairs)
+
+
+def _result(
+    model: Model, folder: Path, recipe: Recipe, steps: Steps, place: Path, document: Mapping[str, Any]
+) -> Trained:
+    row = STAGES["coarse" if recipe.refined is None else "refined"]
+    with (place / "scores" / "pairs.csv").open(newline="", encoding="utf-8") as lines:
+        mine = [line for line in csv.DictReader(lines) if line["row"] == row]
+    pairs = {
+        score: np.array([float(line[score] or "nan") for line in mine])
+        for score in mine[0]
+        if score not in ("from", "to", "row")
+    }
+    spent = sum(
+        load_checkpoint(place / "run" / stage / "checkpoint.safetensors", {}, {})["seconds"]
+        for stage in steps
+    )
+    parameters = sum(value.numel() for value in Pipeline.from_pretrained(folder).model.parameters())
+    return Trained(model, folder, parameters, steps, spent / 60, document["rows"][row], pairs)

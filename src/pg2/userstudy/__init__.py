@@ -1,0 +1,1 @@
+"""The paper's user study: people say which pictures are real and which are generated."""

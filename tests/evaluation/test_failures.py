@@ -1,0 +1,74 @@
+"""Failure cases: each cause on a pose made for it, and the page."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
+from pg2.evaluation.protocol import all_test_pairs, evaluate
+from pg2.pose.keypoints import KEYPOINTS
+from pg2.pose.named import named_pose
+
+FRONT, BACK = (named_pose(name).points for name in ("front", "back"))
+LEGS = [index for index, name in enumerate(KEYPOINTS) if name.endswith(("knee", "ankle"))]
+ARMS = [index for index, name in enumerate(KEYPOINTS) if name.endswith(("elbow", "wrist"))]
+
+
+def without(points: np.ndarray, indices: list[int]) -> np.ndarray:
+    changed = points.copy()
+    changed[indices] = np.nan
+    return changed
+
+
+def raised() -> np.ndarray:
+    changed = FRONT.copy()
+    changed[ARMS, 1] -= 40
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "cause"),
+    [
+        (FRONT, FRONT, "appearance"),
+        (FRONT, without(FRONT, LEGS), "cropped"),
+        (FRONT, without(FRONT, ARMS), "missing keypoints"),
+        (without(FRONT, LEGS), FRONT, "hidden in the source"),
+        (FRONT, FRONT * 1.6, "another size"),
+        (FRONT, BACK, "turned round"),
+        (FRONT, raised(), "rare pose"),
+    ],
+)
+def test_causes(source: np.ndarray, target: np.ndarray, cause: str) -> None:
+    # Twenty ordinary pairs beside it, so that one in ten is rare.
+    sources = np.stack([source, *[FRONT] * 20])
+    targets = np.stack([target, *[FRONT] * 20])
+    known = np.stack([FRONT, BACK, FRONT + 5])
+    assert causes(sources, targets, known) == [cause, *["appearance"] * 20]
+
+
+def test_a_pose_is_as_rare_wherever_and_however_large_it_is() -> None:
+    poses = np.stack([FRONT, FRONT * 2 + 7, raised(), raised() * 0.5 - 3])
+    found = rareness(poses, FRONT[None])
+    assert found[:2] == pytest.approx([0, 0], abs=1e-5)
+    assert found[2] == pytest.approx(found[3], rel=1e-4)
+    assert found[2] > 0.1
+    assert np.isnan(rareness(poses, np.empty((0, 18, 2), np.float32))).all()
+
+
+def test_without_training_poses_none_is_rare() -> None:
+    assert causes(FRONT[None], raised()[None], np.empty((0, 18, 2), np.float32)) == ["appearance"]
+
+
+def test_the_page(tiny: PreparedDataset) -> None:
+    def generate(source: Any, _: Any) -> dict[str, Any]:
+        return {"coarse": source * 0.5}
+
+    evaluation = evaluate(generate, tiny, all_test_pairs(tiny), progress=False)
+    text = failures_page(evaluation, generate, tiny, "a <model>")
+    assert "Failure cases of a &lt;model&gt;" in text
+    assert sum(words in text for words in CAUSES.values()) >= 1
+    assert text.count("<img ") == 4, "one worst pair of twelve: source, pose, target, coarse"
+    worst = int(evaluation.rows["stage I (coarse)"]["mask_ssim"].argmin())
+    assert " → ".join(evaluation.pairs[worst]) in text

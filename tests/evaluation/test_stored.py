@@ -1,0 +1,173 @@
+"""Scoring stored pictures: folders, panels, masks of all kinds, and everything that can be wrong."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import pg2
+from pg2 import metrics
+from pg2.errors import Pg2Error
+from pg2.evaluation.classifier import Classifier
+from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
+from pg2.images import load_image
+from pg2.pose.keypoints import format_keypoints_csv, read_keypoints_csv
+from pg2.pose.render import pose_mask
+
+SAMPLES = Path(pg2.__file__).parent / "samples"
+RNG = np.random.default_rng(0)
+PICTURES = {side: RNG.integers(0, 256, (5, 32, 16, 3), dtype=np.uint8) for side in ("a", "b", "c")}
+PLAIN = Instruments()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> dict[str, Path]:
+    found = {}
+    for side, pictures in PICTURES.items():
+        folder = found[side] = tmp_path / side
+        folder.mkdir()
+        for number, picture in enumerate(pictures):
+            Image.fromarray(picture).save(folder / f"{number}.png")
+    return found
+
+
+def as_tensor(side: str) -> torch.Tensor:
+    return torch.from_numpy(PICTURES[side]).permute(0, 3, 1, 2)
+
+
+def test_two_folders(folders: dict[str, Path]) -> None:
+    found = score_stored(StoredPictures(folders["a"], folders["b"]), PLAIN, progress=False)
+    assert list(found.rows) == [GENERATED]
+    assert found.pairs[3] == ("3", "3")
+    torch.testing.assert_close(found.rows[GENERATED]["ssim"], metrics.ssim(as_tensor("a"), as_tensor("b")))
+    assert "mask_ssim" not in found.about
+
+
+def test_panels_are_the_same_as_folders(folders: dict[str, Path], tmp_path: Path) -> None:
+    panels = tmp_path / "panels"
+    panels.mkdir()
+    for number in range(5):
+        sheet = np.hstack(
+            [PICTURES["c"][number], PICTURES["c"][number], PICTURES["b"][number], PICTURES["a"][number]]
+        )
+        Image.fromarray(sheet).save(panels / f"{number}.png")
+    stored = StoredPictures(panels, panels=["source", "pose", "target", "generated"])
+    found = score_stored(stored, PLAIN, progress=False)
+    apart = StoredPictures(folders["a"], folders["b"], sources=folders["c"])
+    expected = score_stored(apart, PLAIN, progress=False)
+    assert list(found.rows) == list(expected.rows) == [COPY, GENERATED]
+    for row, scores in expected.rows.items():
+        for score, values in scores.items():
+            torch.testing.assert_close(found.rows[row][score], values)
+
+
+def test_masks_from_a_folder_and_from_keypoints_are_one(folders: dict[str, Path], tmp_path: Path) -> None:
+    points = RNG.uniform((0, 0), (16, 32), (5, 18, 2)).astype(np.float32).round(2)
+    masks = pose_mask(torch.from_numpy(points), (32, 16))
+    (tmp_path / "masks").mkdir()
+    for number, mask in enumerate(masks):
+        Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(tmp_path / "masks" / f"{number}.png")
+    table = tmp_path / "keypoints.csv"
+    table.write_text(format_keypoints_csv((f"{i}.jpg", pose) for i, pose in enumerate(points)))
+    expected = metrics.mask_ssim(as_tensor("a"), as_tensor("b"), masks.to(torch.uint8))
+    for given in (tmp_path / "masks", table):
+        stored = StoredPictures(
+            folders["a"], folders["b"], sources=folders["c"], masks=given, source_masks=given
+        )
+        found = score_stored(stored, PLAIN, progress=False)
+        torch.testing.assert_close(found.rows[GENERATED]["mask_ssim"], expected)
+        torch.testing.assert_close(found.rows[GENERATED]["mask_ssim_source"], expected)
+
+
+def test_masks_of_poses_that_are_found(tmp_path: Path) -> None:
+    """Pictures against their own copies; the mask drawn from the pose found covers the person."""
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        for person in (0, 3):
+            Image.open(SAMPLES / f"{person:05d}" / "00.jpg").save(tmp_path / side / f"{person}.png")
+    stored = StoredPictures(tmp_path / "a", tmp_path / "b", masks="auto")
+    _, parts = next(stored.batches())
+    known = read_keypoints_csv(SAMPLES / "keypoints.csv")
+    points = torch.from_numpy(np.stack([known[f"{person:05d}/00.jpg"] for person in (0, 3)]))
+    wanted = pose_mask(points, (256, 256))
+    overlap = (parts["target_mask"] * wanted).sum((1, 2, 3)) / wanted.sum((1, 2, 3))
+    assert overlap.min() > 0.7
+    found = score_stored(stored, PLAIN, progress=False)
+    assert found.rows[GENERATED]["mask_ssim"].tolist() == [1.0, 1.0]
+
+
+def test_distances_to_a_training_folder(folders: dict[str, Path]) -> None:
+    tools = Instruments([Classifier()])
+    with pytest.warns(UserWarning, match="fewer than the 10 splits"):
+        found = score_stored(StoredPictures(folders["a"], folders["b"]), tools, folders["c"], progress=False)
+    assert {"lite0_fid_test", "lite0_fid_train", "lite0_kid_train"} <= found.about.keys()
+    assert list(found.rows) == [GENERATED, REAL]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (lambda f: (f["a"] / "4.png").unlink(), r"different numbers of pictures: .*a 4, .*b 5"),
+        (lambda f: (f["a"] / "4.png").rename(f["a"] / "9.png"), "a has 9 where .*b has 4.*--by-order"),
+        (
+            lambda f: Image.new("RGB", (20, 32)).save(f["a"] / "4.png"),
+            "different sizes .* 4 is 20 x 32 where",
+        ),
+        (lambda f: (f["a"] / "4.png").write_bytes(b"no"), r"4\.png"),
+        (lambda f: [file.unlink() for file in f["a"].iterdir()], "holds no pictures"),
+    ],
+)
+def test_folders_that_do_not_fit(folders: dict[str, Path], break_it: object, words: str) -> None:
+    break_it(folders)  # type: ignore[operator]
+    with pytest.raises(Pg2Error, match=words):
+        score_stored(StoredPictures(folders["a"], folders["b"]), PLAIN, progress=False)
+
+
+def test_by_order(folders: dict[str, Path]) -> None:
+    for number in range(5):
+        (folders["a"] / f"{number}.png").rename(folders["a"] / f"{number}_made.png")
+    found = score_stored(StoredPictures(folders["a"], folders["b"], by_order=True), PLAIN, progress=False)
+    torch.testing.assert_close(found.rows[GENERATED]["l1"], metrics.l1(as_tensor("a"), as_tensor("b")))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"target": None}, "give a folder of generated and one of target pictures, or --panels"),
+        ({"panels": ["target", "generated"]}, "--panels takes one folder"),
+        ({"target": None, "panels": ["source", "generated"]}, "must name target once"),
+        ({"target": None, "panels": ["target", "generated", "x"]}, "16 pixels wide, .* into 3 panels"),
+        ({"source_masks": "auto"}, "--source-masks needs the source pictures"),
+        ({"target": "absent"}, "there is no folder"),
+        ({"masks": "c"}, "the mask .* is 20 x 20, its picture 16 x 32"),
+    ],
+)
+def test_arguments_that_make_no_sense(
+    folders: dict[str, Path], arguments: dict[str, object], words: str
+) -> None:
+    for file in folders["c"].iterdir():
+        Image.new("L", (20, 20)).save(file)
+    given = {"target": folders["b"], **arguments}
+    for key in ("target", "masks"):
+        if isinstance(given.get(key), str):
+            given[key] = folders["b"].parent / str(given[key])
+    with pytest.raises(Pg2Error, match=words):
+        score_stored(StoredPictures(folders["a"], **given), PLAIN, progress=False)  # type: ignore[arg-type]
+
+
+def test_keypoints_and_masks_that_are_missing(folders: dict[str, Path], tmp_path: Path) -> None:
+    table = tmp_path / "k.csv"
+    table.write_text(format_keypoints_csv([("0.jpg", np.zeros((18, 2), np.float32))]))
+    with pytest.raises(Pg2Error, match=r"k\.csv has no keypoints for 1"):
+        score_stored(StoredPictures(folders["a"], folders["b"], masks=table), PLAIN, progress=False)
+    (folders["c"] / "2.png").unlink()
+    with pytest.raises(Pg2Error, match="no mask called 2"):
+        score_stored(StoredPictures(folders["a"], folders["b"], masks=folders["c"]), PLAIN, progress=False)
+
+
+def test_pictures_are_read_as_they_are_saved(folders: dict[str, Path]) -> None:
+    stored = StoredPictures(folders["a"], folders["b"])
+    assert np.array_equal(stored.picture(2)["generated"], load_image(folders["a"] / "2.png"))

@@ -1,0 +1,162 @@
+"""The whole experiment on a tiny data set: it runs, goes on where it stopped, and its table is whole."""
+
+import csv
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.evaluation.classifier import Classifier
+from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.table1 import run
+from pg2.table1.models import MODELS
+from pg2.table1.report import FILES, markdown, verdicts, write_table
+from pg2.table1.run import Experiment, run_experiment
+
+QUIET = Console(quiet=True)
+NAMES = [model.name for model in MODELS]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("table1")
+
+
+@pytest.fixture(scope="module")
+def experiment(place: Path, tiny: PreparedDataset) -> Experiment:
+    found = run_experiment(
+        tiny,
+        place / "tiny",
+        preset="debug",
+        instruments=Instruments([Classifier()]),
+        console=QUIET,
+    )
+    write_table(place, [found], "pg2 table1 tiny")
+    return found
+
+
+def test_every_model_is_trained_and_scored(experiment: Experiment) -> None:
+    assert [trained.model.name for trained in experiment.trained] == NAMES
+    for trained in experiment.trained:
+        assert trained.steps == (
+            {"coarse": 3, "refined": 2} if trained.model.name == "G1+G2+D" else {"coarse": 3}
+        )
+        assert trained.minutes > 0
+        assert trained.scores.keys() >= {"ssim", "mask_ssim", "lite0_is", "lite0_fid_test"}
+        assert len(trained.pairs["ssim"]) == len(experiment.pairs) == 12
+        assert np.mean(trained.pairs["ssim"]) == pytest.approx(trained.scores["ssim"]["mean"], abs=1e-5)
+    sizes = {trained.model.name: trained.parameters for trained in experiment.trained}
+    assert sizes["G1-L1"] == sizes["G1-poseMaskLoss"] == sizes["G1+D"] < sizes["G1+G2+D"]
+    assert sizes["G1-HME-L1"] > sizes["G1-L1"]
+    assert "ssim" not in experiment.real
+
+
+def test_the_four_files(experiment: Experiment, place: Path) -> None:
+    assert {file.name for file in place.iterdir() if file.is_file()} == set(FILES)
+    text = (place / "table1.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0].removeprefix("| ") for row in rows] == ["model", COPY, *NAMES, REAL]
+    assert len({row.count("|") for row in rows}) == 1
+    assert "EfficientNet-Lite0 IS" in rows[0]
+    assert " IS " not in rows[0].replace("EfficientNet-Lite0 IS", "").replace("paper's IS", "")
+    assert "0.735" in rows[NAMES.index("G1-L1") + 2] or "0.304" in rows[NAMES.index("G1-L1") + 2]
+
+    document = json.loads((place / "table1.json").read_text())
+    found = document["data"]["folder"]
+    assert list(found["rows"]) == [COPY, *NAMES, REAL]
+    assert found["rows"]["G1-L1"]["scores"]["ssim"]["mean"] == experiment.trained[2].scores["ssim"]["mean"]
+    with (place / "table1.csv").open(newline="") as lines:
+        table = list(csv.reader(lines))
+    assert len(table) == 1 + 8
+    assert {len(row) for row in table} == {len(table[0])}
+
+    class Page(HTMLParser):
+        pictures = 0
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "img":
+                assert dict(attrs)["alt"]
+                assert (dict(attrs)["src"] or "").startswith("data:image/png;base64,")
+                self.pictures += 1
+            assert tag not in ("script", "link"), "a report stands alone"
+
+    page = Page()
+    page.feed((place / "table1.html").read_text())
+    assert page.pictures == 10 * (3 + 6), "ten pairs: source, pose, target, six models"
+
+
+def test_going_on_does_nothing_twice(
+    experiment: Experiment, place: Path, tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = markdown([experiment])
+    times = {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")}
+    monkeypatch.setattr(run, "evaluate", lambda *_, **__: pytest.fail("scored again"))
+    again = run_experiment(tiny, place / "tiny", preset="debug", console=QUIET)
+    assert markdown([again]) == before
+    assert {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")} == times
+    with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
+        run_experiment(tiny, place / "tiny", preset="debug", seed=1, console=QUIET)
+
+
+def test_stopped_in_the_middle(
+    place: Path, tiny: PreparedDataset, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was trained before the stop is kept, and the end is the same as without one."""
+    calls = []
+    real = run.evaluate
+
+    def stop_at_the_third(*arguments: object, **keywords: object) -> object:
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(run, "evaluate", stop_at_the_third)
+    tools = Instruments([Classifier()])
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(tiny, place.parent / "stopped", preset="debug", instruments=tools, console=QUIET)
+    monkeypatch.setattr(run, "evaluate", real)
+    found = run_experiment(tiny, place.parent / "stopped", preset="debug", instruments=tools, console=QUIET)
+    for one, other in zip(found.trained, experiment.trained, strict=True):
+        np.testing.assert_array_equal(one.pairs["ssim"], other.pairs["ssim"])
+
+
+def test_other_pairs_are_scored_anew(place: Path, tiny: PreparedDataset, experiment: Experiment) -> None:
+    found = run_experiment(tiny, place / "tiny", preset="debug", limit=11, console=QUIET)
+    assert len(found.pairs) == 11
+    assert found.pairs[0] == experiment.pairs[0]
+    assert found.pairs[-1] == experiment.pairs[-1]
+    assert len(found.trained[0].pairs["ssim"]) == 11
+    with pytest.raises(Pg2Error, match="at least 1"):
+        run_experiment(tiny, place / "tiny", preset="debug", limit=0, console=QUIET)
+
+
+def test_a_measured_budget(tmp_path: Path, tiny: PreparedDataset) -> None:
+    found = run_experiment(tiny, tmp_path / "b", preset="debug", budget="1s", console=QUIET)
+    steps = {trained.model.name: trained.steps for trained in found.trained}
+    assert steps["G1-CE-L1"] == steps["G1-L1"]
+    assert steps["G1-L1"]["coarse"] > 3
+    assert json.loads((tmp_path / "b" / "plan.json").read_text())["steps"] == steps
+
+
+def test_verdicts_are_judged_pair_by_pair(experiment: Experiment) -> None:
+    trained = []
+    for number, one in enumerate(experiment.trained):
+        pairs = dict(one.pairs)
+        # Each a little above the one before; the last two fall behind the fourth.
+        pairs["ssim"] = np.linspace(0.2, 0.8, 12) + 0.01 * (number if number < 4 else 0)
+        pairs["mask_ssim"] = np.linspace(0.2, 0.8, 12) + np.array([0.1, -0.1] * 6) * number
+        trained.append(one.__class__(**{**one.__dict__, "pairs": pairs}))
+    found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+    by_claim = {(v["score"], v["less"], v["more"]): v for v in found}
+    first = by_claim["ssim", "G1-CE-L1", "G1-HME-L1"]
+    assert (first["difference"], first["verdict"]) == (pytest.approx(0.01), "agrees")
+    assert by_claim["mask_ssim", "G1-L1", "G1-poseMaskLoss"]["verdict"] == "undecided"
+    trained[3].pairs["ssim"] -= 1  # type: ignore[index]
+    found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+    assert found[2]["verdict"] == "disagrees"
