@@ -106,11 +106,16 @@ class Visit:
     def joint(self, number: int) -> Any:
         return self.locator(f"#editor [data-joint='{number}']")
 
+    def places(self) -> dict[int, tuple[float, float]]:
+        """Where the joints are, in pixels of the frame and as their labels tell it."""
+        labels = self.locator("#editor .joint:not([data-missing])").evaluate_all(
+            "joints => joints.map(joint => [joint.dataset.joint, joint.getAttribute('aria-label')])"
+        )
+        found = {number: re.fullmatch(r"[a-z ]+, x (-?\d+), y (-?\d+)", label) for number, label in labels}
+        return {int(number): (float(match[1]), float(match[2])) for number, match in found.items() if match}
+
     def place(self, number: int) -> tuple[float, float]:
-        """Where a joint is, in pixels of the frame and as its label tells it."""
-        found = re.search(r", x (\d+), y (\d+)$", self.joint(number).get_attribute("aria-label"))
-        assert found
-        return float(found[1]), float(found[2])
+        return self.places()[number]
 
     def on_screen(self, number: int) -> tuple[float, float]:
         x, y = (
@@ -170,13 +175,13 @@ def visiting(browser: Any, address: str) -> Iterator[Visiting]:
 
 @pytest.fixture(scope="module")
 def shared(browser: Any, address: str) -> Visit:
-    return Visit(browser, address)
+    return Visit(browser, address, reduced_motion="reduce")
 
 
 @pytest.fixture
 def visit(shared: Visit, models: tuple[str, str]) -> Iterator[Visit]:
     """The page as it opens, but that undo goes further back: opening it anew for each test takes long."""
-    shared.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    shared.emulate_media(color_scheme="light")
     shared.settled()
     if shared.locator("#model").input_value() != models[0]:
         shared.select_option("#model", models[0])
@@ -259,30 +264,32 @@ def test_dragging_redraws_while_it_goes_on_and_can_be_undone(visit: Visit) -> No
 
 
 def test_a_limb_and_the_whole_body(visit: Visit) -> None:
-    def moved(joints: range, before: dict[int, tuple[float, float]]) -> set[tuple[float, float]]:
-        return {(visit.place(n)[0] - before[n][0], visit.place(n)[1] - before[n][1]) for n in joints}
+    before = visit.places()
 
-    arm, rest = range(2, 5), range(5, 14)
-    before = {number: visit.place(number) for number in range(14)}
+    def moves() -> dict[int, tuple[float, float]]:
+        return {n: (x - before[n][0], y - before[n][1]) for n, (x, y) in visit.places().items()}
+
     visit.keyboard.down("Shift")
     visit.drag(SHOULDER, -2, 5)
     visit.keyboard.up("Shift")
-    assert moved(arm, before) == {(-2, 5)}
-    assert moved(rest, before) == {(0, 0)}
+    arm = range(2, 5)
+    assert moves() == {number: (-2, 5) if number in arm else (0, 0) for number in before}
     visit.click("#undo")
 
     visit.click("[data-mode=body]")
     visit.drag(ELBOW, 2, 3)
-    assert moved(range(14), before) == {(2, 3)}
+    assert set(moves().values()) == {(2, 3)}
     visit.click("#undo")
 
     visit.click("#mirror")
-    assert visit.place(4)[1] == before[7][1]
-    assert visit.place(4)[0] < visit.place(7)[0]
+    mirrored = visit.places()
+    assert mirrored[4][1] == before[7][1]
+    assert mirrored[4][0] < mirrored[7][0]
     visit.click("#mirror")
-    assert moved(range(14), before) == {(0, 0)}
+    assert set(moves().values()) == {(0, 0)}
     visit.click("#smaller")
-    assert visit.place(13)[1] - visit.place(0)[1] < before[13][1] - before[0][1]
+    smaller = visit.places()
+    assert smaller[13][1] - smaller[0][1] < before[13][1] - before[0][1]
     visit.settled()
 
 
@@ -406,7 +413,6 @@ def test_contact_sheet_and_downloads(visit: Visit) -> None:
 
 
 def test_animation(visit: Visit) -> None:
-    visit.emulate_media(reduced_motion="reduce")
     visit.locator("[name=frames]").fill("5")
     visit.click("#make-animation")
     with Image.open(io.BytesIO(visit.saved("#save-animation"))) as moving:
