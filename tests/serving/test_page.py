@@ -348,6 +348,27 @@ def test_a_photo_of_ones_own(visit: Visit, tmp_path: Path) -> None:
         assert sent.size == (1280, 1280)
 
 
+def test_drops(visit: Visit) -> None:
+    """A photo dropped on the skeleton gives its pose, elsewhere the person."""
+    files = visit.evaluate_handle(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+            return data;
+        }""",
+        list(PHOTO.read_bytes()),
+    )
+    place, shown = visit.place(WRIST), visit.pixels("#source")
+    visit.dispatch_event("#pose-panel", "drop", {"dataTransfer": files})
+    visit.settled()
+    assert visit.place(WRIST) != place
+    assert same(visit.pixels("#source"), shown)
+    visit.dispatch_event("#sheet", "drop", {"dataTransfer": files})
+    visit.settled()
+    assert not same(visit.pixels("#source"), shown)
+    assert "dropped.jpg" in visit.locator("#curl").inner_text()
+
+
 def test_one_of_several_people(visit: Visit, tmp_path: Path) -> None:
     both = Image.new("RGB", (512, 256))
     for number, person in enumerate(("00003", "00009")):

@@ -53,6 +53,7 @@ function busy(panel, is) {
 
 /** The fields of a request for the photo in a pose. */
 function fields(pose, format) {
+  if (!photo) throw new Error("Choose a photo first.");
   const source_pose = { size: photo.size, keypoints: photo.people[person] };
   return { photo: photo.blob, source_pose, pose: asField(pose), model: model.name, format };
 }

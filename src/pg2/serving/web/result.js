@@ -13,6 +13,7 @@ export class ResultPanel {
   #pictures = {};
   view = "image"; // a format of the service
 
+  /** `onView` is told when a picture is wanted that is not there. */
   constructor(onView) {
     this.onView = onView;
     this.#slider.addEventListener("input", () => this.#slide());
@@ -32,7 +33,7 @@ export class ResultPanel {
   choose(view) {
     this.#mark(view);
     if (this.#pictures[view]) showBlob(this.#picture, this.#pictures[view]);
-    this.onView();
+    else this.onView();
   }
 
   /** Show some or all pictures, as blobs by name. */
