@@ -130,9 +130,13 @@ def test_lists(client: TestClient, models: tuple[str, str]) -> None:
         (models[1], [32, 16], 1, False),
     ]
     assert all(m["parameters"] > 1000 for m in listed)
-    poses = client.get("/v1/poses").json()["poses"]
+    answer = client.get("/v1/poses").json()
+    poses = answer["poses"]
     assert tuple(pose.pop("name") for pose in poses) == NAMES
     assert Keypoints.model_validate(poses[0]).pose() == named_pose(NAMES[0])
+    assert answer["joints"][4] == {"name": "right wrist", "mirrored": 7}
+    assert answer["limbs"][3] == {"start": 3, "end": 4, "colour": "#ffc800"}
+    assert (len(answer["joints"]), len(answer["limbs"])) == (18, 17)
     samples = client.get("/v1/samples").json()["samples"]
     assert len(samples) == 24
     sample = next(sample for sample in samples if sample["name"] == "00003")

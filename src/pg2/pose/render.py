@@ -14,12 +14,12 @@ LIMBS = (
 FILLING = ((1, 16), (1, 17), (8, 11), (11, 5), (8, 2), (16, 17))
 """Further limbs that close the body's outline in the pose mask (head, trunk)."""
 
-# A hue a limb, right side warm and left side cool, so that left and right are told apart at a glance.
-_COLOURS = (
+COLOURS = (
     (255, 85, 0), (0, 170, 255), (255, 140, 0), (255, 200, 0), (0, 110, 255), (60, 60, 255),
     (220, 30, 60), (255, 60, 110), (255, 120, 160), (0, 190, 140), (0, 215, 100), (110, 235, 60),
     (200, 200, 200), (255, 170, 120), (255, 210, 170), (130, 190, 255), (180, 220, 255),
 )  # fmt: skip
+"""A hue a limb (RGB): right side warm, left side cool, so that they are told apart at a glance."""
 
 
 def _grid(keypoints: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -162,7 +162,7 @@ def draw_skeleton(
     else:
         picture = background.float().clone()
     ys, xs = _grid(keypoints, size)
-    colours = torch.tensor(_COLOURS, dtype=torch.float32, device=keypoints.device) / 127.5 - 1.0
+    colours = torch.tensor(COLOURS, dtype=torch.float32, device=keypoints.device) / 127.5 - 1.0
     # One limb at a time keeps the memory of a large overlay at a few planes.
     for limb, colour in zip(LIMBS, colours, strict=True):
         distance = _segment_distance(keypoints, (limb,), size)

@@ -20,8 +20,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pg2.files import SAMPLES
-from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose, read_keypoints_csv
 from pg2.pose.named import NAMES, named_pose
+from pg2.pose.render import COLOURS, LIMBS
 from pg2.serving import document
 from pg2.serving.errors import STATUS, ApiError, error_answer
 from pg2.serving.limits import while_connected
@@ -31,7 +32,9 @@ from pg2.serving.schemas import (
     Form,
     GenerateRequest,
     Health,
+    Joint,
     Keypoints,
+    Limb,
     ModelsAnswer,
     NamedPose,
     PoseAnswer,
@@ -137,7 +140,7 @@ def create_app(service: Service) -> FastAPI:
 
     @app.get("/v1/poses", dependencies=guard_open, responses=errors(*always, "not_ready"))
     async def poses() -> PosesAnswer:
-        """The named poses."""
+        """The named poses, and the joints and limbs of a skeleton."""
         return _named_poses()
 
     @app.get("/v1/samples", dependencies=guard_open, responses=errors(*always, "not_ready"))
@@ -231,7 +234,17 @@ def _prefers_json(request: Request) -> bool:
 @functools.cache
 def _named_poses() -> PosesAnswer:
     poses = ((name, Keypoints.of(named_pose(name))) for name in NAMES)
-    return PosesAnswer(poses=[NamedPose(name=name, **pose.model_dump()) for name, pose in poses])
+    return PosesAnswer(
+        poses=[NamedPose(name=name, **pose.model_dump()) for name, pose in poses],
+        joints=[
+            Joint(name=name.replace("_", " "), mirrored=mirrored)
+            for name, mirrored in zip(KEYPOINTS, MIRRORED.tolist(), strict=True)
+        ],
+        limbs=[
+            Limb(start=start, end=end, colour="#{:02x}{:02x}{:02x}".format(*colour))
+            for (start, end), colour in zip(LIMBS, COLOURS, strict=True)
+        ],
+    )
 
 
 @functools.cache

@@ -238,10 +238,27 @@ class NamedPose(Keypoints):
     name: str
 
 
+class Joint(BaseModel):
+    """What one of the 18 keypoints is."""
+
+    name: str
+    mirrored: Annotated[int, Field(description="the keypoint that it becomes in a mirror")]
+
+
+class Limb(BaseModel):
+    """A line of the skeleton between two keypoints, from the trunk outwards."""
+
+    start: int
+    end: int
+    colour: Annotated[str, Field(description="as in pictures of the skeleton: #rrggbb")]
+
+
 class PosesAnswer(BaseModel):
-    """The named poses."""
+    """The named poses, and what a skeleton consists of."""
 
     poses: list[NamedPose]
+    joints: list[Joint]
+    limbs: list[Limb]
 
 
 class Sample(Keypoints):

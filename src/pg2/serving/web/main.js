@@ -1,0 +1,422 @@
+/** The page: what is chosen, and what happens when something else is. */
+
+import { Animation } from "./animation.js";
+import { Newest, generate, hasKey, list, newestOf, rememberKey, sample } from "./api.js";
+import { download, downloadJson } from "./download.js";
+import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
+import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
+import { curl, pythonLines } from "./recipe.js";
+import { ResultPanel } from "./result.js";
+import { ContactSheet, poseButtons } from "./sheet.js";
+import { SkeletonEditor, describe } from "./skeleton.js";
+
+const FIRST_POSE = "arms-raised";
+const STEP = 1.05; // of the buttons that make the body larger and smaller
+
+const $ = (selector) => document.querySelector(selector);
+
+const history = new History();
+const newest = new Newest((is) => busy("#result-panel", is));
+const readNewPhoto = newestOf(readPhoto);
+const readNewPose = newestOf((file) => (isJson(file) ? poseFromJson(file) : poseFromPhoto(file)));
+const lastSeen = new Map(); // joint -> where it was before it was hidden
+let models, skeleton, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
+let shown = null; // the request whose picture is on the page
+
+/* Errors and progress */
+
+function fail(error) {
+  if (error.name === "AbortError") return;
+  if (error.code === "unauthorized") {
+    $("#key").hidden = false;
+    $("#key input").focus();
+    if (!hasKey()) return;
+  }
+  $("#error p").textContent = sentence(error.message);
+  $("#error").hidden = false;
+}
+
+function sentence(text) {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
+
+function forgive() {
+  $("#error").hidden = true;
+}
+
+function busy(panel, is) {
+  $(`${panel} .stage`).setAttribute("aria-busy", is);
+}
+
+/* Asking for pictures */
+
+/** The fields of a request for the photo in a pose. */
+function fields(pose, format) {
+  if (!photo) throw new Error("Choose a photo first.");
+  const source_pose = { size: photo.size, keypoints: photo.people[person] };
+  return { photo: photo.blob, source_pose, pose: asField(pose), model: model.name, format };
+}
+
+/** Ask for the picture of the pose as it is now. While somebody drags it is live: of all pictures only that on show. */
+function redraw({ live = false } = {}) {
+  const pose = history.now;
+  if (!photo || !pose) return;
+  const asked = { photo, person, pose, model };
+  const began = performance.now();
+  const format = live ? result.view : "json";
+  const request = fields(pose, format);
+  newest.ask(
+    (signal) => generate(request, signal),
+    (answer) => {
+      if (live) result.show({ [format]: answer }, null, caption(asked));
+      else settle(asked, answer);
+      timing(performance.now() - began, answer.timings);
+    },
+    fail,
+    { atOnce: !live },
+  );
+}
+
+function settle(asked, answer) {
+  forgive();
+  shown = asked;
+  result.show(answer, asked.model.frame, caption(asked));
+  for (const id of ["picture", "strip", "pose"]) $(`#save-${id}`).disabled = false;
+  tellRecipe();
+  if (history.now === asked.pose) adopt(asked.pose, answer.pose);
+}
+
+/** A pose that came with a canvas of its own goes on in the model's frame, where it is edited. */
+function adopt(pose, framed) {
+  if (sameSize(pose.size, model.frame)) return;
+  history.replace(poseOf(framed, pose.name));
+  showPose();
+}
+
+function caption({ pose }) {
+  return `The person of the photo ${pose.name ? `in the pose ${pose.name.replaceAll("-", " ")}` : "in the pose of the skeleton"}`;
+}
+
+function timing(total, timings) {
+  const own = document.createElement("span");
+  own.textContent = timings ? `, model ${Math.round(timings.model)} ms` : "";
+  $("#timing").replaceChildren(`${Math.round(total)} ms`, own);
+}
+
+function tellRecipe() {
+  const { pose } = shown;
+  const asked = { photo: shown.photo.name, person: shown.person, pose: asField(pose), model: shown.model.name };
+  $("#curl").textContent = curl(asked, new URL(".", location.href).href, hasKey());
+  $("#python").textContent = pythonLines(asked);
+  $("#save-photo").textContent = shown.photo.name;
+  $("#smaller-note").hidden = !shown.photo.smaller;
+}
+
+/* The pose */
+
+function setPose(pose) {
+  history.push(pose);
+  showPose();
+  redraw();
+}
+
+/** Show the pose; one that is not in the model's frame yet is shown when the answer brings it there. */
+function showPose() {
+  const pose = history.now;
+  $("#undo").disabled = !history.canUndo;
+  $("#redo").disabled = !history.canRedo;
+  for (const button of buttons) button.setAttribute("aria-pressed", button.dataset.pose === pose.name);
+  if (!sameSize(pose.size, model.frame)) return;
+  editor.render(pose);
+  proportion($("#editor").parentElement, pose.size);
+  pose.keypoints.forEach((point, joint) => point && lastSeen.set(joint, point));
+  const missing = skeleton.joints.flatMap((joint, index) => (pose.keypoints[index] ? [] : [[joint.name, index]]));
+  $("#hidden").hidden = missing.length === 0;
+  $("#hidden").replaceChildren(...missing.map(([name, joint]) => showButton(name, joint)));
+}
+
+function showButton(name, joint) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "chip";
+  button.textContent = `+ ${name}`;
+  button.title = `Show the ${name}`;
+  button.addEventListener("click", () => {
+    setPose(show(history.now, joint, lastSeen.get(joint), skeleton.limbs));
+    editor.focus(joint);
+  });
+  return button;
+}
+
+function edit(pose, step) {
+  if (step === "begin") history.push(pose);
+  else history.replace(pose);
+  showPose();
+  redraw({ live: step !== "end" });
+}
+
+function hideJoint(joint) {
+  const pose = hide(history.now, joint);
+  if (pose.keypoints.every((point) => point === null)) return fail(new Error("A pose needs one joint at least."));
+  setPose(pose);
+  editor.focus(pose.keypoints.findIndex(Boolean));
+}
+
+function tellJoint(joint) {
+  const point = joint === null ? null : history.now.keypoints[joint];
+  $("#joint").textContent = point ? describe(skeleton.joints[joint].name, point) : "drag a joint";
+  $("#hide").disabled = !point;
+}
+
+function step(back) {
+  if (back) history.undo();
+  else history.redo();
+  showPose();
+  redraw();
+}
+
+function namedPose(name) {
+  setPose(poseOf(skeleton.poses.find((pose) => pose.name === name), name));
+}
+
+async function poseFromFile(file) {
+  try {
+    forgive();
+    busy("#pose-panel", true);
+    const pose = await readNewPose(file);
+    if (!pose) return;
+    setPose(pose);
+  } catch (error) {
+    fail(error);
+  }
+  busy("#pose-panel", false);
+}
+
+const isJson = (file) => file.type === "application/json" || /\.json$/i.test(file.name);
+
+async function poseFromPhoto(file) {
+  const { size, people } = await readPhoto(file, file.name);
+  return poseOf({ size, keypoints: people[0] });
+}
+
+/** The service reads OpenPose's files; it needs a photo to do so, and gives the pose in the model's frame. */
+async function poseFromJson(file) {
+  const document = await file.text();
+  const answer = await generate({ ...fields(history.now, "json"), pose: document });
+  return poseOf(answer.pose);
+}
+
+/* Photo and model */
+
+async function setPhoto(file, name) {
+  try {
+    forgive();
+    busy("#photo-panel", true);
+    const read = await readNewPhoto(file, name);
+    if (!read) return;
+    photo = read;
+    person = 0;
+    photoPanel.show(photo, person);
+    for (const button of $("#samples").children) button.setAttribute("aria-pressed", `${button.dataset.sample}.jpg` === name);
+    startAnew();
+  } catch (error) {
+    fail(error);
+  }
+  busy("#photo-panel", false);
+}
+
+function setPerson(index) {
+  person = index;
+  photoPanel.mark(photo, person);
+  startAnew();
+}
+
+function setModel(name) {
+  model = models.find((candidate) => candidate.name === name);
+  $("#model").value = name;
+  result.stages(model.stages);
+  startAnew();
+}
+
+function startAnew() {
+  sheet?.clear();
+  animation?.clear();
+  redraw();
+}
+
+function fillModels() {
+  const short = (name) => name.split("/").slice(-2).join("/");
+  const options = models.map(({ name, frame }) => new Option(`${short(name)} · ${frame[1]}×${frame[0]}`, name));
+  $("#model").replaceChildren(...options);
+  $("#model").disabled = false;
+}
+
+/** The largest pictures show best what the thing does; among equals the service's own default is first. */
+function firstModel() {
+  return models.reduce((best, other) => (other.frame[0] > best.frame[0] ? other : best));
+}
+
+async function fillSamples(samples) {
+  const choices = samples.map(({ name }) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.dataset.sample = name;
+    button.setAttribute("aria-pressed", `${name}.jpg` === photo?.name);
+    button.setAttribute("aria-label", `Sample ${Number(name) + 1}`);
+    button.addEventListener("click", () => useSample(name));
+    return button;
+  });
+  $("#samples").replaceChildren(...choices);
+  await Promise.all(
+    choices.map(async (button) => {
+      const image = new Image();
+      image.alt = "";
+      showBlob(image, await sample(button.dataset.sample));
+      button.append(image);
+    }),
+  );
+}
+
+async function useSample(name) {
+  try {
+    await setPhoto(await sample(name), `${name}.jpg`);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+/* The whole */
+
+function listen() {
+  $("#model").addEventListener("change", (event) => setModel(event.target.value));
+  $("#error button").addEventListener("click", forgive);
+  onFile("#photo-file", (file) => setPhoto(file, file.name));
+  onFile("#pose-file", poseFromFile);
+  $("#undo").addEventListener("click", () => step(true));
+  $("#redo").addEventListener("click", () => step(false));
+  $("#hide").addEventListener("click", () => hideJoint(editor.selected));
+  $("#mirror").addEventListener("click", () => setPose(mirror(history.now, skeleton.joints)));
+  $("#smaller").addEventListener("click", () => setPose(scale(history.now, 1 / STEP)));
+  $("#larger").addEventListener("click", () => setPose(scale(history.now, STEP)));
+  $("#save-picture").addEventListener("click", () => save("image", "result.png"));
+  $("#save-strip").addEventListener("click", () => save("strip", "strip.png"));
+  $("#save-pose").addEventListener("click", () => downloadJson(toOpenPose(history.now), "pose.json"));
+  $("#save-photo").addEventListener("click", () => download(shown.photo.blob, shown.photo.name));
+  for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => setMode(button));
+  for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
+  document.addEventListener("keydown", onKey);
+  acceptDrops();
+}
+
+function onFile(selector, use) {
+  $(selector).addEventListener("change", ({ target }) => {
+    const [file] = target.files;
+    target.value = ""; // so that the same file can be chosen again
+    if (file) use(file);
+  });
+}
+
+async function save(format, name) {
+  try {
+    download(await generate(fields(history.now, format)), name);
+  } catch (error) {
+    fail(error);
+  }
+}
+
+function setMode(chosen) {
+  editor.mode = chosen.dataset.mode;
+  for (const button of document.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", button === chosen);
+}
+
+async function copy(button) {
+  const text = $(`#${button.dataset.copy}`);
+  try {
+    await navigator.clipboard.writeText(text.textContent);
+    $("#status").textContent = button.textContent = "Copied";
+    setTimeout(() => (button.textContent = "Copy"), 1500);
+  } catch {
+    // Browsers give the clipboard to secure addresses alone; elsewhere the reader presses Ctrl+C.
+    getSelection().selectAllChildren(text);
+  }
+}
+
+function onKey(event) {
+  if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.matches("input:not([type=range])")) return;
+  const key = event.key.toLowerCase();
+  if (key !== "z" && key !== "y") return;
+  event.preventDefault();
+  const back = key === "z" && !event.shiftKey;
+  if (back ? history.canUndo : history.canRedo) step(back);
+}
+
+function acceptDrops() {
+  const panel = $("#pose-panel");
+  const mark = (event) => {
+    for (const section of ["#photo-panel", "#pose-panel"]) {
+      const here = event.type === "dragover" && (section === "#pose-panel") === panel.contains(event.target);
+      $(section).classList.toggle("dropping", here);
+    }
+  };
+  for (const type of ["dragover", "dragleave", "drop"]) {
+    document.addEventListener(type, (event) => {
+      event.preventDefault();
+      mark(event);
+    });
+  }
+  document.addEventListener("drop", (event) => {
+    const [file] = event.dataTransfer.files;
+    if (!file) return;
+    if (panel.contains(event.target) || isJson(file)) poseFromFile(file);
+    else setPhoto(file, file.name);
+  });
+}
+
+async function fitted(name, signal) {
+  if (name === "") return history.now;
+  return poseOf((await generate(fields({ name }, "json"), signal)).pose);
+}
+
+async function pictureFor(name, signal) {
+  const { frame } = model;
+  return { blob: await generate(fields({ name }, "image"), signal), size: frame };
+}
+
+async function open() {
+  const wait = (message) => ($("#timing").textContent = sentence(message));
+  ({ models } = await list("models", wait));
+  const [poses, { samples }] = await Promise.all([list("poses"), list("samples")]);
+  skeleton = poses;
+  $("#timing").textContent = "";
+  editor = new SkeletonEditor($("#editor"), skeleton, { onEdit: edit, onSelect: tellJoint, onHide: hideJoint });
+  photoPanel = new PhotoPanel(skeleton.limbs, setPerson);
+  result = new ResultPanel(() => redraw());
+  buttons = poseButtons($("#poses"), skeleton, namedPose);
+  sheet = new ContactSheet(skeleton, { generate: pictureFor, choose: namedPose, failed: fail });
+  animation = new Animation(skeleton.poses.map(({ name }) => name), {
+    fit: fitted,
+    generate: (pose, signal) => generate(fields(pose, "image"), signal),
+    failed: fail,
+  });
+  fillModels();
+  setModel(firstModel().name);
+  namedPose(FIRST_POSE);
+  listen();
+  $("#recipe").open = matchMedia("(min-width: 901px)").matches;
+  await useSample(samples[0].name);
+  await fillSamples(samples);
+}
+
+function start() {
+  open().catch(fail);
+}
+
+$("#key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  rememberKey($("#key input").value);
+  $("#key").hidden = true;
+  forgive();
+  start();
+});
+start();

@@ -1,0 +1,143 @@
+/**
+ * What a pose is: {size: [height, width], keypoints: 18 times [x, y] or null, name}. `name` is that of the named pose
+ * which it is, or null. Poses are never changed, only replaced.
+ */
+
+const round = (value) => Math.round(value * 100) / 100;
+const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
+
+/** A pose from an answer of the service: exact, so that it gives the same picture when it is sent back. */
+export function poseOf({ size, keypoints }, name = null) {
+  return { size, keypoints, name };
+}
+
+export function sameSize(a, b) {
+  return a[0] === b[0] && a[1] === b[1];
+}
+
+/** The fields by which the service takes a pose. */
+export function asField({ size, keypoints, name }) {
+  return name ?? { size, keypoints };
+}
+
+/** As OpenPose, `pg2 pose` and `pg2 generate --pose` have it. */
+export function toOpenPose({ size, keypoints }) {
+  const flat = keypoints.flatMap((point) => (point ? [...point, 1] : [0, 0, 0]));
+  return {
+    version: 1.3,
+    people: [{ pose_keypoints_2d: flat }],
+    canvas_height: size[0],
+    canvas_width: size[1],
+  };
+}
+
+/** Rounded, for it is another pose anyway, and commands with its numbers shall be readable. */
+function change(pose, indices, place) {
+  const keypoints = [...pose.keypoints];
+  for (const index of indices) keypoints[index] = place(keypoints[index], index) ?? null;
+  return { ...pose, keypoints: keypoints.map((point) => point && point.map(round)), name: null };
+}
+
+export function present(pose) {
+  return pose.keypoints.flatMap((point, index) => (point ? [index] : []));
+}
+
+/** A joint and all that hangs on it: with the wrist itself alone, with the shoulder the whole arm. */
+export function limbFrom(joint, limbs) {
+  const found = [joint];
+  for (const index of found) {
+    for (const { start, end } of limbs) if (start === index) found.push(end);
+  }
+  return found;
+}
+
+/** Move these joints together; the one that is held stays in the picture. */
+export function move(pose, joints, held, dx, dy) {
+  const [height, width] = pose.size;
+  const [x, y] = pose.keypoints[held];
+  const [right, down] = [clamp(x + dx, 0, width - 1) - x, clamp(y + dy, 0, height - 1) - y];
+  const there = joints.filter((joint) => pose.keypoints[joint]);
+  return change(pose, there, ([px, py]) => [px + right, py + down]);
+}
+
+function centre(pose) {
+  const points = pose.keypoints.filter(Boolean);
+  return [0, 1].map((axis) => {
+    const values = points.map((point) => point[axis]);
+    return (Math.min(...values) + Math.max(...values)) / 2;
+  });
+}
+
+export function scale(pose, factor) {
+  const [cx, cy] = centre(pose);
+  return change(pose, present(pose), ([x, y]) => [cx + (x - cx) * factor, cy + (y - cy) * factor]);
+}
+
+/** Left and right swap; the body stays where it is. */
+export function mirror(pose, joints) {
+  const [cx] = centre(pose);
+  const all = joints.map((_, index) => index);
+  const other = ({ mirrored }) => pose.keypoints[mirrored];
+  return change(pose, all, (_, index) => other(joints[index]) && [2 * cx - other(joints[index])[0], other(joints[index])[1]]);
+}
+
+export function hide(pose, joint) {
+  return change(pose, [joint], () => null);
+}
+
+/** Bring a joint back, at `place` or else beside the joint that it hangs on. */
+export function show(pose, joint, place, limbs) {
+  const [height, width] = pose.size;
+  const from = limbs.find(({ end }) => end === joint)?.start;
+  const [x, y] = pose.keypoints[from] ?? centre(pose);
+  const point = place ?? [x + width * 0.04, y + height * 0.06];
+  return change(pose, [joint], () => [clamp(point[0], 0, width - 1), clamp(point[1], 0, height - 1)]);
+}
+
+/** The pose on the way from `a` (t = 0) to `b` (t = 1), both in one frame; what one of them lacks is there near the other. */
+export function between(a, b, t) {
+  const keypoints = a.keypoints.map((from, index) => {
+    const to = b.keypoints[index];
+    if (from && to) return from.map((value, axis) => (1 - t) * value + t * to[axis]);
+    return t < 0.5 ? from : to;
+  });
+  return { size: a.size, keypoints, name: null };
+}
+
+const LONGEST = 200;
+
+/** What was done to a pose, and the way back. */
+export class History {
+  #poses = [];
+  #at = -1;
+
+  get now() {
+    return this.#poses[this.#at] ?? null;
+  }
+
+  get canUndo() {
+    return this.#at > 0;
+  }
+
+  get canRedo() {
+    return this.#at < this.#poses.length - 1;
+  }
+
+  push(pose) {
+    this.#poses = [...this.#poses.slice(0, this.#at + 1), pose].slice(-LONGEST);
+    this.#at = this.#poses.length - 1;
+  }
+
+  /** The same step, seen otherwise: in another frame, or a little further while dragging. */
+  replace(pose) {
+    this.#poses[this.#at] = pose;
+  }
+
+  undo() {
+    this.#at = Math.max(this.#at - 1, 0);
+  }
+
+  redo() {
+    this.#at = Math.min(this.#at + 1, this.#poses.length - 1);
+  }
+}

@@ -1,0 +1,38 @@
+/** The command and the Python lines that give the picture on the page. */
+
+const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+const python = JSON.stringify; // Python reads JSON's strings as its own
+const plain = (text) => (/^[\w./:@%+-]+$/.test(text) ? text : shell(text));
+
+/** `asked`: {photo: a file's name, person, pose: as sent, model}. */
+export function curl(asked, address, withKey) {
+  const pose = typeof asked.pose === "string" ? asked.pose : JSON.stringify(asked.pose);
+  const file = /^[\w.-]+$/.test(asked.photo) ? asked.photo : python(asked.photo); // curl's own quotes, too
+  const fields = [`photo=@${file}`, `pose=${pose}`, `model=${asked.model}`];
+  if (asked.person) fields.push(`person=${asked.person}`);
+  const lines = [
+    ...(withKey ? ['-H "X-API-Key: $PG2_API_KEY"'] : []),
+    ...fields.map((field) => `-F ${plain(field)}`),
+    `${plain(`${address}v1/generate`)} -o result.png`,
+  ];
+  return `curl ${lines.join(" \\\n  ")}`;
+}
+
+export function pythonLines(asked) {
+  const { imports, pose } = pythonPose(asked.pose);
+  const person = asked.person ? `, person=${asked.person}` : "";
+  return [
+    ...imports,
+    "",
+    `pipe = Pipeline.from_pretrained(${python(asked.model)})`,
+    `result = pipe(${python(asked.photo)}, ${pose}${person})`,
+    'result.image.save("result.png")',
+  ].join("\n");
+}
+
+function pythonPose(pose) {
+  if (typeof pose === "string") return { imports: ["from pg2 import Pipeline"], pose: python(pose) };
+  const points = pose.keypoints.map((point) => (point ? `(${point.join(", ")})` : "(nan, nan)"));
+  const imports = [...(pose.keypoints.includes(null) ? ["from math import nan"] : []), "from pg2 import Pipeline, Pose"];
+  return { imports, pose: `Pose([${points.join(", ")}], (${pose.size.join(", ")}))` };
+}

@@ -1,0 +1,549 @@
+"""The page in a real browser, on a service of two tiny models: of two stages at 64x32, of one at 32x16."""
+
+import contextlib
+import io
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.parse
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import numpy as np
+import numpy.typing as npt
+import pytest
+import uvicorn
+from PIL import Image
+from serving_samples import PHOTO, form, picture, wait_for
+
+from pg2 import Pose
+from pg2.files import SAMPLES
+from pg2.pose.named import NAMES
+from pg2.serving.app import create_app
+from pg2.serving.options import ServeOptions
+from pg2.serving.service import Service
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+if CHROMIUM is None:
+    pytest.skip("there is no chromium here", allow_module_level=True)
+
+WRIST, ELBOW, SHOULDER = 4, 3, 2
+OTHER = SAMPLES / "00001/01.jpg"
+
+
+@contextlib.contextmanager
+def serving(models: tuple[str, str], **options: Any) -> Iterator[str]:
+    """The address of a service in a thread of this process."""
+    service = Service(ServeOptions(models=models, **options))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, ws="none", http="h11"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_for(lambda: service.state == "ready" or service.failure)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def address(models: tuple[str, str]) -> Iterator[str]:
+    with serving(models) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """The page as somebody sees it, and what the browser complains about or asks of another host."""
+
+    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+        self.page = browser.new_context(accept_downloads=True, **options).new_page()
+        self.troubles: list[str] = []
+        self.page.set_default_timeout(10_000)
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        host = urllib.parse.urlsplit(address).netloc
+        self.page.on("request", lambda request: self._asked(request.url, host))
+        self.page.goto(address)
+
+    def _asked(self, url: str, host: str) -> None:
+        if not url.startswith(("blob:", "data:")) and urllib.parse.urlsplit(url).netloc != host:
+            self.troubles.append(f"a request to {url}")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.page, name)
+
+    def settled(self) -> None:
+        """Wait until no answer is on its way."""
+        api.expect(self.locator("#save-picture")).to_be_enabled()
+        api.expect(self.locator(".stage[aria-busy=true]")).to_have_count(0)
+
+    def pixels(self, image: str = "#picture") -> npt.NDArray[np.int64]:
+        """What an <img> shows."""
+        url = self.locator(image).evaluate("""async image => {
+            await image.decode();
+            const canvas = document.createElement("canvas");
+            [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
+            canvas.getContext("2d").drawImage(image, 0, 0);
+            return canvas.toDataURL("image/png");
+        }""")
+        return picture(b64decode(url.partition(",")[2]))[..., :3]
+
+    def joint(self, number: int) -> Any:
+        return self.locator(f"#editor [data-joint='{number}']")
+
+    def places(self) -> dict[int, tuple[float, float]]:
+        """Where the joints are, in pixels of the frame and as their labels tell it."""
+        labels = self.locator("#editor .joint:not([data-missing])").evaluate_all(
+            "joints => joints.map(joint => [joint.dataset.joint, joint.getAttribute('aria-label')])"
+        )
+        found = {number: re.fullmatch(r"[a-z ]+, x (-?\d+), y (-?\d+)", label) for number, label in labels}
+        return {int(number): (float(match[1]), float(match[2])) for number, match in found.items() if match}
+
+    def place(self, number: int) -> tuple[float, float]:
+        return self.places()[number]
+
+    def on_screen(self, number: int) -> tuple[float, float]:
+        x, y = (
+            self.joint(number)
+            .locator(".line")
+            .evaluate("""line => {
+            const matrix = line.getScreenCTM();
+            const [x, y] = line.getAttribute("d").match(/[\\d.-]+/g).map(Number);
+            return [matrix.a * x + matrix.e, matrix.d * y + matrix.f];
+        }""")
+        )
+        return x, y
+
+    def unit(self) -> float:
+        """Pixels of the screen to one of the frame."""
+        return float(self.locator("#editor").evaluate("editor => editor.getScreenCTM().a"))
+
+    def drag(self, number: int, dx: float, dy: float) -> None:
+        """Drag a joint by so many pixels of the frame."""
+        (x, y), unit = self.on_screen(number), self.unit()
+        self.mouse.move(x, y)
+        self.mouse.down()
+        self.mouse.move(x + dx * unit, y + dy * unit, steps=4)
+        self.mouse.up()
+
+    def saved(self, button: str) -> bytes:
+        """What a button downloads."""
+        with self.expect_download() as download:
+            self.click(button)
+        return Path(download.value.path()).read_bytes()
+
+    def error(self) -> str:
+        """What the page says is wrong; the browser's own line about it is then no trouble."""
+        alert = self.get_by_role("alert")
+        api.expect(alert).to_be_visible()
+        self.troubles[:] = [trouble for trouble in self.troubles if "Failed to load resource" not in trouble]
+        text: str = alert.locator("p").inner_text()
+        return text
+
+
+Visiting = Callable[..., Visit]
+
+
+@pytest.fixture
+def visiting(browser: Any, address: str) -> Iterator[Visiting]:
+    visits: list[Visit] = []
+
+    def visit(to: str = address, **options: Any) -> Visit:
+        visits.append(Visit(browser, to, **options))
+        return visits[-1]
+
+    yield visit
+    for visit_ in visits:
+        visit_.page.context.close()
+        assert not visit_.troubles
+
+
+@pytest.fixture(scope="module")
+def shared(browser: Any, address: str) -> Visit:
+    return Visit(browser, address, reduced_motion="reduce")
+
+
+@pytest.fixture
+def visit(shared: Visit, models: tuple[str, str]) -> Iterator[Visit]:
+    """The page as it opens, but that undo goes further back: opening it anew for each test takes long."""
+    shared.emulate_media(color_scheme="light")
+    shared.settled()
+    if shared.locator("#model").input_value() != models[0]:
+        shared.select_option("#model", models[0])
+    if "00000.jpg" not in shared.locator("#curl").inner_text():
+        shared.click("#samples [data-sample='00000']")
+    shared.get_by_role("tab", name="Refined").click()
+    shared.click("[data-mode=joint]")
+    shared.click("#poses [data-pose=arms-raised]")
+    shared.settled()
+    yield shared
+    assert not shared.troubles
+
+
+def same(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> bool:
+    """But for a grey level: requests in company are summed in another order."""
+    return a.shape == b.shape and bool(np.abs(a - b).max() <= 1)
+
+
+def test_on_opening_everything_is_there(visiting: Visiting, address: str) -> None:
+    visit = visiting()
+    visit.settled()
+    samples = httpx2.get(f"{address}v1/samples").json()["samples"]
+    photo = httpx2.get(address.rstrip("/") + samples[0]["url"]).content
+    pose = visit.locator("#poses [aria-pressed=true]").get_attribute("data-pose")
+    expected = httpx2.post(f"{address}v1/generate", **form(photo=photo, pose=pose, source_pose=None))
+    assert same(visit.pixels(), picture(expected.content))
+    assert visit.locator("#photo-box .bone").count() > 10
+    assert visit.locator("#samples button").count() == 24
+    assert visit.locator("#editor .joint:not([data-missing])").count() > 14
+    assert visit.get_by_role("alert").is_hidden()
+    api.expect(visit.locator("#undo")).to_be_disabled()
+
+
+def test_the_commands_give_the_same_picture(
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "00000.jpg").write_bytes(visit.saved("#save-photo"))
+    assert (tmp_path / "00000.jpg").read_bytes() == (SAMPLES / "00000/00.jpg").read_bytes()
+    monkeypatch.chdir(tmp_path)
+    for edited in (False, True):
+        if edited:
+            visit.drag(WRIST, -4, 12)
+            visit.joint(0).press("Delete")
+            visit.settled()
+        shown = visit.pixels()
+        exec(visit.locator("#python").inner_text(), {})
+        assert same(picture(Path("result.png").read_bytes()), shown)
+        command = visit.locator("#curl").inner_text()
+        assert ("keypoints" in command) == edited
+        if shutil.which("curl"):
+            subprocess.run(["sh", "-c", command.replace("curl ", "curl -s ", 1)], check=True, timeout=20)
+            assert same(picture(Path("result.png").read_bytes()), shown)
+
+
+def test_dragging_redraws_while_it_goes_on_and_can_be_undone(visit: Visit) -> None:
+    before, place = visit.pixels(), visit.place(WRIST)
+    (x, y), unit = visit.on_screen(WRIST), visit.unit()
+    visit.mouse.move(x, y)
+    visit.mouse.down()
+    visit.mouse.move(x - 5 * unit, y + 20 * unit, steps=5)
+    assert visit.place(WRIST) == (place[0] - 5, place[1] + 20)
+    visit.settled()
+    halfway = visit.pixels()
+    assert not same(before, halfway)
+    visit.mouse.move(x, y + 30 * unit)
+    visit.mouse.up()
+    visit.settled()
+    after = visit.pixels()
+    assert not same(halfway, after)
+    assert visit.locator("#poses [aria-pressed=true]").count() == 0
+
+    visit.keyboard.press("Control+z")
+    visit.settled()
+    assert visit.place(WRIST) == place
+    assert same(visit.pixels(), before)
+    assert visit.locator("#poses [aria-pressed=true]").count() == 1
+    visit.keyboard.press("Control+Shift+z")
+    visit.settled()
+    assert same(visit.pixels(), after)
+
+
+def test_a_limb_and_the_whole_body(visit: Visit) -> None:
+    before = visit.places()
+
+    def moves() -> dict[int, tuple[float, float]]:
+        return {n: (x - before[n][0], y - before[n][1]) for n, (x, y) in visit.places().items()}
+
+    visit.keyboard.down("Shift")
+    visit.drag(SHOULDER, -2, 5)
+    visit.keyboard.up("Shift")
+    arm = range(2, 5)
+    assert moves() == {number: (-2, 5) if number in arm else (0, 0) for number in before}
+    visit.click("#undo")
+
+    visit.click("[data-mode=body]")
+    visit.drag(ELBOW, 2, 3)
+    assert set(moves().values()) == {(2, 3)}
+    visit.click("#undo")
+
+    visit.click("#mirror")
+    mirrored = visit.places()
+    assert mirrored[4][1] == before[7][1]
+    assert mirrored[4][0] < mirrored[7][0]
+    visit.click("#mirror")
+    assert set(moves().values()) == {(0, 0)}
+    visit.click("#smaller")
+    smaller = visit.places()
+    assert smaller[13][1] - smaller[0][1] < before[13][1] - before[0][1]
+    visit.settled()
+
+
+def test_by_keyboard(visit: Visit) -> None:
+    x, y = visit.place(WRIST)
+    visit.joint(WRIST).focus()
+    assert visit.joint(WRIST).get_attribute("aria-label") == f"right wrist, x {x:.0f}, y {y:.0f}"
+    for key in ("ArrowRight", "ArrowDown", "Shift+ArrowDown"):
+        visit.keyboard.press(key)
+    assert visit.place(WRIST) == (x + 1, y + 11)
+    assert visit.locator("#joint").inner_text() == f"right wrist, x {x + 1:.0f}, y {y + 11:.0f}"
+    visit.keyboard.press("Delete")
+    api.expect(visit.joint(WRIST)).to_have_attribute("data-missing", "")
+    visit.settled()
+    without = visit.pixels()
+    visit.get_by_role("button", name="+ right wrist").click()
+    visit.settled()
+    assert visit.place(WRIST) == (x + 1, y + 11)
+    assert not same(without, visit.pixels())
+
+
+def test_stages_and_models(visit: Visit, models: tuple[str, str]) -> None:
+    refined = visit.pixels()
+    visit.get_by_role("tab", name="Coarse").click()
+    visit.settled()
+    coarse = visit.pixels()
+    visit.keyboard.press("ArrowRight")
+    visit.settled()
+    assert visit.get_by_role("tab", name="Difference map").get_attribute("aria-selected") == "true"
+    # The map is half as strong as what it adds.
+    assert np.abs(coarse + 2 * (visit.pixels() - 127.5) - refined).max() <= 4
+    visit.locator("#compare").fill("100")
+    api.expect(visit.locator("#source")).to_be_visible()
+
+    visit.select_option("#model", models[1])
+    visit.settled()
+    assert visit.pixels().shape == (32, 16, 3)
+    assert visit.get_by_role("tablist").is_hidden()
+    x, y = visit.place(13)
+    assert x < 16
+    assert y < 32
+    visit.select_option("#model", models[0])
+    visit.settled()
+    assert same(visit.pixels("#picture"), refined)
+
+
+def test_a_photo_of_ones_own(visit: Visit, tmp_path: Path) -> None:
+    before = visit.pixels()
+    with Image.open(PHOTO) as opened:
+        opened.resize((2000, 2000)).save(tmp_path / "large one.jpg")
+    visit.set_input_files("#photo-file", tmp_path / "large one.jpg")
+    visit.settled()
+    assert not same(visit.pixels(), before)
+    assert "large one-1280.jpg" in visit.locator("#curl").inner_text()
+    with Image.open(io.BytesIO(visit.saved("#save-photo"))) as sent:
+        assert sent.size == (1280, 1280)
+
+
+def test_drops(visit: Visit) -> None:
+    """A photo dropped on the skeleton gives its pose, elsewhere the person."""
+    files = visit.evaluate_handle(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([Uint8Array.from(bytes)], "dropped.jpg", { type: "image/jpeg" }));
+            return data;
+        }""",
+        list(PHOTO.read_bytes()),
+    )
+    place, shown = visit.place(WRIST), visit.pixels("#source")
+    visit.dispatch_event("#pose-panel", "drop", {"dataTransfer": files})
+    visit.settled()
+    assert visit.place(WRIST) != place
+    assert same(visit.pixels("#source"), shown)
+    visit.dispatch_event("#sheet", "drop", {"dataTransfer": files})
+    visit.settled()
+    assert not same(visit.pixels("#source"), shown)
+    assert "dropped.jpg" in visit.locator("#curl").inner_text()
+
+
+def test_one_of_several_people(visit: Visit, tmp_path: Path) -> None:
+    both = Image.new("RGB", (512, 256))
+    for number, person in enumerate(("00003", "00009")):
+        with Image.open(SAMPLES / person / "00.jpg") as opened:
+            both.paste(opened, (256 * number, 0))
+    both.save(tmp_path / "both.png")
+    visit.set_input_files("#photo-file", tmp_path / "both.png")
+    visit.settled()
+    largest = visit.pixels("#source")
+    visit.get_by_role("button", name="Person 2").click()
+    visit.settled()
+    assert not same(visit.pixels("#source"), largest)
+    assert "person=1" in visit.locator("#curl").inner_text()
+
+
+def test_errors_are_readable(visit: Visit, tmp_path: Path) -> None:
+    before = visit.pixels()
+    (tmp_path / "text.jpg").write_text("no photo")
+    visit.set_input_files("#photo-file", tmp_path / "text.jpg")
+    assert "not a picture" in visit.error()
+    visit.get_by_role("button", name="Close").click()
+    Image.new("RGB", (100, 100)).save(tmp_path / "black.png")
+    visit.set_input_files("#photo-file", tmp_path / "black.png")
+    assert "Nobody was found on black.png" in visit.error()
+    (tmp_path / "empty.json").write_text('{"people": []}')
+    visit.set_input_files("#pose-file", tmp_path / "empty.json")
+    api.expect(visit.get_by_role("alert")).to_contain_text("Pose:")
+    assert same(visit.pixels(), before)
+    visit.error()
+
+
+def test_poses_of_files(visit: Visit, tmp_path: Path, address: str) -> None:
+    visit.set_input_files("#pose-file", OTHER)
+    visit.settled()
+    shown = visit.pixels()
+    photo = (SAMPLES / "00000/00.jpg").read_bytes()
+    expected = httpx2.post(
+        f"{address}v1/generate", **form(photo=photo, pose=OTHER.read_bytes(), source_pose=None)
+    )
+    assert same(shown, picture(expected.content))
+
+    (tmp_path / "pose.json").write_bytes(visit.saved("#save-pose"))
+    assert Pose.load(tmp_path / "pose.json").size == (64, 32)
+    visit.locator("#poses button").first.click()
+    visit.settled()
+    assert not same(visit.pixels(), shown)
+    visit.set_input_files("#pose-file", tmp_path / "pose.json")
+    visit.settled()
+    assert same(visit.pixels(), shown)
+
+
+def test_contact_sheet_and_downloads(visit: Visit) -> None:
+    assert same(picture(visit.saved("#save-picture")), visit.pixels())
+    assert picture(visit.saved("#save-strip")).shape[1] > 5 * 32
+    visit.click("#make-sheet")
+    api.expect(visit.locator("#save-sheet")).to_be_enabled()
+    assert visit.locator("#sheet img").count() == len(NAMES)
+    assert picture(visit.saved("#save-sheet")).shape[1] > len(NAMES) * 32
+    cell = visit.pixels("#sheet [data-pose=walking] img")
+    visit.click("#sheet [data-pose=walking]")
+    visit.settled()
+    assert same(visit.pixels(), cell)
+
+
+def test_animation(visit: Visit) -> None:
+    visit.locator("[name=frames]").fill("5")
+    visit.click("#make-animation")
+    with Image.open(io.BytesIO(visit.saved("#save-animation"))) as moving:
+        assert moving.format == "PNG"
+        assert moving.n_frames == 5 + 3
+        frames = []
+        for number in range(moving.n_frames):
+            moving.seek(number)
+            frames.append(np.asarray(moving.convert("RGB")).astype(np.int64))
+        assert moving.info["duration"] == 200
+    assert not same(frames[0], frames[4])
+    assert same(frames[1], frames[7])
+    assert same(frames[4], visit.pixels())
+    visit.get_by_role("button", name="Play").click()
+    api.expect(visit.get_by_role("button", name="Play")).to_be_hidden()
+
+
+def test_the_newest_request_wins(visit: Visit) -> None:
+    poses = ("left", "walking", "back")
+    expected = {}
+    for pose in poses:
+        visit.click(f"#poses [data-pose={pose}]")
+        visit.settled()
+        expected[pose] = visit.pixels()
+
+    held: list[Any] = []
+    visit.route("**/v1/generate", lambda route: held.append(route))
+    for pose in poses[:2]:
+        visit.click(f"#poses [data-pose={pose}]")
+        visit.wait_for_timeout(50)
+    assert len(held) == 2
+    held[1].continue_()
+    held[0].continue_()  # too late
+    visit.settled()
+    assert same(visit.pixels(), expected["walking"])
+
+    # While somebody drags, one request is on its way and the newest waits.
+    held.clear()
+    x, y = visit.on_screen(WRIST)
+    visit.mouse.move(x, y)
+    visit.mouse.down()
+    visit.mouse.move(x, y + 60, steps=6)
+    visit.wait_for_timeout(50)
+    assert len(held) == 1
+    assert b"walking" not in held[0].request.post_data_buffer
+    visit.unroute("**/v1/generate")  # which lets it go
+    visit.settled()
+    visit.mouse.up()
+    visit.settled()
+    live = visit.pixels()
+    visit.click("#undo")
+    visit.settled()
+    assert same(visit.pixels(), expected["walking"])
+    visit.click("#redo")
+    visit.settled()
+    assert same(visit.pixels(), live)
+
+
+def test_on_a_phone(visiting: Visiting) -> None:
+    visit = visiting(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    visit.settled()
+    assert visit.evaluate("document.documentElement.scrollWidth") == 360
+    before, place = visit.pixels(), visit.place(WRIST)
+    (x, y), unit = visit.on_screen(WRIST), visit.unit()
+    touch = visit.page.context.new_cdp_session(visit.page)
+    for kind, down in (("touchStart", 0), ("touchMove", 10), ("touchMove", 20), ("touchEnd", None)):
+        points = [] if down is None else [{"x": x, "y": y + down * unit}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    api.expect(visit.joint(WRIST)).to_have_attribute(
+        "aria-label", f"right wrist, x {place[0]:.0f}, y {place[1] + 20:.0f}"
+    )
+    visit.settled()
+    assert not same(visit.pixels(), before)
+
+
+def test_with_an_api_key(visiting: Visiting, models: tuple[str, str]) -> None:
+    with serving(models, api_key="secret") as address:
+        visit = visiting(address)
+        visit.get_by_label("This service wants its API key").fill("wrong")
+        visit.keyboard.press("Enter")
+        assert "Show the API key" in visit.error()
+        visit.get_by_label("This service wants its API key").fill("secret")
+        visit.keyboard.press("Enter")
+        visit.settled()
+        assert "$PG2_API_KEY" in visit.locator("#curl").inner_text()
+        visit.troubles[:] = [trouble for trouble in visit.troubles if "401" not in trouble]
+        visit.page.context.close()
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_contrast(visit: Visit, scheme: str) -> None:
+    """WCAG 2 AA: 4.5 for text, 3 for what shows where a control is."""
+    visit.emulate_media(color_scheme=scheme)
+    style = "name => getComputedStyle(document.documentElement).getPropertyValue(name).trim()"
+    text = [
+        ("text", "ground raised sunken"), ("soft", "ground sunken"), ("accent", "ground"),
+        ("on-accent", "accent accent-strong"), ("accent-strong", "accent-soft raised"),
+        ("error", "error-soft"), ("text", "accent-soft"),
+    ]  # fmt: skip
+    for wanted, pairs in (
+        (4.5, text),
+        (3.0, [("control-edge", "ground raised"), ("accent", "ground raised")]),
+    ):
+        for front, backs in pairs:
+            for back in backs.split():
+                one, other = sorted(luminance(visit.evaluate(style, f"--{name}")) for name in (front, back))
+                assert (other + 0.05) / (one + 0.05) >= wanted, (scheme, front, back)
