@@ -2,7 +2,6 @@
 
 import time
 import warnings
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -158,13 +157,35 @@ class Evaluation:
         return Estimate(ratio, mean_of((values - ratio * self.target_sharpness) / scale).half_width)
 
 
+class _Column:
+    """Values that come batch after batch, in one piece of memory from the start.
+
+    Many small pieces among the large passing ones of a network would keep the heap from shrinking: gigabytes
+    after some thousand pictures.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._count, self._at = count, 0
+        self._values: Tensor | None = None
+
+    def add(self, values: Tensor) -> None:
+        """Put the next [B, ...] behind those that are there."""
+        if self._values is None:
+            self._values = values.new_empty((self._count, *values.shape[1:]))
+        self._values[self._at : self._at + len(values)] = values
+        self._at += len(values)
+
+    @property
+    def values(self) -> Tensor:
+        """All that came, [n, ...]."""
+        return torch.empty(0, 1) if self._values is None else self._values[: self._at]
+
+
 class _Seen:
     """What one judge saw of one row, picture after picture."""
 
-    def __init__(self) -> None:
-        self.probabilities: list[Tensor] = []
-        self.masked: list[Tensor] = []
-        self.pooled: list[Tensor] = []
+    def __init__(self, count: int) -> None:
+        self.probabilities, self.masked, self.pooled = (_Column(count) for _ in range(3))
 
 
 @dataclass
@@ -180,14 +201,14 @@ class Tally:
     instruments: Instruments
     count: int
     training: Sequence[Tensor | None] = ()
-    _rows: dict[str, dict[str, list[Tensor]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list)), init=False
-    )
+    _rows: dict[str, dict[str, _Column]] = field(default_factory=dict, init=False)
     _seen: dict[str, list[_Seen]] = field(default_factory=dict, init=False)
     _known: set[str] = field(default_factory=set, init=False)
-    _sharpness: list[Tensor] = field(default_factory=list, init=False)
     _at: int = field(default=0, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
+
+    def __post_init__(self) -> None:
+        self._sharpness = _Column(self.count)
 
     def add(
         self,
@@ -232,10 +253,14 @@ class Tally:
                 )
             for look in self._keep_looks(row, picture, target_mask, looks):
                 scores |= look
-            for score, values in scores.items():
-                self._rows[row][score].append(values)
+            self._keep(row, scores)
             self._keep_bodies(row, picture, keypoints, which)
-        self._sharpness.append(metrics.sharpness(target))
+        self._sharpness.add(metrics.sharpness(target))
+
+    def _keep(self, row: str, scores: Mapping[str, Tensor]) -> None:
+        columns = self._rows.setdefault(row, {})
+        for score, values in scores.items():
+            columns.setdefault(score, _Column(self.count)).add(values)
 
     def _keep_bodies(
         self,
@@ -245,11 +270,10 @@ class Tally:
         which: npt.NDArray[np.bool_],
     ) -> None:
         if self.instruments.estimator is not None and keypoints is not None:
-            for score, values in body_scores(self.instruments.estimator, picture, keypoints, which).items():
-                self._rows[row][score].append(values)
+            self._keep(row, body_scores(self.instruments.estimator, picture, keypoints, which))
 
     def _of(self, row: str) -> list[_Seen]:
-        return self._seen.setdefault(row, [_Seen() for _ in self.instruments.judges])
+        return self._seen.setdefault(row, [_Seen(self.count) for _ in self.instruments.judges])
 
     def _keep_targets(
         self, target: Tensor, names: Sequence[str], mask: Tensor | None, looks: Sequence[Look]
@@ -260,27 +284,27 @@ class Tally:
         if not new:
             return
         for judge, seen, look in zip(self.instruments.judges, self._of(REAL), looks, strict=True):
-            seen.probabilities.append(look.probabilities[new])
-            seen.pooled.append(look.pooled[new])
+            seen.probabilities.add(look.probabilities[new])
+            seen.pooled.add(look.pooled[new])
             if mask is not None:
-                seen.masked.append(judge.look(target[new] * mask[new]).probabilities)
+                seen.masked.add(judge.look(target[new] * mask[new]).probabilities)
 
     def _keep_looks(
         self, row: str, picture: Tensor, mask: Tensor | None, looks: Sequence[Look]
     ) -> Iterable[dict[str, Tensor]]:
         for judge, seen, real in zip(self.instruments.judges, self._of(row), looks, strict=True):
             look = judge.look(picture)
-            seen.probabilities.append(look.probabilities)
-            seen.pooled.append(look.pooled)
+            seen.probabilities.add(look.probabilities)
+            seen.pooled.add(look.pooled)
             if mask is not None:
-                seen.masked.append(judge.look(picture * mask).probabilities)
+                seen.masked.add(judge.look(picture * mask).probabilities)
             if look.layers is not None and real.layers is not None:
                 yield {"feature_distance": feature_distance(look.layers, real.layers)}
 
     def evaluation(self, pairs: Sequence[tuple[str, str]]) -> Evaluation:
         """What was found, after the last batch."""
         rows = {
-            row: {score: torch.cat(parts) for score, parts in scores.items()}
+            row: {score: column.values for score, column in scores.items()}
             for row, scores in self._rows.items()
         }
         rows.setdefault(REAL, {})
@@ -307,16 +331,15 @@ class Tally:
                 stacklevel=2,
             )
         seconds = time.monotonic() - self._began
-        return Evaluation(pairs, rows, sets, about, torch.cat(self._sharpness), seconds)
+        return Evaluation(pairs, rows, sets, about, self._sharpness.values, seconds)
 
     def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:
-        seen, real = self._seen[row][number], torch.cat(self._seen[REAL][number].pooled)
+        seen, real = self._seen[row][number], self._seen[REAL][number].pooled.values
         found: dict[str, Estimate] = {}
-        for score, parts in ((f"{judge.key}is", seen.probabilities), (f"{judge.key}mask_is", seen.masked)):
-            probabilities = torch.cat(parts) if parts else torch.empty(0, 1)
-            if len(probabilities) >= SPLITS:
-                found[score] = inception_score(probabilities)
-        pooled = torch.cat(seen.pooled)
+        for score, column in ((f"{judge.key}is", seen.probabilities), (f"{judge.key}mask_is", seen.masked)):
+            if len(column.values) >= SPLITS:
+                found[score] = inception_score(column.values)
+        pooled = seen.pooled.values
         training = self.training[number] if self.training else None
         for against, other in (("test", None if row == REAL else real), ("train", training)):
             if other is not None and min(len(other), len(pooled)) > 1:
