@@ -69,12 +69,13 @@ def write(out: Path, evaluation: Evaluation, generate: Any = two_stages) -> None
         examples(evaluation, generate, DATA),
         model="toy",
         data_name="fake",
+        failures="<p>none</p>",
         seed=7,
         command="pg2 evaluate toy fake",
     )
 
 
-def test_a_report_has_its_four_files_and_their_content(tmp_path: Path) -> None:
+def test_a_report_has_its_files_and_their_content(tmp_path: Path) -> None:
     found = evaluated()
     write(tmp_path / "deep" / "out", found)
     out = tmp_path / "deep" / "out"
