@@ -121,7 +121,7 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
     assert "copy source" in scored.out
     assert "stage II" in scored.out
     assert {file.name for file in (tmp_path / "scores").iterdir()} == {
-        "scores.json", "scores.md", "pairs.csv", "grid.png"
+        "scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html"
     }  # fmt: skip
     assert "pg2 evaluate" in (tmp_path / "scores/scores.md").read_text()
     assert_refused(pg2("evaluate", model, data, "--out", tmp_path / "all"), "no pairs in its test split")
