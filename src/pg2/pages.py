@@ -24,6 +24,8 @@ th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { vertical-align: bottom; white-space: normal; }
 table.pictures td, table.pictures th { padding: .2rem; text-align: center; border: 0; font-size: .85rem; }
+table.pictures td.note { min-width: 9rem; padding-left: .8rem; text-align: left; white-space: normal;
+  overflow-wrap: anywhere; color: var(--soft); }
 table.pictures img { display: block; height: 192px; width: auto; border-radius: 3px; }
 """
 
