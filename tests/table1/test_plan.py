@@ -46,11 +46,13 @@ def test_the_same_time_for_each_model() -> None:
     recipes = {model.name: load_recipe(f"fast/market1501/{model.recipe}") for model in MODELS}
     measured = {name: {"coarse": 0.1, "refined": 0.3} for name in recipes}
     measured["G1-HME-L1"]["coarse"] = 0.2
+    measured["G1-L1"]["coarse"] = 0.12
     measured["G1+D"]["coarse"] = 0.25
     steps = steps_for(60.0, recipes, measured)
-    # Models that differ in one setting alone get the steps of the slowest of them.
-    for name in ("G1-CE-L1", "G1-HME-L1", "G1-L1", "G1-poseMaskLoss"):
-        assert steps[name] == {"coarse": 300}
+    # Models that take about as long, and differ in one setting alone, get the steps of the slowest of them.
+    for name in ("G1-CE-L1", "G1-L1", "G1-poseMaskLoss"):
+        assert steps[name] == {"coarse": 500}
+    assert steps["G1-HME-L1"] == {"coarse": 300}
     assert steps["G1+D"] == {"coarse": 240}
     both = steps["G1+G2+D"]
     assert both["coarse"] * 0.1 + both["refined"] * 0.3 == pytest.approx(60.0, rel=0.02)

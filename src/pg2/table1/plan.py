@@ -23,6 +23,8 @@ _DEBUG_REFINE = ("model.refine.width=4", "model.refine.blocks=2", "model.refine.
 _DEBUG_REFINED = ("refined.steps=2", "refined.batch=2", "refined.warmup=0", "refined.ema=0")
 _DEBUG_JUDGE = "adversarial.discriminator={width: 4, layers: 2, norm: spectral, head: patch}"
 
+_ALIKE = 1.25  # how much longer a step may take and still count as long as another; measuring wavers
+
 Steps = dict[str, int]
 """Stage -> steps: "coarse" and perhaps "refined"."""
 
@@ -83,8 +85,9 @@ def steps_for(
 ) -> dict[str, Steps]:
     """How many steps each model is trained for.
 
-    Models of one stage without an adversary get one number, so that nothing but their setting differs; a
-    model of two stages shares its time between them in the recipe's (the paper's) proportion of steps.
+    Each gets what fits into the time. Models of one stage without an adversary whose steps take about as long
+    get one number, so that nothing but their setting differs; a model of two stages shares its time between
+    them in the recipe's (the paper's) proportion of steps.
 
     Args:
         budget: seconds for each model; None takes the recipes' own steps.
@@ -105,8 +108,10 @@ def steps_for(
             own = {stage: int(steps * share) for stage, steps in own.items()}
         found[name] = own
     plain = [name for name, recipe in recipes.items() if not (recipe.refined or recipe.coarse.adversarial)]
-    for name in plain:
-        found[name]["coarse"] = min(found[other]["coarse"] for other in plain)
+    most = max(found[name]["coarse"] for name in plain)
+    alike = [name for name in plain if found[name]["coarse"] > most / _ALIKE]
+    for name in alike:
+        found[name]["coarse"] = min(found[other]["coarse"] for other in alike)
     for name, own in found.items():
         if min(own.values()) < 1:
             raise Pg2Error(f"the budget is too short for a single step of each stage of {name}; give more")
