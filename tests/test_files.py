@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, read_json, write_json, write_text
+from pg2.files import atomic_path, exclusive, read_json, write_json, write_text
 
 
 @contextlib.contextmanager
@@ -135,3 +135,14 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: 
         path.write_bytes(content)
     with pytest.raises(Pg2Error, match=rf"{words}.*an example"):
         read_json(path, "an example")
+
+
+def test_a_folder_is_for_one_at_a_time(tmp_path: Path) -> None:
+    with (
+        exclusive(tmp_path),
+        pytest.raises(Pg2Error, match="another process is at work in"),
+        exclusive(tmp_path),
+    ):
+        pytest.fail("let in twice")
+    with exclusive(tmp_path):
+        pass

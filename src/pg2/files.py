@@ -90,6 +90,28 @@ def check_own(folder: str | Path, names: Collection[str]) -> Path:
     return folder.resolve()
 
 
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keep other processes that ask for the same out of a folder; the system lets go when this one ends.
+
+    Raises:
+        Pg2Error: another process is in it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        yield
+        return
+    with (folder / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Pg2Error(
+                f"another process is at work in {folder}; wait for it, or choose another"
+            ) from error
+        yield
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` to `path` atomically, as UTF-8."""
     with atomic_path(path) as new:

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
+from pg2.files import exclusive
 from pg2.models.config import ModelConfig, RefineConfig
 from pg2.models.pg2 import PG2
 from pg2.tensors import load_tensors
@@ -305,3 +306,11 @@ def test_a_refining_head_that_starts_at_zero_has_a_signal_to_work_on(zero_start:
     model.refine(picture, picture)
     signal = float(seen[0].detach().std())
     assert (signal > 0.1) == zero_start
+
+
+def test_two_trainings_in_one_folder(tiny: PreparedDataset, tmp_path: Path) -> None:
+    recipe = load_recipe("debug", ["coarse.steps=1", "refined.steps=1"])
+    train(recipe, tiny, tmp_path / "run", QUIET)
+    with exclusive(tmp_path / "run"), pytest.raises(Pg2Error, match="another process is at work in"):
+        train(recipe, tiny, tmp_path / "run", QUIET)
+    train(recipe, tiny, tmp_path / "run", QUIET)

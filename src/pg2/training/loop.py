@@ -25,7 +25,7 @@ from pg2.data.loader import Batch, Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, read_json, write_json, write_text
+from pg2.files import atomic_path, exclusive, read_json, write_json, write_text
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
 from pg2.models.generators import RefineGenerator
 from pg2.models.pg2 import PG2
@@ -376,15 +376,14 @@ def train(
         The folder of the final model.
 
     Raises:
-        Pg2Error: data or run folder do not fit the recipe, the loss is not finite, the disk is full.
+        Pg2Error: data or run folder do not fit the recipe, another process trains there, the loss is not
+            finite, the disk is full.
     """
     run = Path(run)
     if recipe.threads is not None:
         torch.set_num_threads(recipe.threads)
     data = data.scaled(recipe.model.frame)
     accelerator = _accelerator(recipe)
-    from accelerate.utils import set_seed
-
     for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
         if stage is not None and stage.batch % accelerator.num_processes:
             raise Pg2Error(
@@ -399,6 +398,20 @@ def train(
     console = console or Console(stderr=True)
     if not accelerator.is_main_process:
         console = Console(quiet=True)
+    with exclusive(run) if accelerator.is_main_process else nullcontext():
+        return _train(recipe, data, run, accelerator, start, console)
+
+
+def _train(
+    recipe: Recipe,
+    data: PreparedDataset,
+    run: Path,
+    accelerator: "Accelerator",
+    start: PG2 | None,
+    console: Console,
+) -> Path:
+    """All stages of a run that has been begun."""
+    from accelerate.utils import set_seed
 
     pairs, held_out = split_validation(data, recipe)
     validation = _Validation(data, held_out, 32) if held_out else None
@@ -407,7 +420,6 @@ def train(
     _initialise(model)
     if start is not None:
         start_from(model, start)
-        del start
     console.print(
         f"{len(pairs):,} training pairs, {len(held_out)} validation pairs of people kept out of training"
     )
