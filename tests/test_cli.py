@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,21 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
     }  # fmt: skip
     assert "pg2 evaluate" in (tmp_path / "scores/scores.md").read_text()
     assert_refused(pg2("evaluate", model, data, "--out", tmp_path / "all"), "no pairs in its test split")
+    for out, store in (("a", "a/pictures"), ("b/scores", "b"), ("c", "c")):
+        places = ["--out", tmp_path / out, "--store", tmp_path / store]
+        assert_refused(pg2("evaluate", model, data, "--pairs", pairs, *places), "lie in one another")
+        assert not (tmp_path / out).exists()
+    # The same people in larger pictures are scaled down, as in training; other shapes are refused.
+    larger, square = tmp_path / "larger", tmp_path / "square"
+    pg2("prepare", "folder", people, larger, "--size", "64x32")
+    scaled = pg2("evaluate", model, larger, "--pairs", pairs, "--bodies", 0, "--out", tmp_path / "scaled")
+    assert scaled.code == 0, scaled.err
+    assert "on folder, scaled to 32x16, 3 pairs" in scaled.out
+    pg2("prepare", "folder", people, square, "--size", "32x32")
+    assert_refused(
+        pg2("evaluate", model, square, "--pairs", pairs, "--out", tmp_path / "no"),
+        "holds pictures of 32x32; they can be scaled down to the same shape, not brought to 32x16",
+    )
 
     tuned = pg2("train", "debug", data, "--out", tmp_path / "tuned", *steps, "--init-from", model)
     assert tuned.code == 0, tuned.err
@@ -231,6 +247,13 @@ def test_table_one(pg2, tiny: PreparedDataset, tmp_path: Path) -> None:  # type:
     assert_refused(pg2(*arguments[:1], tiny.path, *arguments[1:]), "the same folder name")
     assert_refused(pg2(*arguments, "--pairs", "a.csv", "--pairs", "b.csv"), "give --pairs for each of the 1")
 
+    # What is wrong with the second data set is said before the first is trained.
+    other = tmp_path / "other"
+    pg2("prepare", "folder", SAMPLES, other, "--size", "32x24", "--test-share", 0.2)
+    both = ["table1", tiny.path, other, "--preset", "debug", "--out", tmp_path / "both"]
+    assert_refused(pg2(*both), "recipes for pictures twice as high as wide")
+    assert not (tmp_path / "both").exists()
+
 
 def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     from pg2.userstudy.answers import Answers
@@ -274,6 +297,7 @@ def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None: 
         (["generate", PHOTO, "--pose", "front", "--model", "MODEL", "--out", "a.xyz"], "picture format"),
         (["generate", PHOTO, "--pose", "front", "--pose", "back", "--strip", "--model", "MODEL"], "--strip"),
         (["evaluate", "MODEL", "D", "--pairs", "P", "--out", "O"], "no prepared data set"),
+        (["evaluate", "MODEL", "D", "--lpips-linear", "F", "--out", "O"], "goes with --lpips FILE"),
         (
             ["userstudy", "make", "nowhere", ".", "O"],
             "nowhere is not there; give a folder of generated pictures",
@@ -374,3 +398,9 @@ def test_help_answers_without_loading_pytorch() -> None:
     )
     for command in ("pose", "prepare", "render", "train", "generate", "evaluate", "userstudy"):
         assert command in shown.stdout
+
+
+def test_its_version(pg2) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("--version")
+    assert ran.code == 0
+    assert ran.out == f"pg2 {version('pg2')}\n"

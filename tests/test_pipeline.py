@@ -126,6 +126,12 @@ def test_bad_input(pipe: Pipeline, photo: object, pose: object, said: str) -> No
         pipe(photo, pose)  # type: ignore[arg-type]
 
 
+def test_nobody_on_the_photo_of_the_pose_names_it(pipe: Pipeline, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "grey").save(tmp_path / "empty.png")
+    with pytest.raises(Pg2Error, match=r"empty\.png: no person"):
+        pipe.target_pose(tmp_path / "empty.png")
+
+
 def test_nobody_on_the_photo_names_the_photo(pipe: Pipeline, tmp_path: Path) -> None:
     Image.new("RGB", (200, 200), "grey").save(tmp_path / "wall.png")
     with pytest.raises(Pg2Error, match=r"wall\.png"):

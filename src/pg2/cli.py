@@ -14,7 +14,6 @@ from pg2.errors import Pg2Error
 from pg2.files import SAMPLES, atomic_path
 
 app = typer.Typer(
-    help="A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,6 +23,24 @@ prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate 
 app.add_typer(prepare, name="prepare")
 userstudy = typer.Typer(help="Let people say which pictures are real: R2G and G2R.", no_args_is_help=True)
 app.add_typer(userstudy, name="userstudy")
+
+
+def _say_version(asked: bool) -> None:
+    from importlib.metadata import version
+
+    if asked:
+        print(f"pg2 {version('pg2')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print it and exit")
+    ] = False,
+) -> None:
+    """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017)."""
+
 
 DEFAULT_MODEL = "fast/market1501"
 
@@ -330,23 +347,29 @@ def evaluate(
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.failures import failures_page
     from pg2.evaluation.instruments import instruments
-    from pg2.evaluation.protocol import all_test_pairs, training_features
+    from pg2.evaluation.protocol import all_test_pairs, pair_indices, training_features
     from pg2.evaluation.protocol import evaluate as score
     from pg2.evaluation.report import check_place, examples, markdown, write_report
     from pg2.pipeline import Pipeline
     from pg2.pose.keypoints import read_pairs_csv
 
     check_place(out)
-    if store is not None and store.exists():
-        raise Pg2Error(f"{store} exists; give a new folder to --store")
+    if store is not None:
+        if store.exists():
+            raise Pg2Error(f"{store} exists; give a new folder to --store")
+        here, there = out.resolve(), store.resolve()
+        if here in (there, *there.parents) or there in here.parents:
+            raise Pg2Error(f"--store {store} and --out {out} lie in one another; give folders apart")
     tools = instruments(inception, lpips, lpips_linear, bodies)
-    pipeline, dataset = Pipeline.from_pretrained(model), PreparedDataset(data)
-    if dataset.frame != pipeline.frame:
-        raise Pg2Error(
-            f"{data} holds pictures of {dataset.frame[0]}x{dataset.frame[1]}, {model} makes "
-            f"{pipeline.frame[0]}x{pipeline.frame[1]}"
-        )
+    if training and not tools.judges:
+        raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
+    pipeline, whole = Pipeline.from_pretrained(model), PreparedDataset(data)
+    dataset = whole.scaled(pipeline.frame)
+    name = dataset.source
+    if dataset is not whole:
+        name += f", scaled to {dataset.frame[0]}x{dataset.frame[1]}"
     chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
+    pair_indices(dataset, chosen)  # before the training pictures are looked at
     evaluation = score(
         pipeline.scored,
         dataset,
@@ -362,11 +385,11 @@ def evaluate(
         evaluation,
         examples(evaluation, pipeline.scored, dataset),
         model=model,
-        data_name=dataset.source,
+        data_name=name,
         failures=failures_page(evaluation, pipeline.scored, dataset, model),
         command=command,
     )
-    print(markdown(evaluation, model, dataset.source, command))
+    print(markdown(evaluation, model, name, command))
 
 
 @app.command()
@@ -389,7 +412,7 @@ def score(
     ] = None,
     source_masks: Annotated[str | None, typer.Option(help="the same of the sources")] = None,
     by_order: Annotated[
-        bool, typer.Option("--by-order", help="match the folders' pictures by order in place of names")
+        bool, typer.Option("--by-order", help="match pictures by order (2 before 10) in place of names")
     ] = False,
     training: Annotated[
         Path | None, typer.Option(help="folder of training pictures, for distances to them")
@@ -448,7 +471,7 @@ def table1(
     from pg2.evaluation.instruments import instruments
     from pg2.pose.keypoints import read_pairs_csv
     from pg2.table1.report import markdown, write_table
-    from pg2.table1.run import run_experiment
+    from pg2.table1.run import check_experiment, run_experiment
 
     if pairs and len(pairs) != len(data):
         raise Pg2Error(f"give --pairs for each of the {len(data)} data sets, or not at all")
@@ -456,22 +479,25 @@ def table1(
     if len({path.resolve().name for path in data}) < len(data):
         raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
     lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
+    for dataset, chosen in zip(sets, lists, strict=True):
+        check_experiment(dataset, preset=preset, budget=budget, seed=seed, pairs=chosen, limit=limit)
     tools = instruments(inception, lpips, lpips_linear, bodies)
-    experiments = [
-        run_experiment(
-            dataset,
-            out / path.resolve().name,
-            preset=preset,
-            budget=budget,
-            seed=seed,
-            pairs=chosen,
-            limit=limit,
-            instruments=tools,
-        )
-        for path, dataset, chosen in zip(data, sets, lists, strict=True)
-    ]
     command = shlex.join(["pg2", *sys.argv[1:]])
-    write_table(out, experiments, command)
+    experiments = []
+    for path, dataset, chosen in zip(data, sets, lists, strict=True):
+        experiments.append(
+            run_experiment(
+                dataset,
+                out / path.resolve().name,
+                preset=preset,
+                budget=budget,
+                seed=seed,
+                pairs=chosen,
+                limit=limit,
+                instruments=tools,
+            )
+        )
+        write_table(out, experiments, command)  # the hours of the first are not lost with the second
     print(markdown(experiments, command))
 
 

@@ -160,6 +160,7 @@ class Pipeline:
         Raises:
             Pg2Error: it is none of these, or shows nobody.
         """
+        given = pose
         if isinstance(pose, str) and pose.replace("_", "-") in NAMES:
             pose = named_pose(pose)
         elif isinstance(pose, str | Path):
@@ -169,19 +170,22 @@ class Pipeline:
                 )
             pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
         if not isinstance(pose, Pose):
-            pose = self.estimator.estimate(_array(pose), person)
+            pose = self._pose_in(given, _array(pose), person)
         framed = Framing.around(pose, pose.size, self.frame).pose(pose)
         if not framed.present.any():
             raise Pg2Error("the target pose lies outside its picture")
         return framed
 
+    def _pose_in(self, photo: Pose | Photo, image: Image8, person: int | None) -> Pose:
+        try:
+            return self.estimator.estimate(image, person)
+        except Pg2Error as error:
+            raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+
     def prepare(self, photo: Photo, *, person: int | None = None, source_pose: Pose | None = None) -> Source:
         """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
         image = _array(photo)
-        try:
-            found = self.estimator.estimate(image, person) if source_pose is None else source_pose
-        except Pg2Error as error:
-            raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+        found = self._pose_in(photo, image, person) if source_pose is None else source_pose
         framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
         return Source(photo, framing, framing.image(image))
 

@@ -1,5 +1,7 @@
 """Scores of whole sets: against torchmetrics on shared random features, and by what they must do."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -59,7 +61,7 @@ def test_kernel_distance_is_that_of_torchmetrics(sets: tuple[Tensor, Tensor]) ->
     mean, spread = metric.compute()
     found = kernel_distance(a, b, subsets=2, size=70)
     assert found.mean == pytest.approx(float(mean), rel=1e-4)
-    assert found.half_width == pytest.approx(0.0, abs=1e-12)
+    assert math.isnan(found.half_width), "a spread of nothing would look like certainty"
     assert float(spread) == pytest.approx(0.0, abs=1e-5)
 
 
@@ -68,6 +70,15 @@ def test_inception_score_spans_one_to_the_number_of_classes() -> None:
     assert inception_score(torch.full((40, 5), 0.2), 4).mean == pytest.approx(1.0)
     with pytest.raises(ValueError, match="9 pictures are fewer than the 10 splits"):
         inception_score(torch.full((9, 5), 0.2))
+
+
+def test_inception_score_is_cut_as_in_its_first_code() -> None:
+    """13 pictures in 3 parts: 4, 4 and 5, where torch.tensor_split has 5, 4 and 4."""
+    probabilities = torch.rand(13, 7, generator=torch.Generator().manual_seed(2)).softmax(1)
+    parts = [inception_score(part, 1).mean for part in probabilities.split([4, 4, 5])]
+    found = inception_score(probabilities, 3)
+    assert found.mean == pytest.approx(sum(parts) / 3)
+    assert found.half_width == pytest.approx(float(torch.tensor(parts).std(correction=0)), rel=1e-4)
 
 
 def test_frechet_distance_of_gaussians_known_in_closed_form() -> None:

@@ -14,7 +14,7 @@ from pg2 import metrics
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
-from pg2.evaluation.distributions import frechet_distance
+from pg2.evaluation.distributions import frechet_distance, inception_score
 from pg2.evaluation.protocol import (
     all_test_pairs,
     evaluate,
@@ -181,7 +181,10 @@ def test_scores_of_the_whole_set(data: FakeData) -> None:
     pooled = Classifier().look(to_uint8(made)).pooled.repeat(4, 1)
     distance = frechet_distance(pooled, wanted)
     assert mean_of(found, "stage I (coarse)", "lite0_fid_test") == pytest.approx(distance, rel=1e-4)
-    assert REAL not in found.rows, "three pictures have no IS, and no distance to themselves"
+    # As many real pictures as generated ones, or their IS would be of less.
+    repeated = torch.cat([Classifier().look(stacked(data, 1)).probabilities] * 4)
+    assert mean_of(found, REAL, "lite0_is") == pytest.approx(inception_score(repeated).mean, rel=1e-4)
+    assert found.estimate(REAL, "lite0_fid_test") is None, "no distance to themselves"
     assert mean_of(found, COPY, "lite0_is") > 1
     assert mean_of(found, COPY, "lite0_mask_is") > 1
     assert set(set_scores(tools.judges[0])) - set(found.about) == {"lite0_fid_train", "lite0_kid_train"}
@@ -219,7 +222,7 @@ def test_the_pose_estimator_looks_at_some_pairs(data: FakeData) -> None:
 def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     found = evaluate(two_stages, data, PAIRS, batch=2, store=folder, progress=False)  # type: ignore[arg-type]
-    names = ["coarse", "refined", "source", "source_mask", "target", "target_mask"]
+    names = ["coarse", "keypoints.csv", "refined", "source", "source_mask", "target", "target_mask"]
     assert sorted(file.name for file in folder.iterdir()) == names
     stored = StoredPictures(
         folder / "refined",
@@ -232,6 +235,9 @@ def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path
     for row, name in ((COPY, COPY), ("generated", "stage II (refined)")):
         for score in ("ssim", "ssim_gaussian", "mask_ssim", "mask_ssim_source", "psnr", "l1"):
             torch.testing.assert_close(again.rows[row][score], found.rows[name][score])
+    by_pose = StoredPictures(folder / "refined", folder / "target", masks=folder / "keypoints.csv")
+    masked = score_stored(by_pose, Instruments(), progress=False).rows["generated"]["mask_ssim"]
+    torch.testing.assert_close(masked, found.rows["stage II (refined)"]["mask_ssim"])
 
 
 def test_a_limit_takes_the_first_pairs(data: FakeData) -> None:

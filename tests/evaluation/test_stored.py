@@ -11,9 +11,11 @@ import pg2
 from pg2 import metrics
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
+from pg2.evaluation.distributions import frechet_distance
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
 from pg2.images import load_image
+from pg2.pose.estimate import PoseEstimator
 from pg2.pose.keypoints import format_keypoints_csv, read_keypoints_csv
 from pg2.pose.render import pose_mask
 
@@ -42,6 +44,7 @@ def test_two_folders(folders: dict[str, Path]) -> None:
     found = score_stored(StoredPictures(folders["a"], folders["b"]), PLAIN, progress=False)
     assert list(found.rows) == [GENERATED]
     assert found.pairs[3] == ("3", "3")
+    assert found.instruments == []
     torch.testing.assert_close(found.rows[GENERATED]["ssim"], metrics.ssim(as_tensor("a"), as_tensor("b")))
     assert "mask_ssim" not in found.about
 
@@ -73,13 +76,94 @@ def test_masks_from_a_folder_and_from_keypoints_are_one(folders: dict[str, Path]
     table = tmp_path / "keypoints.csv"
     table.write_text(format_keypoints_csv((f"{i}.jpg", pose) for i, pose in enumerate(points)))
     expected = metrics.mask_ssim(as_tensor("a"), as_tensor("b"), masks.to(torch.uint8))
-    for given in (tmp_path / "masks", table):
+    (tmp_path / "binary").mkdir()
+    for number, mask in enumerate(masks):
+        Image.fromarray(mask[0].numpy().astype(np.uint8)).save(tmp_path / "binary" / f"{number}.png")
+    for given in (tmp_path / "masks", tmp_path / "binary", table):
         stored = StoredPictures(
-            folders["a"], folders["b"], sources=folders["c"], masks=given, source_masks=given
+            folders["a"], folders["b"], sources=folders["c"], masks=given, source_masks=tmp_path / "masks"
         )
         found = score_stored(stored, PLAIN, progress=False)
         torch.testing.assert_close(found.rows[GENERATED]["mask_ssim"], expected)
         torch.testing.assert_close(found.rows[GENERATED]["mask_ssim_source"], expected)
+    with pytest.raises(Pg2Error, match="one pose for each name, and sources and targets have the same"):
+        StoredPictures(folders["a"], folders["b"], sources=folders["c"], masks=table, source_masks=table)
+
+
+def test_masks_have_the_names_of_their_own_side(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Targets called 1 to 5 beside pictures called 0 to 4: each side's poses by its own names."""
+    points = RNG.uniform((0, 0), (16, 32), (11, 18, 2)).astype(np.float32).round(2)
+    table = tmp_path / "keypoints.csv"
+    table.write_text(format_keypoints_csv((f"{number}.jpg", pose) for number, pose in enumerate(points)))
+    for number in reversed(range(5)):
+        (folders["b"] / f"{number}.png").rename(folders["b"] / f"{number + 1}.png")
+        (folders["c"] / f"{number}.png").rename(folders["c"] / f"{number + 6}.png")
+    stored = StoredPictures(
+        folders["a"], folders["b"], sources=folders["c"], masks=table, source_masks=table, by_order=True
+    )
+    assert stored.pairs == [(str(number), str(number + 1)) for number in range(5)]
+    parts = next(stored.batches())
+    wanted = pose_mask(torch.from_numpy(points), (32, 16)).to(torch.uint8)
+    torch.testing.assert_close(parts["target_mask"], wanted[1:6])
+    # The sources are 6 to 10: 10 comes last, though "10" sorts before "6".
+    torch.testing.assert_close(parts["source_mask"], wanted[6:])
+
+
+def test_pictures_in_folders_below(folders: dict[str, Path], tmp_path: Path) -> None:
+    """Names may repeat below other folders: poses, masks and panels keep them apart."""
+    points = RNG.uniform((0, 0), (16, 32), (5, 18, 2)).astype(np.float32).round(2)
+    masks = pose_mask(torch.from_numpy(points), (32, 16)).to(torch.uint8)
+    places = ["p0/00", "p0/01", "p1/00", "p1/01", "p2/02"]
+    for number, place in enumerate(places):
+        for side in ("a", "b"):
+            (folders[side] / place).parent.mkdir(exist_ok=True)
+            (folders[side] / f"{number}.png").rename(folders[side] / f"{place}.png")
+        mask = tmp_path / "masks" / f"{place}.png"
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(masks[number, 0].numpy() * 255).save(mask)
+        (mask.parent / f"._{mask.name}").write_bytes(b"what a Mac leaves")
+    table = tmp_path / "k.csv"
+    table.write_text(
+        format_keypoints_csv((f"{place}.jpg", pose) for place, pose in zip(places, points, strict=True))
+    )
+    for given in (tmp_path / "masks", table):
+        stored = StoredPictures(folders["a"], folders["b"], masks=given)
+        torch.testing.assert_close(next(stored.batches())["target_mask"], masks)
+    flat = tmp_path / "flat.csv"
+    flat.write_text(format_keypoints_csv([("02.jpg", points[4])]))
+    with pytest.raises(Pg2Error, match=r"flat\.csv has no keypoints for p0/00"):
+        next(StoredPictures(folders["a"], folders["b"], masks=flat).batches())
+
+
+def test_a_target_of_several_pairs_counts_once(folders: dict[str, Path], tmp_path: Path) -> None:
+    """However it is called: pixels say which targets are one."""
+    tools = Instruments([Classifier()])
+    for number in range(1, 5):
+        Image.fromarray(PICTURES["b"][number % 2]).save(folders["b"] / f"{number}.png")
+    with pytest.warns(UserWarning, match="fewer than the 10 splits"):
+        found = score_stored(StoredPictures(folders["a"], folders["b"]), tools, progress=False)
+    looks = Classifier().look(as_tensor("a")).pooled, Classifier().look(as_tensor("b")[:2]).pooled
+    estimate = found.estimate(GENERATED, "lite0_fid_test")
+    assert estimate is not None
+    assert estimate.mean == pytest.approx(frechet_distance(*looks), rel=1e-4)
+
+
+def test_nobody_on_a_target(folders: dict[str, Path]) -> None:
+    """No pose, no mask: two black frames are no perfect match. The estimator still says what it thinks."""
+    for number in range(5):
+        Image.new("RGB", (16, 32), (number, 99, 99)).save(folders["b"] / f"{number}.png")
+    stored = StoredPictures(folders["a"], folders["b"], masks="auto")
+    tools = Instruments(estimator=PoseEstimator(threads=1), bodies=2)
+    with pytest.warns(UserWarning, match="5 of 5 targets have an empty pose mask"):
+        found = score_stored(stored, tools, progress=False)
+    assert found.rows[GENERATED]["mask_ssim"].isnan().all()
+    assert found.estimate(GENERATED, "mask_ssim") is None
+    assert found.measured("mask_ssim") == 0
+    assert found.measured("person") == 2
+    assert found.measured("ssim") == 5
+    unposed = score_stored(StoredPictures(folders["a"], folders["b"]), tools, progress=False)
+    assert "person" in unposed.about
+    assert "pckh" not in unposed.about
 
 
 def test_masks_of_poses_that_are_found(tmp_path: Path) -> None:
@@ -89,7 +173,7 @@ def test_masks_of_poses_that_are_found(tmp_path: Path) -> None:
         for person in (0, 3):
             Image.open(SAMPLES / f"{person:05d}" / "00.jpg").save(tmp_path / side / f"{person}.png")
     stored = StoredPictures(tmp_path / "a", tmp_path / "b", masks="auto")
-    _, parts = next(stored.batches())
+    parts = next(stored.batches())
     known = read_keypoints_csv(SAMPLES / "keypoints.csv")
     points = torch.from_numpy(np.stack([known[f"{person:05d}/00.jpg"] for person in (0, 3)]))
     wanted = pose_mask(points, (256, 256))
@@ -127,8 +211,8 @@ def test_folders_that_do_not_fit(folders: dict[str, Path], break_it: object, wor
 
 
 def test_by_order(folders: dict[str, Path]) -> None:
-    for number in range(5):
-        (folders["a"] / f"{number}.png").rename(folders["a"] / f"{number}_made.png")
+    for number, name in enumerate((1, 2, 10, 11, 100)):
+        (folders["a"] / f"{number}.png").rename(folders["a"] / f"{name}_made.png")
     found = score_stored(StoredPictures(folders["a"], folders["b"], by_order=True), PLAIN, progress=False)
     torch.testing.assert_close(found.rows[GENERATED]["l1"], metrics.l1(as_tensor("a"), as_tensor("b")))
 
@@ -140,6 +224,7 @@ def test_by_order(folders: dict[str, Path]) -> None:
         ({"panels": ["target", "generated"]}, "--panels takes one folder"),
         ({"target": None, "panels": ["source", "generated"]}, "must name target once"),
         ({"target": None, "panels": ["target", "generated", "x"]}, "16 pixels wide, .* into 3 panels"),
+        ({"target": None, "panels": ["target", "generated"]}, "0 is 8 x 32 pixels; SSIM needs 11 a side"),
         ({"source_masks": "auto"}, "--source-masks needs the source pictures"),
         ({"target": "absent"}, "there is no folder"),
         ({"masks": "c"}, "the mask .* is 20 x 20, its picture 16 x 32"),
@@ -164,8 +249,20 @@ def test_keypoints_and_masks_that_are_missing(folders: dict[str, Path], tmp_path
     with pytest.raises(Pg2Error, match=r"k\.csv has no keypoints for 1"):
         score_stored(StoredPictures(folders["a"], folders["b"], masks=table), PLAIN, progress=False)
     (folders["c"] / "2.png").unlink()
+    table.write_text(format_keypoints_csv([("0.jpg", np.full((18, 2), 20, np.float32))]))
+    with pytest.raises(Pg2Error, match=r"keypoints of 0 outside its 16 x 32 pixels: .* another size or crop"):
+        score_stored(StoredPictures(folders["a"], folders["b"], masks=table), PLAIN, progress=False)
+    Image.new("L", (16, 32)).save(folders["c"] / "0.png")
+    with pytest.raises(Pg2Error, match=r"0\.png is black: it shows no body"):
+        score_stored(StoredPictures(folders["a"], folders["b"], masks=folders["c"]), PLAIN, progress=False)
+    Image.new("L", (16, 32), 255).save(folders["c"] / "0.png")
     with pytest.raises(Pg2Error, match="no mask called 2"):
         score_stored(StoredPictures(folders["a"], folders["b"], masks=folders["c"]), PLAIN, progress=False)
+
+
+def test_training_pictures_without_a_judge(folders: dict[str, Path]) -> None:
+    with pytest.raises(Pg2Error, match=r"need pg2\[metrics\], or --inception"):
+        score_stored(StoredPictures(folders["a"], folders["b"]), PLAIN, folders["c"], progress=False)
 
 
 def test_pictures_are_read_as_they_are_saved(folders: dict[str, Path]) -> None:

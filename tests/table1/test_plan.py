@@ -29,7 +29,9 @@ def test_budgets_that_are_none(text: str) -> None:
 
 def test_which_recipes_a_data_set_takes() -> None:
     assert family(data("market1501", (128, 64))) == "market1501"
-    assert family(data("deepfashion", (256, 176))) == "deepfashion"
+    assert family(data("deepfashion", (256, 256))) == "deepfashion"
+    with pytest.raises(Pg2Error, match="prepared without --crop"):
+        family(data("deepfashion", (256, 176)))
     assert family(data("folder", (64, 32))) == "market1501"
     assert family(data("folder", (64, 64))) == "deepfashion"
     with pytest.raises(Pg2Error, match="twice as high as wide"):
@@ -69,3 +71,7 @@ def test_a_plan_is_made_once(tmp_path: Path) -> None:
     assert take_plan(file, {"budget": "1m"}, lambda: pytest.fail("measured again")) == steps
     with pytest.raises(Pg2Error, match="begun with budget = 1m, now it is 2m"):
         take_plan(file, {"budget": "2m"}, lambda: steps)
+    for broken in ("{}", '{"begun_with": {"budget": "1m"}, "steps": {"G1-L1": {"coarse": 5}}}'):
+        file.write_text(broken)
+        with pytest.raises(Pg2Error, match=r"plan\.json is not the plan of this experiment"):
+            take_plan(file, {"budget": "1m"}, lambda: steps)

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.table1 import run
 from pg2.table1.models import MODELS
-from pg2.table1.report import FILES, markdown, verdicts, write_table
+from pg2.table1.report import FILES, _half_width, markdown, verdicts, write_table
 from pg2.table1.run import Experiment, run_experiment
 
 QUIET = Console(quiet=True)
@@ -54,6 +56,7 @@ def test_every_model_is_trained_and_scored(experiment: Experiment) -> None:
     assert sizes["G1-L1"] == sizes["G1-poseMaskLoss"] == sizes["G1+D"] < sizes["G1+G2+D"]
     assert sizes["G1-HME-L1"] > sizes["G1-L1"]
     assert "ssim" not in experiment.real
+    assert len(set(experiment.people)) == 2, "pairs of two people"
 
 
 def test_the_four_files(experiment: Experiment, place: Path) -> None:
@@ -67,13 +70,18 @@ def test_the_four_files(experiment: Experiment, place: Path) -> None:
     assert "0.735" in rows[NAMES.index("G1-L1") + 2] or "0.304" in rows[NAMES.index("G1-L1") + 2]
 
     document = json.loads((place / "table1.json").read_text())
-    found = document["data"]["folder"]
+    found = document["data"][experiment.data.path.name]
+    assert found["source"] == "folder"
+    assert "## " + experiment.data.path.name + ", beside the paper's Market-1501" in text
     assert list(found["rows"]) == [COPY, *NAMES, REAL]
     assert found["rows"]["G1-L1"]["scores"]["ssim"]["mean"] == experiment.trained[2].scores["ssim"]["mean"]
     with (place / "table1.csv").open(newline="") as lines:
-        table = list(csv.reader(lines))
-    assert len(table) == 1 + 8
-    assert {len(row) for row in table} == {len(table[0])}
+        table = {row["model"]: row for row in csv.DictReader(lines)}
+    assert list(table) == [COPY, *NAMES, REAL]
+    assert float(table["G1-L1"]["ssim"]) == experiment.trained[2].scores["ssim"]["mean"]
+    assert (table["G1-L1"]["paper_ssim"], table["G1-L1"]["paper_is"]) == ("0.304", "3.006")
+    assert (table["G1+G2+D"]["steps_coarse"], table["G1+G2+D"]["steps_refined"]) == ("3", "2")
+    assert table[REAL]["ssim"] == table[COPY]["paper_ssim"] == ""
 
     class Page(HTMLParser):
         pictures = 0
@@ -96,11 +104,42 @@ def test_going_on_does_nothing_twice(
     before = markdown([experiment])
     times = {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")}
     monkeypatch.setattr(run, "evaluate", lambda *_, **__: pytest.fail("scored again"))
-    again = run_experiment(tiny, place / "tiny", preset="debug", console=QUIET)
+    again = run_experiment(
+        tiny, place / "tiny", preset="debug", instruments=Instruments([Classifier()]), console=QUIET
+    )
     assert markdown([again]) == before
     assert {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")} == times
     with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
         run_experiment(tiny, place / "tiny", preset="debug", seed=1, console=QUIET)
+
+
+def test_other_instruments_score_anew(place: Path, tiny: PreparedDataset, experiment: Experiment) -> None:
+    """Weights that arrive after the training are used, and nothing is trained again."""
+    copied = place.parent / "instruments"
+    shutil.copytree(place / "tiny", copied)
+    times = {file: file.stat().st_mtime_ns for file in copied.rglob("*.safetensors")}
+    found = run_experiment(tiny, copied, preset="debug", instruments=Instruments(), console=QUIET)
+    assert "lite0_is" in experiment.about
+    assert "lite0_is" not in found.about
+    assert all("lite0_is" not in trained.scores for trained in found.trained)
+    assert {file: file.stat().st_mtime_ns for file in copied.rglob("*.safetensors")} == times
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"pairs": [("a.jpg", "b.jpg")]}, "lacks 2 of the 2 pictures that the pair list names"),
+        ({"preset": "quick"}, 'no preset "quick"'),
+        ({"budget": "soon"}, "a budget is a time"),
+    ],
+)
+def test_what_is_wrong_is_said_before_the_training(
+    tiny: PreparedDataset, tmp_path: Path, wrong: dict[str, Any], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "train", lambda *_: pytest.fail("trained"))
+    with pytest.raises(Pg2Error, match=words):
+        run_experiment(tiny, tmp_path / "w", **{"preset": "debug", "console": QUIET, **wrong})
+    assert not (tmp_path / "w").exists()
 
 
 def test_stopped_in_the_middle(
@@ -160,3 +199,20 @@ def test_verdicts_are_judged_pair_by_pair(experiment: Experiment) -> None:
     trained[3].pairs["ssim"] -= 1  # type: ignore[index]
     found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
     assert found[2]["verdict"] == "disagrees"
+    alone = {**experiment.__dict__, "trained": trained, "people": np.zeros(12, np.int64)}
+    found = verdicts(Experiment(**alone))
+    assert {v["verdict"] for v in found} == {"undecided"}, "one person says nothing about others"
+    assert {v["half_width"] for v in found} == {None}
+    assert "undecided" in markdown([Experiment(**alone)])
+
+
+def test_an_interval_over_people() -> None:
+    """Pairs of one person that all say the same are one observation."""
+    people = np.repeat(np.arange(20), 50)
+    values = np.random.default_rng(0).normal(size=20)
+    means = _half_width(np.repeat(values, 50), people)
+    assert means == pytest.approx(1.96 * values.std(ddof=1) / 20**0.5)
+    independent = np.random.default_rng(1).normal(size=1000)
+    assert _half_width(independent, np.arange(1000)) == pytest.approx(
+        1.96 * independent.std(ddof=1) / 1000**0.5
+    )

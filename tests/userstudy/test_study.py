@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import warnings
 from pathlib import Path
 
@@ -73,6 +74,16 @@ def test_folders_below_and_other_formats_are_searched(tmp_path: Path) -> None:
     assert sorted(found) == ["bmp/00.bmp", "jpg/00.jpg", "webp/00.webp"]
 
 
+def test_a_picture_that_is_there_twice_is_drawn_once(folders: Folders, tmp_path: Path) -> None:
+    """`pg2 evaluate --store` keeps the target of several pairs several times."""
+    for file in list(folders[1].iterdir()):
+        shutil.copy(file, folders[1] / f"again_{file.name}")
+    study = make_study(*folders, tmp_path / "study", count=10, practice=0)
+    shown = [study.file(picture.id).read_bytes() for picture in study.pictures if picture.kind == "real"]
+    assert len(set(shown)) == 10
+    refused(folders, tmp_path / "more", "10 different real pictures are too few", count=11)
+
+
 def test_a_name_of_any_bytes_is_written_down(tmp_path: Path) -> None:
     real = fill(tmp_path / "real", 1, REAL)
     try:
@@ -99,7 +110,7 @@ def refused(folders: Folders, out: Path, said: str, **settings: float) -> None:
 
 def test_wrong_settings_are_refused(folders: Folders, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    refused(folders, out, "10 real pictures are too few for a study with 11", count=11)
+    refused(folders, out, "10 different real pictures are too few for a study with 11", count=11)
     refused(folders, out, "under the count of 3, not 3", practice=3)
     refused(folders, out, "not -1", practice=-1)
     refused(folders, out, "up to 60 seconds, not 0", seconds=0)

@@ -34,7 +34,7 @@ CROPPED = (256, 176)
 SPLIT_OF = {"train": "train", "query": "test", "gallery": "test"}
 """The statuses of the owners' list and the split that each belongs to."""
 
-PICTURES = ("Img/img", "img", "Img/img_highres", "img_highres")
+PICTURES = ("Img/img", "Img/img/img", "img", "img/img", "Img/img_highres", "img_highres")
 """Where the pictures may lie: the first of these that holds WOMEN or MEN is taken."""
 
 LIST = "list_eval_partition.txt"

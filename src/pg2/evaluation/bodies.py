@@ -18,7 +18,8 @@ def pckh(found: Points, wanted: Points) -> float:
     """PCKh: the share of the wanted keypoints that were found within half a head's size.
 
     COCO's keypoints do not span the head, so the distance from nose to neck stands for its size, as in
-    earlier work on pose transfer; a keypoint that was not found counts as wrong.
+    earlier work on pose transfer; a keypoint that was not found counts as wrong. Targets that show no nose,
+    such as backs, have no size of the head and are left out.
 
     Args:
         found: keypoints of the generated picture, float [18, 2], NaN where missing.
@@ -44,26 +45,26 @@ def chosen(count: int, wanted: int) -> npt.NDArray[np.bool_]:
 
 
 def body_scores(
-    estimator: PoseEstimator, pictures: Tensor, keypoints: Tensor, which: npt.NDArray[np.bool_]
+    estimator: PoseEstimator, pictures: Tensor, keypoints: Tensor | None, which: npt.NDArray[np.bool_]
 ) -> dict[str, Tensor]:
     """PCKh and the estimator's certainty that it sees a person.
 
     Args:
         estimator: looks at each picture once, as a whole.
         pictures: uint8 [B, 3, H, W].
-        keypoints: target poses, float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        keypoints: target poses, float [B, 18, 2], (x, y) in pixels, NaN where missing; None: unknown.
         which: the pictures to look at, [B].
 
     Returns:
-        "pckh" and "person", float64 [B] in 0..1; NaN where not looked at, and PCKh where the target has no
-        nose or neck.
+        "person" and, with `keypoints`, "pckh", float64 [B] in 0..1; NaN where not looked at, and PCKh where
+        the target has no nose or neck.
     """
-    scores = {
-        name: torch.full((len(pictures),), torch.nan, dtype=torch.float64) for name in ("pckh", "person")
-    }
+    names = ("person",) if keypoints is None else ("pckh", "person")
+    scores = {name: torch.full((len(pictures),), torch.nan, dtype=torch.float64) for name in names}
     for index in np.flatnonzero(which).tolist():
         image: Image8 = np.ascontiguousarray(pictures[index].permute(1, 2, 0).numpy())
         points, certainty = estimator.look(image)
-        scores["pckh"][index] = pckh(points, keypoints[index].numpy())
+        if keypoints is not None:
+            scores["pckh"][index] = pckh(points, keypoints[index].numpy())
         scores["person"][index] = certainty
     return scores

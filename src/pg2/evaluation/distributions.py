@@ -3,6 +3,8 @@
 They know nothing of networks: the same formulas serve every `Judge`.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -20,7 +22,8 @@ def inception_score(probabilities: Tensor, splits: int = SPLITS) -> Estimate:
 
     Args:
         probabilities: p(y|x), [N, classes], rows of sum 1, in the order of the pictures.
-        splits: parts of about N / splits pictures, in that order, each with its own p(y).
+        splits: parts in that order, cut at i N // splits as in the first code, each with its own p(y). A
+            part of n pictures scores n at most.
 
     Returns:
         Mean over the splits and its standard deviation over them (the field's "±"), from 1 to the number of
@@ -32,7 +35,9 @@ def inception_score(probabilities: Tensor, splits: int = SPLITS) -> Estimate:
     if len(probabilities) < splits:
         raise ValueError(f"{len(probabilities)} pictures are fewer than the {splits} splits of the score")
     scores = []
-    for part in probabilities.double().tensor_split(splits):
+    cuts = [number * len(probabilities) // splits for number in range(splits + 1)]
+    for start, end in pairwise(cuts):
+        part = probabilities[start:end].double()
         mean = part.mean(0, keepdim=True)
         divergence = torch.xlogy(part, part) - torch.xlogy(part, mean)
         scores.append(divergence.sum(1).mean().exp())
@@ -80,9 +85,12 @@ def kernel_distance(
 
     Returns:
         Mean over the subsets, about 0 for the same distribution (a little below is possible), and its
-        standard deviation over them.
+        standard deviation over them; NaN where both sets are wholly in each subset.
     """
     size = min(size, len(a), len(b))
+    whole = size == len(a) == len(b)
+    if whole:
+        subsets = 1
     random = torch.Generator().manual_seed(seed)
     found = []
     for _ in range(subsets):
@@ -91,7 +99,8 @@ def kernel_distance(
         within = (xx.sum() - xx.trace() + yy.sum() - yy.trace()) / (size * (size - 1))
         found.append(within - 2 * xy.mean())
     values = torch.stack(found)
-    return Estimate(float(values.mean()), float(values.std(correction=0)))
+    spread = float("nan") if whole else float(values.std(correction=0))
+    return Estimate(float(values.mean()), spread)
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:

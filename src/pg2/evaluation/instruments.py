@@ -31,6 +31,8 @@ def instruments(
     """
     if bodies < 0:
         raise Pg2Error(f"the number of pairs to look for poses in must not be negative: {bodies}")
+    if lpips_linear is not None and lpips is None:
+        raise Pg2Error("--lpips-linear goes with --lpips FILE, the weights of AlexNet")
     judges: list[Judge] = [] if inception is None else [Inception(inception)]
     offline = available()
     if offline is not None:

@@ -13,7 +13,8 @@ from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset, tracked
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
-from pg2.files import atomic_path
+from pg2.files import atomic_path, write_text
+from pg2.pose.keypoints import format_keypoints_csv
 from pg2.pose.render import pose_mask
 from pg2.sheets import to_uint8
 
@@ -55,7 +56,8 @@ def evaluate(
         instruments: for scores that need networks; those without their network are left out.
         training: what `training_features` gave for the same instruments.
         store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
-            source_mask/ and target_mask/, and a folder for each picture of the model, for `pg2 score`.
+            source_mask/ and target_mask/, a folder for each picture of the model, and the target poses as
+            keypoints.csv, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
@@ -104,7 +106,12 @@ def evaluate(
         if store is None:
             return run(None)
         with atomic_path(store) as new:
-            return run(new)
+            found = run(new)
+            poses = (
+                (f"{number:06d}.png", data.keypoints[target]) for number, (_, target) in enumerate(indices)
+            )
+            write_text(new / "keypoints.csv", format_keypoints_csv(poses))
+            return found
 
 
 def _store(folder: Path, start: int, pictures: Mapping[str, Tensor]) -> None:

@@ -69,8 +69,10 @@ def write_report(
         "data": data_name,
         "pairs": len(evaluation.pairs),
         "rows": {row: numbers(evaluation, row) for row in evaluation.rows},
-        "confidence": "half_width is 1.96 standard deviations / sqrt(pairs), the pairs taken as independent; "
+        "confidence": "half_width is 1.96 standard deviations / sqrt(measured), pairs taken as independent; "
         "of a score of the whole set the standard deviation over its splits or subsets",
+        "measured": {score: evaluation.measured(score) for score in evaluation.about},
+        "instruments": list(evaluation.instruments),
         "headings": {score: about.heading for score, about in evaluation.about.items()},
         "protocols": {score: about.words for score, about in evaluation.about.items()},
         "command": command,
@@ -130,7 +132,11 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
         lines += [f"- **{COPY}**: the source picture itself, scored as if it were the result."]
     if REAL in evaluation.rows:
         lines += [f"- **{REAL}**: the target pictures themselves, where no pair is needed."]
-    lines += [f"- **{score.heading}**: {score.words}." for score in about.values()]
+    total = len(evaluation.pairs)
+    for name, score in about.items():
+        measured = evaluation.measured(name)
+        part = f"; on {measured:,} of the {total:,} pairs" if measured < total else ""
+        lines.append(f"- **{score.heading}**: {score.words}{part}.")
     if command:
         lines += ["", f"Made with `{command}` in {evaluation.seconds:.0f} s."]
     return "\n".join(lines) + "\n"
@@ -171,7 +177,9 @@ def _picked(scores: Tensor) -> dict[str, list[int]]:
 def ranking(evaluation: Evaluation) -> Tensor:
     """What the examples are picked by: mask-SSIM of the model's last picture, or SSIM without masks."""
     scores = evaluation.rows[final_row(evaluation)]
-    return scores["mask_ssim"] if "mask_ssim" in scores else scores["ssim"]
+    if "mask_ssim" not in scores or bool(scores["mask_ssim"].isnan().any()):
+        return scores["ssim"]
+    return scores["mask_ssim"]
 
 
 def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list[Image8]]]) -> Image8:

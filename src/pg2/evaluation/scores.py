@@ -50,7 +50,7 @@ PAIR_SCORES = {
     "mask_ssim": Score(
         "mask-SSIM",
         "the paper's SSIM after both pictures are multiplied by the target's pose mask, mean over the whole "
-        "frame with its black background",
+        "frame with its black background; without a pose there is no mask, and none of it",
     ),
     "mask_ssim_source": Score(
         "mask-SSIM (source mask)",
@@ -68,7 +68,7 @@ PAIR_SCORES = {
     "pckh": Score(
         "PCKh",
         "share of the target's keypoints that pg2's pose estimator finds in the picture within half the "
-        "distance from nose to neck",
+        "distance from nose to neck; targets without a nose, such as backs, are left out",
     ),
     "person": Score(
         "person", "the pose estimator's certainty that it sees a person: its best eight keypoints' mean score"
@@ -88,7 +88,8 @@ def set_scores(judge: Judge) -> dict[str, Score]:
     return {
         f"{key}is": Score(
             f"{name}IS",
-            f"Inception Score's formula, {SPLITS} splits in the order of the pairs; {judge.words}",
+            f"Inception Score's formula, {SPLITS} splits in the order of the pairs, the target of every pair "
+            f"for the real ones; {judge.words}",
         ),
         f"{key}mask_is": Score(f"{name}mask-IS", "the same of pictures multiplied by the target's pose mask"),
         f"{key}fid_test": Score(
@@ -98,7 +99,10 @@ def set_scores(judge: Judge) -> dict[str, Score]:
             f"{name}KID, to test", "kernel distance to them, 100 subsets of at most 1,000", 4, True
         ),
         f"{key}fid_train": Score(
-            f"{name}FID, to training", "Fréchet distance to all usable training pictures", 2, True
+            f"{name}FID, to training",
+            "Fréchet distance to the training pictures: all usable ones of a data set, or those of a folder",
+            2,
+            True,
         ),
         f"{key}kid_train": Score(f"{name}KID, to training", "kernel distance to them", 4, True),
     }
@@ -114,6 +118,16 @@ class Instruments:
         estimator: for PCKh and the certainty of a person.
         bodies: how many pairs, evenly spread, the estimator looks at; it is the slowest of all.
     """
+
+    @property
+    def names(self) -> list[str]:
+        """What they are, in words: scores taken with others do not compare."""
+        found = [judge.words for judge in self.judges]
+        if self.lpips is not None:
+            found.append("LPIPS")
+        if self.estimator is not None:
+            found.append(f"pose estimator on {self.bodies:,} pairs")
+        return found
 
     judges: Sequence[Judge] = ()
     lpips: Lpips | None = None
@@ -132,6 +146,7 @@ class Evaluation:
         sets: row name -> score name -> the score of the row's pictures as a set.
         about: score name -> what it is, for all that were computed, in the order of a table.
         target_sharpness: float64 [n], the sharpness of the target pictures.
+        instruments: what was measured with, in words.
         seconds: how long it took, the model's work included.
     """
 
@@ -140,7 +155,13 @@ class Evaluation:
     sets: Mapping[str, Mapping[str, Estimate]]
     about: Mapping[str, Score]
     target_sharpness: Tensor
+    instruments: Sequence[str]
     seconds: float
+
+    def measured(self, score: str) -> int:
+        """On how many of the pairs a score of pairs was taken; on all of them one of the whole set."""
+        columns = [scores[score] for scores in self.rows.values() if score in scores]
+        return int((~columns[-1].isnan()).sum()) if columns else len(self.pairs)
 
     def estimate(self, row: str, score: str) -> Estimate | None:
         """A score of a row; of "sharpness" the ratio to the targets; None where the row does not have it."""
@@ -188,6 +209,22 @@ class _Seen:
         self.probabilities, self.masked, self.pooled = (_Column(count) for _ in range(3))
 
 
+def _shows(mask: Tensor) -> Tensor:
+    """Which masks [B, 1, H, W] show anything, bool [B]."""
+    return (mask != 0).flatten(1).any(1)
+
+
+def _masked_ssim(picture: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """`metrics.mask_ssim`; NaN where the mask is empty, and two black frames would score a perfect 1."""
+    return metrics.mask_ssim(picture, target, mask).masked_fill(~_shows(mask), torch.nan)
+
+
+def _keep_masked(seen: _Seen, judge: Judge, picture: Tensor, mask: Tensor | None) -> None:
+    if mask is not None and bool(_shows(mask).any()):
+        there = _shows(mask)
+        seen.masked.add(judge.look(picture[there] * mask[there]).probabilities)
+
+
 @dataclass
 class Tally:
     """Collects the scores of batch after batch: each picture is looked at once by each instrument.
@@ -205,6 +242,7 @@ class Tally:
     _seen: dict[str, list[_Seen]] = field(default_factory=dict, init=False)
     _known: set[str] = field(default_factory=set, init=False)
     _at: int = field(default=0, init=False)
+    _unmasked: int = field(default=0, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
@@ -225,12 +263,15 @@ class Tally:
         Args:
             results: row name -> pictures, uint8 [B, 3, H, W]; the same rows in every batch.
             target: the real pictures, uint8 [B, 3, H, W].
-            names: of the targets, [B]; one that comes again is counted once among the real pictures.
-            target_mask, source_mask: uint8 [B, 1, H, W] in {0, 1}, for the masked scores.
+            names: of the targets, [B]; distances to the real pictures count one that comes again once.
+            target_mask, source_mask: uint8 [B, 1, H, W] in {0, 1}, for the masked scores; an empty one
+                leaves its pair out of them.
             keypoints: target poses, float [B, 18, 2], for PCKh.
         """
         which = chosen(self.count, self.instruments.bodies)[self._at : self._at + len(target)]
         self._at += len(target)
+        if target_mask is not None:
+            self._unmasked += int((~_shows(target_mask)).sum())
         looks = [judge.look(target) for judge in self.instruments.judges]
         learned = None if self.instruments.lpips is None else self.instruments.lpips.look(target)
         self._keep_targets(target, names, target_mask, looks)
@@ -244,9 +285,9 @@ class Tally:
                 "sharpness": metrics.sharpness(picture),
             }
             if target_mask is not None:
-                scores["mask_ssim"] = metrics.mask_ssim(picture, target, target_mask)
+                scores["mask_ssim"] = _masked_ssim(picture, target, target_mask)
             if source_mask is not None:
-                scores["mask_ssim_source"] = metrics.mask_ssim(picture, target, source_mask)
+                scores["mask_ssim_source"] = _masked_ssim(picture, target, source_mask)
             if self.instruments.lpips is not None and learned is not None:
                 scores["lpips"] = self.instruments.lpips.distance(
                     self.instruments.lpips.look(picture), learned
@@ -269,7 +310,7 @@ class Tally:
         keypoints: Tensor | None,
         which: npt.NDArray[np.bool_],
     ) -> None:
-        if self.instruments.estimator is not None and keypoints is not None:
+        if self.instruments.estimator is not None and self.instruments.bodies:
             self._keep(row, body_scores(self.instruments.estimator, picture, keypoints, which))
 
     def _of(self, row: str) -> list[_Seen]:
@@ -281,13 +322,11 @@ class Tally:
         new = [index for index, name in enumerate(names) if names.index(name) == index]
         new = [index for index in new if names[index] not in self._known]
         self._known.update(names)
-        if not new:
-            return
         for judge, seen, look in zip(self.instruments.judges, self._of(REAL), looks, strict=True):
-            seen.probabilities.add(look.probabilities[new])
+            # As many as each row has: Inception Score grows with the number of pictures.
+            seen.probabilities.add(look.probabilities)
             seen.pooled.add(look.pooled[new])
-            if mask is not None:
-                seen.masked.add(judge.look(target[new] * mask[new]).probabilities)
+            _keep_masked(seen, judge, target, mask)
 
     def _keep_looks(
         self, row: str, picture: Tensor, mask: Tensor | None, looks: Sequence[Look]
@@ -296,8 +335,7 @@ class Tally:
             look = judge.look(picture)
             seen.probabilities.add(look.probabilities)
             seen.pooled.add(look.pooled)
-            if mask is not None:
-                seen.masked.add(judge.look(picture * mask).probabilities)
+            _keep_masked(seen, judge, picture, mask)
             if look.layers is not None and real.layers is not None:
                 yield {"feature_distance": feature_distance(look.layers, real.layers)}
 
@@ -330,8 +368,14 @@ class Tally:
                 f"{self._at} pictures are fewer than the {SPLITS} splits of IS, which is left out",
                 stacklevel=2,
             )
+        if self._unmasked:
+            warnings.warn(
+                f"{self._unmasked:,} of {self._at:,} targets have an empty pose mask (no pose was found or "
+                "given): their pairs are left out of the masked scores",
+                stacklevel=2,
+            )
         seconds = time.monotonic() - self._began
-        return Evaluation(pairs, rows, sets, about, self._sharpness.values, seconds)
+        return Evaluation(pairs, rows, sets, about, self._sharpness.values, self.instruments.names, seconds)
 
     def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:
         seen, real = self._seen[row][number], self._seen[REAL][number].pooled.values

@@ -1,8 +1,12 @@
 """Scoring pictures that are there already, anyone's: two folders, or the panels that peers publish."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -24,7 +28,11 @@ PANELS = ("source", "target", "generated")
 
 AUTO = "auto"
 
-_Names = list[tuple[str, dict[str, Path]]]
+_SMALLEST = 11  # pixels a side, those of the largest window of SSIM
+
+_Value = TypeVar("_Value")
+_Files = list[dict[str, Path]]
+_Names = list[dict[str, str]]
 
 
 def pictures_in(folder: str | Path) -> list[Path]:
@@ -36,17 +44,42 @@ def pictures_in(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise Pg2Error(f"there is no folder {folder}; give one with pictures")
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        # Other computers leave "._picture.jpg", which is none.
+        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
+    )
     if not files:
         raise Pg2Error(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return files
+
+
+def _name_in(folder: Path, file: Path) -> str:
+    return file.relative_to(folder).with_suffix("").as_posix()
+
+
+def _in_natural_order(file: Path) -> list[tuple[int, str]]:
+    """A key that puts 2_made behind 1_made and before 10_made."""
+    return [
+        (int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", file.as_posix())
+    ]
+
+
+def _by_name(found: Mapping[str, _Value]) -> dict[str, _Value]:
+    """By path without ending, and by its last part alone where that is of one path only."""
+    paths = {PurePosixPath(name).with_suffix("").as_posix(): value for name, value in found.items()}
+    last = [PurePosixPath(path).name for path in paths]
+    times = Counter(last)
+    alone = {name: value for name, value in zip(last, paths.values(), strict=True) if times[name] == 1}
+    return alone | paths
 
 
 class StoredPictures:
     """Generated pictures and their targets, matched; with sources, masks and keypoints where there are any.
 
     Attributes:
-        names: of the pictures, in the order in which they are scored.
+        pairs: (generated, target) names, in the order in which they are scored.
     """
 
     def __init__(
@@ -67,10 +100,12 @@ class StoredPictures:
             target: a folder of the real ones, of the same names without their endings.
             sources: a folder of the source pictures, likewise; for the row of copied sources.
             panels: names of the panels from left to right, such as source, target, generated.
-            masks: where the targets' pose masks come from: a folder of mask pictures, a keypoint CSV in the
-                published format, or "auto": from poses that are found on the targets.
-            source_masks: the same for the sources.
-            by_order: match the files of the folders by their sorted order in place of their names.
+            masks: where the targets' pose masks come from: a folder of mask pictures (0 is background), a
+                keypoint CSV in the published format, or "auto": from poses that are found on the targets.
+                Masks and keypoints have the names of the targets.
+            source_masks: the same for the sources, with the names of the sources.
+            by_order: match the files of the folders by their order in place of their names; 2 comes before
+                10.
 
         Raises:
             Pg2Error: an absent folder, unequal numbers or names, or a combination that makes no sense.
@@ -86,19 +121,29 @@ class StoredPictures:
                         f'"{",".join(self._panels)}"'
                     )
             files = pictures_in(generated)
-            self._files: _Names = [(file.stem, {"panels": file}) for file in files]
+            self._files: _Files = [{"panels": file} for file in files]
+            self._names: _Names = [dict.fromkeys(PANELS, _name_in(Path(generated), file)) for file in files]
         else:
             if target is None:
                 raise Pg2Error("give a folder of generated and one of target pictures, or --panels")
             folders = {"generated": Path(generated), "target": Path(target)}
             if sources is not None:
                 folders["source"] = Path(sources)
-            self._files = _matched(folders, by_order)
-        self.names = [name for name, _ in self._files]
-        self._has_source = "source" in (self._panels or self._files[0][1])
+            self._files, self._names = _matched(folders, by_order)
+        self.pairs = [(names["generated"], names["target"]) for names in self._names]
+        self._has_source = "source" in (self._panels or self._files[0])
         if source_masks is not None and not self._has_source:
             raise Pg2Error(
                 "--source-masks needs the source pictures: give --sources, or panels that show them"
+            )
+        if (
+            str(masks).lower().endswith(".csv")
+            and str(masks) == str(source_masks)
+            and all(names["source"] == names["target"] for names in self._names)
+        ):
+            raise Pg2Error(
+                f"{masks} has one pose for each name, and sources and targets have the same names: give "
+                "--source-masks another file"
             )
         self._masks = {"target": masks, "source": source_masks}
         self._size: tuple[int, int] | None = None
@@ -115,12 +160,11 @@ class StoredPictures:
         found = {}
         for side, masks in self._masks.items():
             if masks is not None and Path(masks).suffix.lower() == ".csv":
-                table = read_keypoints_csv(masks)
-                found[side] = {Path(name).stem: points for name, points in table.items()}
+                found[side] = _by_name(read_keypoints_csv(masks))
         return found
 
     def _pictures(self, index: int) -> dict[str, Image8]:
-        name, files = self._files[index]
+        name, files = self._names[index]["generated"], self._files[index]
         if self._panels:
             whole = load_image(files["panels"])
             width = whole.shape[1]
@@ -135,6 +179,10 @@ class StoredPictures:
             found = {side: load_image(file) for side, file in files.items()}
         for picture in found.values():
             size = (picture.shape[0], picture.shape[1])
+            if min(size) < _SMALLEST:
+                raise Pg2Error(
+                    f"{name} is {size[1]} x {size[0]} pixels; SSIM needs {_SMALLEST} a side at least"
+                )
             self._size = self._size or size
             if size != self._size:
                 raise Pg2Error(
@@ -145,7 +193,7 @@ class StoredPictures:
 
     def _keypoints(self, index: int, side: str, picture: Image8) -> np.ndarray | None:
         """Keypoints [18, 2] from the CSV, or estimated; None where masks come from elsewhere."""
-        masks, name = self._masks[side], self._files[index][0]
+        masks, name = self._masks[side], self._names[index][side]
         if masks is None:
             return None
         if str(masks) == AUTO:
@@ -158,11 +206,18 @@ class StoredPictures:
             return None
         if name not in table:
             raise Pg2Error(f"{masks} has no keypoints for {name}; one line for each picture is needed")
-        return table[name]
+        points = table[name]
+        height, width = picture.shape[:2]
+        if (np.nan_to_num(points) > (width, height)).any():
+            raise Pg2Error(
+                f"{masks} has keypoints of {name} outside its {width} x {height} pixels: they are of another "
+                "size or crop"
+            )
+        return points
 
     def _mask(self, index: int, side: str, picture: Image8, points: np.ndarray | None) -> Tensor | None:
         """The pose mask of a picture, uint8 [1, H, W] in {0, 1}; None where none are given."""
-        folder, name = self._masks[side], self._files[index][0]
+        folder, name = self._masks[side], self._names[index][side]
         if folder is None:
             return None
         size = (picture.shape[0], picture.shape[1])
@@ -176,19 +231,23 @@ class StoredPictures:
             raise Pg2Error(
                 f"the mask {found} is {mask.shape[1]} x {mask.shape[0]}, its picture {size[1]} x {size[0]}"
             )
-        return torch.from_numpy((mask.max(axis=2) > 127).astype(np.uint8))[None]
+        # Some keep 0 and 1, others 0 and 255, which JPEG blurs.
+        body = mask.max(axis=2) > (0 if mask.max() <= 1 else 127)
+        if not body.any():
+            raise Pg2Error(f"the mask {found} is black: it shows no body")
+        return torch.from_numpy(body.astype(np.uint8))[None]
 
     @cached_property
     def _mask_files(self) -> dict[str, dict[str, Path]]:
         return {
-            side: {file.stem: file for file in pictures_in(folder)}
+            side: _by_name({_name_in(Path(folder), file) + file.suffix: file for file in pictures_in(folder)})
             for side, folder in self._masks.items()
             if folder is not None and str(folder) != AUTO and side not in self._tables
         }
 
-    def batches(self, size: int = 16) -> Iterator[tuple[list[str], dict[str, Tensor]]]:
-        """Names, and stacked tensors: "generated", "target" and perhaps "source" uint8 [B, 3, H, W];
-        perhaps "target_mask" and "source_mask" uint8 [B, 1, H, W], and "keypoints" float [B, 18, 2].
+    def batches(self, size: int = 16) -> Iterator[dict[str, Tensor]]:
+        """Stacked tensors: "generated", "target" and perhaps "source" uint8 [B, 3, H, W]; perhaps
+        "target_mask" and "source_mask" uint8 [B, 1, H, W], and "keypoints" float [B, 18, 2].
 
         Raises:
             Pg2Error: a damaged file, pictures of different sizes, a mask or keypoints that are missing.
@@ -208,30 +267,31 @@ class StoredPictures:
                     mask = self._mask(index, side, picture, points)
                     if mask is not None:
                         parts.setdefault(f"{side}_mask", []).append(mask)
-            yield [self.names[index] for index in indices], {k: torch.stack(v) for k, v in parts.items()}
+            yield {key: torch.stack(values) for key, values in parts.items()}
 
     def picture(self, index: int) -> dict[str, Image8]:
         """The pictures of one pair: "generated", "target" and perhaps "source"."""
         return self._pictures(index)
 
 
-def _matched(folders: dict[str, Path], by_order: bool) -> _Names:
+def _matched(folders: dict[str, Path], by_order: bool) -> tuple[_Files, _Names]:
     found = {side: pictures_in(folder) for side, folder in folders.items()}
     counts = {len(files) for files in found.values()}
     if len(counts) > 1:
         numbers = ", ".join(f"{folders[side]} {len(files):,}" for side, files in found.items())
         raise Pg2Error(f"the folders hold different numbers of pictures: {numbers}; one for one is needed")
-    names = [file.relative_to(folders["generated"]).with_suffix("").as_posix() for file in found["generated"]]
-    if not by_order:
-        for side, files in found.items():
-            here = [file.relative_to(folders[side]).with_suffix("").as_posix() for file in files]
-            for name, other in zip(names, here, strict=True):
-                if name != other:
-                    raise Pg2Error(
-                        f"the folders' pictures have other names: {folders['generated']} has {name} where "
-                        f"{folders[side]} has {other}; rename them, or match them by order with --by-order"
-                    )
-    return [(name, {side: found[side][number] for side in found}) for number, name in enumerate(names)]
+    if by_order:
+        found = {side: sorted(files, key=_in_natural_order) for side, files in found.items()}
+    files = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
+    names = [{side: _name_in(folders[side], file) for side, file in row.items()} for row in files]
+    for row in [] if by_order else names:
+        for side, other in row.items():
+            if other != row["generated"]:
+                raise Pg2Error(
+                    f"the folders' pictures have other names: {folders['generated']} has {row['generated']} "
+                    f"where {folders[side]} has {other}; rename them, or match them by order with --by-order"
+                )
+    return files, [dict.fromkeys(PANELS, row["generated"]) | row for row in names]
 
 
 def score_stored(
@@ -253,24 +313,27 @@ def score_stored(
     """
     known: list[Tensor | None] = [None] * len(instruments.judges)
     if training is not None:
+        if not instruments.judges:
+            raise Pg2Error("distances to training pictures need pg2[metrics], or --inception")
+        next(stored.batches(1))  # what cannot be scored is refused before the long look at them
         known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
     tally = Tally(instruments, len(stored), known)
     size = 16
     with torch.inference_mode():
         batches = stored.batches(size)
         for _ in tracked(range(0, len(stored), size), "scoring", progress):
-            names, parts = next(batches)
+            parts = next(batches)
             rows = {COPY: parts["source"]} if "source" in parts else {}
-            # The same real picture under two names is two; published panels do not say which are one.
             tally.add(
                 rows | {GENERATED: parts["generated"]},
                 parts["target"],
-                names,
+                # Published pictures do not say which targets are one: their pixels do.
+                [sha256(target.numpy().tobytes()).hexdigest() for target in parts["target"]],
                 target_mask=parts.get("target_mask"),
                 source_mask=parts.get("source_mask"),
                 keypoints=parts.get("keypoints"),
             )
-    return tally.evaluation([(name, name) for name in stored.names])
+    return tally.evaluation(stored.pairs)
 
 
 def _features(folder: str | Path, instruments: Instruments) -> Iterator[list[Tensor]]:

@@ -64,11 +64,22 @@ MODELS = (
 
 
 class Claim(NamedTuple):
-    """What the paper's table says of two models: `more` has the higher score."""
+    """What the paper says of two models: `more` has the higher score."""
 
     score: str
     less: str
     more: str
+
+    def made_for(self, data: str) -> bool:
+        """Whether the paper claims it of a data set: its table has both numbers, and they differ so.
+
+        Sharpness has no numbers there; the paper shows it in the pictures of both data sets.
+        """
+        if self.score not in Published._fields:
+            return True
+        by_name = {model.name: model.published[data] for model in MODELS}
+        less, more = (getattr(by_name[name], self.score) for name in (self.less, self.more))
+        return less is not None and more is not None and less < more
 
 
 CLAIMS = (

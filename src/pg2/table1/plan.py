@@ -48,8 +48,6 @@ def family(data: PreparedDataset) -> str:
     Raises:
         Pg2Error: it has the shape of neither.
     """
-    if data.source in (MARKET, FASHION):
-        return data.source
     height, width = data.frame
     if height == 2 * width:
         return MARKET
@@ -57,7 +55,7 @@ def family(data: PreparedDataset) -> str:
         return FASHION
     raise Pg2Error(
         f"{data.path} holds pictures of {height}x{width}; Table 1 has recipes for pictures twice as high as "
-        "wide (Market-1501) and for square ones (DeepFashion)"
+        "wide (Market-1501) and for square ones (DeepFashion, prepared without --crop)"
     )
 
 
@@ -129,10 +127,12 @@ def take_plan(
         measure: makes the plan: model -> steps.
 
     Raises:
-        Pg2Error: the experiment there was begun with something else.
+        Pg2Error: the experiment there was begun with something else, or it is no plan.
     """
     if file.exists():
         kept = read_json(file, "the plan of an experiment")
+        if not {"begun_with", "steps"} <= kept.keys() or kept["steps"].keys() != {m.name for m in MODELS}:
+            raise Pg2Error(f"{file} is not the plan of this experiment; give another --out")
         for key, value in wanted.items():
             if kept["begun_with"].get(key) != value:
                 raise Pg2Error(
@@ -142,6 +142,5 @@ def take_plan(
     else:
         kept = {"begun_with": dict(wanted), "steps": measure()}
         write_json(file, kept)
-    assert {model.name for model in MODELS} == kept["steps"].keys()
     steps: dict[str, Steps] = kept["steps"]
     return steps

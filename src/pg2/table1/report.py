@@ -3,11 +3,13 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
@@ -19,7 +21,7 @@ from pg2.pages import bullets, page, paragraph, picture_table, table
 from pg2.pipeline import Pipeline
 from pg2.pose.render import draw_skeleton
 from pg2.sheets import to_images
-from pg2.table1.models import CLAIMS, Claim
+from pg2.table1.models import CLAIMS, FASHION, Claim
 from pg2.table1.run import Experiment, Trained
 
 FILES = ("table1.md", "table1.json", "table1.csv", "table1.html")
@@ -27,6 +29,7 @@ FILES = ("table1.md", "table1.json", "table1.csv", "table1.html")
 
 _TITLES = {"market1501": "Market-1501", "deepfashion": "DeepFashion"}
 _EXAMPLES = 10
+_HOW_JUDGED = "Mean difference over the same pairs ± half its 95 % interval over people"
 _BESIDE = {"ssim": "paper", "mask_ssim": "paper", "is": "paper's IS", "mask_is": "paper's mask-IS"}
 
 Numbers = Mapping[str, Mapping[str, float | None]]
@@ -100,39 +103,67 @@ def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
     """Whether each ordering of the paper holds here, judged pair by pair.
 
     Returns:
-        For each claim its score and models, the mean difference (more - less) with half its 95 % interval
-        over the pairs, and "agrees", "disagrees" or "undecided" where the interval spans zero.
+        For each claim that the paper makes of this data set its score and models, the mean difference
+        (more - less) with half its 95 % interval, and "agrees", "disagrees" or "undecided" where the interval
+        spans zero. People are taken as independent, the pairs of one person are not; with a single person
+        there is no interval (None), and nothing is decided.
     """
     by_name = {trained.model.name: trained for trained in experiment.trained}
     found = []
     for claim in CLAIMS:
+        if not claim.made_for(experiment.family):
+            continue
         more, less = (by_name[name].pairs.get(claim.score) for name in (claim.more, claim.less))
         if more is None or less is None:
             continue
         difference = more - less
         if claim.score == "sharpness":
             difference = difference / by_name[claim.more].pairs["target_sharpness"].mean()
-        spread = 1.96 * difference.std(ddof=1) / len(difference) ** 0.5 if len(difference) > 1 else 0.0
-        mean = float(difference.mean())
-        verdict = "undecided" if abs(mean) <= spread else "agrees" if mean > 0 else "disagrees"
-        found.append({**claim._asdict(), "difference": mean, "half_width": float(spread), "verdict": verdict})
+        mean, spread = float(difference.mean()), _half_width(difference, experiment.people)
+        undecided = spread is None or abs(mean) <= spread
+        verdict = "undecided" if undecided else "agrees" if mean > 0 else "disagrees"
+        found.append({**claim._asdict(), "difference": mean, "half_width": spread, "verdict": verdict})
     return found
+
+
+def _half_width(values: npt.NDArray[np.float64], people: npt.NDArray[np.int64]) -> float | None:
+    """Half the 95 % interval of a mean whose values come in clusters, one a person; None for one person."""
+    clusters = np.bincount(people, values - values.mean())
+    count = len(clusters)
+    if count < 2:
+        return None
+    return float(1.96 * (clusters**2).sum() ** 0.5 * (count / (count - 1)) ** 0.5 / len(values))
 
 
 def _in_words(verdict: Mapping[str, Any]) -> str:
     claim = Claim(verdict["score"], verdict["less"], verdict["more"])
     heading = PAIR_SCORES[claim.score].heading
+    spread = "" if verdict["half_width"] is None else f" ± {verdict['half_width']:.3f}"
     return (
-        f"{heading}, {claim.more} above {claim.less}: {verdict['difference']:+.3f} "
-        f"± {verdict['half_width']:.3f}, {verdict['verdict']}"
+        f"{heading}, {claim.more} above {claim.less}: {verdict['difference']:+.3f}{spread}, "
+        f"{verdict['verdict']}"
     )
+
+
+def _title(experiment: Experiment) -> str:
+    paper = _TITLES[experiment.family]
+    if experiment.data.source == experiment.family:
+        return paper
+    return f"{_key(experiment)}, beside the paper's {paper}"
+
+
+def _key(experiment: Experiment) -> str:
+    """What the data set is called in files: its folder, which differs between those of one table."""
+    return experiment.data.path.resolve().name
 
 
 def _summary(experiment: Experiment) -> str:
     budget = f"{experiment.budget} of training each" if experiment.budget else "the recipes' own steps"
+    height, width = experiment.data.frame
+    borders = ", side borders included" if experiment.data.source == FASHION else ""
     return (
-        f"Preset {experiment.preset}, {budget}, seed {experiment.seed}, "
-        f"{len(experiment.pairs):,} pairs of {experiment.data.source}."
+        f"Preset {experiment.preset}, {budget}, seed {experiment.seed}, {len(experiment.pairs):,} pairs of "
+        f"{len(np.unique(experiment.people)):,} people, pictures of {height}x{width}{borders}."
     )
 
 
@@ -140,6 +171,7 @@ def _notes(experiment: Experiment) -> list[str]:
     notes = [
         "Minutes are those of the training loop, validation included.",
         "The paper's numbers are of its own networks, trained for days, on the official test set.",
+        "An order is judged by one training of each model: another seed is not in its interval.",
     ]
     if any(score.startswith("lite0_") for score in experiment.about):
         notes.append(
@@ -154,10 +186,14 @@ def markdown(experiments: Sequence[Experiment], command: str | None = None) -> s
     lines = ["# Table 1", ""]
     for experiment in experiments:
         headings, rows = _rows(experiment)
-        lines += [f"## {_TITLES[experiment.family]}", "", _summary(experiment), ""]
+        lines += [f"## {_title(experiment)}", "", _summary(experiment), ""]
         lines += ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
         lines += ["| " + " | ".join(row) + " |" for row in rows]
-        lines += ["", "Does the paper's order hold? Mean difference over the same pairs:", ""]
+        lines += [
+            "",
+            f"Does the paper's order hold? {_HOW_JUDGED}:",
+            "",
+        ]
         lines += [f"- {_in_words(verdict)}" for verdict in verdicts(experiment)]
         lines += ["", *(f"{note}" for note in _notes(experiment)), ""]
     if command:
@@ -168,12 +204,15 @@ def markdown(experiments: Sequence[Experiment], command: str | None = None) -> s
 def _document(experiments: Sequence[Experiment], command: str | None) -> dict[str, Any]:
     return {
         "data": {
-            experiment.data.source: {
+            _key(experiment): {
+                "source": experiment.data.source,
                 "family": experiment.family,
+                "frame": {"height": experiment.data.frame[0], "width": experiment.data.frame[1]},
                 "preset": experiment.preset,
                 "budget": experiment.budget,
                 "seed": experiment.seed,
                 "pairs": len(experiment.pairs),
+                "people": len(np.unique(experiment.people)),
                 "rows": {
                     COPY: {"scores": experiment.copy},
                     **{
@@ -198,12 +237,29 @@ def _document(experiments: Sequence[Experiment], command: str | None) -> dict[st
 
 
 def _table_csv(experiments: Sequence[Experiment]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    """A line a model of each data set; of each score the mean, half_width and the paper's number."""
+    lines: list[dict[str, Any]] = []
     for experiment in experiments:
-        headings, rows = _rows(experiment)
-        writer.writerow(["data", *headings])
-        writer.writerows([experiment.data.source, *row] for row in rows)
+        rows: list[tuple[str, Numbers, Trained | None]] = [(COPY, experiment.copy, None)]
+        rows += [(trained.model.name, trained.scores, trained) for trained in experiment.trained]
+        rows += [(REAL, experiment.real, None)] if experiment.real else []
+        for name, scores, trained in rows:
+            line: dict[str, Any] = {"data": _key(experiment), "model": name}
+            for score in _columns(experiment):
+                found = scores.get(score, {})
+                line |= {score: found.get("mean"), f"{score}_half_width": found.get("half_width")}
+            if trained is not None:
+                published = _published(trained, experiment.family)
+                line |= {f"paper_{score}": value for score, value in published.items()}
+                line |= {"parameters": trained.parameters, "minutes": round(trained.minutes, 2)}
+                line |= {f"steps_{stage}": count for stage, count in trained.steps.items()}
+            lines.append(line)
+    text = io.StringIO()
+    writer = csv.DictWriter(
+        text, list(dict.fromkeys(key for line in lines for key in line)), lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(lines)
     return text.getvalue()
 
 
@@ -232,10 +288,10 @@ def html(experiments: Sequence[Experiment], command: str | None = None) -> str:
     parts = []
     for experiment in experiments:
         headings, rows = _rows(experiment)
-        parts += [f"<h2>{_TITLES[experiment.family]}</h2>", paragraph(_summary(experiment))]
+        parts += [f"<h2>{escape(_title(experiment))}</h2>", paragraph(_summary(experiment))]
         parts += [table(headings, rows), *(paragraph(note, "note") for note in _notes(experiment))]
         parts.append("<h3>Does the paper's order hold?</h3>")
-        parts.append(paragraph("The mean difference over the same pairs, and half its 95 % interval."))
+        parts.append(paragraph(f"{_HOW_JUDGED}."))
         parts.append(bullets([_in_words(verdict) for verdict in verdicts(experiment)]))
         parts.append("<h3>Pictures</h3>")
         parts.append(picture_table(*_examples(experiment)))

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.evaluation.protocol import STAGES, all_test_pairs, evaluate, training_features
+from pg2.evaluation.failures import failures_page
+from pg2.evaluation.protocol import STAGES, all_test_pairs, evaluate, pair_indices, training_features
 from pg2.evaluation.report import examples, write_report
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.files import read_json
@@ -57,6 +58,7 @@ class Experiment:
         data: the data set.
         family: which of the paper's it is, or has the shape of.
         pairs: (source, target) names that were scored.
+        people: whom each pair shows, int64 [n]: pairs of one person are not independent.
         trained: the six models.
         copy, real: scores of the copied sources and of the real targets.
         about: score -> its heading and words.
@@ -66,6 +68,7 @@ class Experiment:
     data: PreparedDataset
     family: str
     pairs: Sequence[Pair]
+    people: npt.NDArray[np.int64]
     trained: Sequence[Trained]
     copy: Mapping[str, Mapping[str, float | None]]
     real: Mapping[str, Mapping[str, float | None]]
@@ -73,6 +76,29 @@ class Experiment:
     preset: str
     budget: str | None
     seed: int
+
+
+def check_experiment(
+    data: PreparedDataset,
+    *,
+    preset: str = "fast",
+    budget: str | None = None,
+    seed: int = 0,
+    pairs: Sequence[Pair] | None = None,
+    limit: int | None = None,
+) -> tuple[list[Pair], dict[str, Recipe], float | None]:
+    """What `run_experiment` would refuse, before any training.
+
+    Returns:
+        The pairs that are scored, model -> recipe, and the budget in seconds.
+
+    Raises:
+        Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
+    """
+    recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
+    chosen = _spread(list(pairs) if pairs is not None else all_test_pairs(data), limit)
+    pair_indices(data, chosen)
+    return chosen, recipes, None if budget is None else seconds(budget)
 
 
 def run_experiment(
@@ -105,9 +131,9 @@ def run_experiment(
     """
     console = console or Console(stderr=True)
     instruments = instruments or Instruments()
-    chosen = _spread(list(pairs) if pairs is not None else all_test_pairs(data), limit)
-    recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
-    time = None if budget is None else seconds(budget)
+    chosen, recipes, time = check_experiment(
+        data, preset=preset, budget=budget, seed=seed, pairs=pairs, limit=limit
+    )
 
     def measure() -> dict[str, Steps]:
         if time is None:
@@ -132,12 +158,20 @@ def run_experiment(
         recipe = recipe_for(model, data, preset, seed, *_lengths(steps))
         folder = train(recipe, data, place / "run", console)
         scores = place / "scores"
-        if not _scored(scores, chosen):
+        if not _scored(scores, chosen, instruments):
             pipeline = Pipeline.from_pretrained(folder)
             known = training_features(data, instruments) if known is None else known
             evaluation = evaluate(pipeline.scored, data, chosen, instruments=instruments, training=known)
             picture = examples(evaluation, pipeline.scored, data)
-            write_report(scores, evaluation, picture, model=model.name, data_name=data.source, seed=seed)
+            write_report(
+                scores,
+                evaluation,
+                picture,
+                model=model.name,
+                data_name=data.source,
+                failures=failures_page(evaluation, pipeline.scored, data, model.name),
+                seed=seed,
+            )
         document = read_json(scores / "scores.json", "the scores of a model")
         others, about = document["rows"], document["headings"]
         trained.append(_result(model, folder, recipe, steps, place, document))
@@ -145,6 +179,9 @@ def run_experiment(
         data,
         family(data),
         chosen,
+        np.unique(
+            [data.records[target].person for _, target in pair_indices(data, chosen)], return_inverse=True
+        )[1],
         trained,
         others[COPY],
         others.get(REAL, {}),
@@ -172,10 +209,12 @@ def _lengths(steps: Steps) -> list[str]:
     ]
 
 
-def _scored(folder: Path, pairs: Sequence[Pair]) -> bool:
-    """Whether scores of just these pairs are there."""
+def _scored(folder: Path, pairs: Sequence[Pair], instruments: Instruments) -> bool:
+    """Whether scores of just these pairs, taken with these instruments, are there."""
     file = folder / "pairs.csv"
     if not (folder / "scores.json").exists() or not file.exists():
+        return False
+    if read_json(folder / "scores.json", "the scores of a model").get("instruments") != instruments.names:
         return False
     with file.open(newline="", encoding="utf-8") as lines:
         found = [(line["from"], line["to"]) for line in csv.DictReader(lines) if line["row"] == COPY]

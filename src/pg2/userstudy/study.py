@@ -11,6 +11,7 @@ The answers lie beside them (`pg2.userstudy.answers`).
 import os
 import secrets
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal
 
@@ -109,7 +110,8 @@ def make_study(
     looking at people is up to the folders: only differing sizes are refused, not JPEG artefacts of one kind.
 
     Args:
-        generated, real: folders of pictures, searched with all folders below them.
+        generated, real: folders of pictures, searched with all folders below them; such as refined and
+            target of `pg2 evaluate --store`.
         out: the folder to make; it must not exist.
         count: how many pictures of each kind are drawn. The paper: 55.
         practice: how many of each person's first answers do not count, under `count`. The paper: 10.
@@ -166,23 +168,28 @@ def make_study(
 
 
 def _files(folder: Path, kind: Kind) -> list[Path]:
+    """The pictures to draw from: one that is there several times, as the target of several pairs, once."""
     if not folder.is_dir():
         there = "a file" if folder.exists() else "not there"
         raise Pg2Error(f"{folder} is {there}; give a folder of {kind} pictures")
-    return sorted(
+    found = sorted(
         file
         for file in folder.rglob("*")
         if file.suffix.lower() in SUFFIXES
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and file.is_file()
     )
+    seen: dict[str, Path] = {}
+    for file in found:
+        seen.setdefault(sha256(file.read_bytes()).hexdigest(), file)
+    return list(seen.values())
 
 
 def _drawn(files: dict[Kind, list[Path]], count: int, seed: int) -> Iterator[tuple[Kind, Path]]:
     for stream, (kind, found) in enumerate(files.items()):
         if len(found) < count:
             raise Pg2Error(
-                f"{len(found)} {kind} pictures are too few for a study with {count}; "
+                f"{len(found)} different {kind} pictures are too few for a study with {count}; "
                 "give more, or a smaller --count"
             )
         for index in np.random.default_rng((seed, stream)).choice(len(found), count, replace=False):
