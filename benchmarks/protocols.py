@@ -131,7 +131,7 @@ def main() -> None:
     looks = {side: [] for side in ("generated", "target", "source")}  # type: ignore[var-annotated]
     probabilities, known, seen = [], {}, 0  # type: ignore[var-annotated]
     with torch.inference_mode():
-        for _, parts in track(stored.batches(), total=-(-len(stored) // 16)):
+        for parts in track(stored.batches(), total=-(-len(stored) // 16)):
             arrays = {side: tensor.permute(0, 2, 3, 1).numpy() for side, tensor in parts.items()}
             settings = pair_scores(arrays["target"].shape[2])
             for number in range(len(arrays["target"])):
@@ -155,20 +155,25 @@ def main() -> None:
     features = {side: torch.cat(parts) for side, parts in looks.items()}
     first = list(known.values())
     order = torch.randperm(len(said), generator=torch.Generator().manual_seed(0))
-    print("\n| setting, all with EfficientNet-Lite0 | generated |\n|---|---|")
-    print(f"| IS, 10 splits in the order of the pairs | {inception_score(said).mean:.3f} |")
-    print(f"| IS, 10 splits, shuffled first | {inception_score(said[order]).mean:.3f} |")
-    print(f"| IS, all in one | {inception_score(said, 1).mean:.3f} |")
+    print("\n| setting | generated |\n|---|---|")
+    print(
+        f"| EfficientNet-Lite0 IS, 10 splits in the order of the pairs | {inception_score(said).mean:.3f} |"
+    )
+    print(f"| the same, shuffled first | {inception_score(said[order]).mean:.3f} |")
+    print(f"| the same, all in one | {inception_score(said, 1).mean:.3f} |")
     tenth = inception_score(said[: len(said) // 10])
-    print(f"| IS, 10 splits, the first tenth of the pictures | {tenth.mean:.3f} |")
+    print(f"| the same, 10 splits, the first tenth of the pictures | {tenth.mean:.3f} |")
     generated, target = features["generated"], features["target"]
-    print(f"| FID, to the target of every pair | {frechet_distance(generated, target):.2f} |")
-    print(f"| FID, to every target picture once | {frechet_distance(generated, target[first]):.2f} |")
+    print(
+        f"| EfficientNet-Lite0 FID, to the target of every pair | {frechet_distance(generated, target):.2f} |"
+    )
+    print(f"| the same, to every target picture once | {frechet_distance(generated, target[first]):.2f} |")
     few = order[: max(len(said) // 10, 2)]
-    print(f"| FID, a tenth of the pictures | {frechet_distance(generated[few], target[few]):.2f} |")
-    print(f"| FID, to the source pictures | {frechet_distance(generated, features['source']):.2f} |")
-    print(f"| KID, to the target of every pair | {kernel_distance(generated, target).mean:.4f} |")
-    print(f"| KID, a tenth of the pictures | {kernel_distance(generated[few], target[few]).mean:.4f} |")
+    print(f"| the same, a tenth of the pictures | {frechet_distance(generated[few], target[few]):.2f} |")
+    print(f"| the same, to the source pictures | {frechet_distance(generated, features['source']):.2f} |")
+    kernel = kernel_distance(generated, target).mean
+    print(f"| EfficientNet-Lite0 KID, to the target of every pair | {kernel:.4f} |")
+    print(f"| the same, a tenth of the pictures | {kernel_distance(generated[few], target[few]).mean:.4f} |")
 
 
 if __name__ == "__main__":

@@ -135,6 +135,61 @@ def test_pictures_in_folders_below(folders: dict[str, Path], tmp_path: Path) -> 
         next(StoredPictures(folders["a"], folders["b"], masks=flat).batches())
 
 
+def test_panels_whose_names_say_both(tmp_path: Path) -> None:
+    """Five panels a file, called SOURCE___TARGET_vis: the poses of both from one list."""
+    points = RNG.uniform((0, 0), (16, 32), (4, 18, 2)).astype(np.float32).round(2)
+    names = [f"0002_c1s1_00045{number}_03" for number in range(4)]
+    table = tmp_path / "annotation.csv"
+    table.write_text(
+        format_keypoints_csv((f"{name}.jpg", pose) for name, pose in zip(names, points, strict=True))
+    )
+    (tmp_path / "images").mkdir()
+    order = [(0, 1), (2, 3), (3, 0)]
+    for source, target in order:
+        sheet = np.hstack([PICTURES["a"][number] for number in range(5)])
+        name = f"{names[source]}.jpg___{names[target]}.jpg_vis.png"
+        Image.fromarray(sheet).save(tmp_path / "images" / name)
+    stored = StoredPictures(
+        tmp_path / "images",
+        panels=["source", "pose", "target", "pose", "generated"],
+        masks=table,
+        source_masks=table,
+    )
+    assert stored.pairs[1][1] == names[3]
+    parts = next(stored.batches())
+    wanted = pose_mask(torch.from_numpy(points), (32, 16)).to(torch.uint8)
+    torch.testing.assert_close(parts["source_mask"], wanted[[source for source, _ in order]])
+    torch.testing.assert_close(parts["target_mask"], wanted[[target for _, target in order]])
+
+
+def test_the_layout_of_the_released_code(folders: dict[str, Path], tmp_path: Path) -> None:
+    """PG2's own test script: x, x_target, G2, mask (the source's) and mask_target, numbered."""
+    masks = pose_mask(
+        torch.from_numpy(RNG.uniform((0, 0), (16, 32), (10, 18, 2)).astype(np.float32)), (32, 16)
+    )
+    result = tmp_path / "test_result"
+    for number in range(5):
+        for side, folder in (("a", "G2"), ("b", "x_target"), ("c", "x")):
+            (result / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(PICTURES[side][number]).save(result / folder / f"{number:05d}.png")
+        for mask, folder in ((masks[number], "mask_target"), (masks[5 + number], "mask")):
+            (result / folder).mkdir(exist_ok=True)
+            Image.fromarray((mask[0].numpy() * 255).astype(np.uint8)).save(
+                result / folder / f"{number:05d}.png"
+            )
+    stored = StoredPictures(
+        result / "G2",
+        result / "x_target",
+        sources=result / "x",
+        masks=result / "mask_target",
+        source_masks=result / "mask",
+    )
+    found = score_stored(stored, PLAIN, progress=False).rows[GENERATED]
+    for score, part in (("mask_ssim", masks[:5]), ("mask_ssim_source", masks[5:])):
+        wanted = metrics.mask_ssim(as_tensor("a"), as_tensor("b"), part.to(torch.uint8))
+        torch.testing.assert_close(found[score], wanted)
+
+
 def test_a_target_of_several_pairs_counts_once(folders: dict[str, Path], tmp_path: Path) -> None:
     """However it is called: pixels say which targets are one."""
     tools = Instruments([Classifier()])

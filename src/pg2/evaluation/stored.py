@@ -59,6 +59,15 @@ def _name_in(folder: Path, file: Path) -> str:
     return file.relative_to(folder).with_suffix("").as_posix()
 
 
+def _panel_names(name: str) -> dict[str, str]:
+    """The names on a panel: SOURCE.jpg___TARGET.jpg_vis, as one line of work has it, says two."""
+    source, between, target = name.removesuffix("_vis").partition("___")
+    if not between:
+        return dict.fromkeys(PANELS, name)
+    ends = (PurePosixPath(end).with_suffix("").as_posix() for end in (source, target))
+    return dict(zip(("source", "target"), ends, strict=True)) | {"generated": name}
+
+
 def _in_natural_order(file: Path) -> list[tuple[int, str]]:
     """A key that puts 2_made behind 1_made and before 10_made."""
     return [
@@ -99,7 +108,8 @@ class StoredPictures:
             generated: a folder of generated pictures; with `panels` of panels beside each other.
             target: a folder of the real ones, of the same names without their endings.
             sources: a folder of the source pictures, likewise; for the row of copied sources.
-            panels: names of the panels from left to right, such as source, target, generated.
+            panels: names of the panels from left to right, such as source, target, generated. Files called
+                SOURCE___TARGET_vis say the names of both, for `masks` and `source_masks`.
             masks: where the targets' pose masks come from: a folder of mask pictures (0 is background), a
                 keypoint CSV in the published format, or "auto": from poses that are found on the targets.
                 Masks and keypoints have the names of the targets.
@@ -122,7 +132,7 @@ class StoredPictures:
                     )
             files = pictures_in(generated)
             self._files: _Files = [{"panels": file} for file in files]
-            self._names: _Names = [dict.fromkeys(PANELS, _name_in(Path(generated), file)) for file in files]
+            self._names: _Names = [_panel_names(_name_in(Path(generated), file)) for file in files]
         else:
             if target is None:
                 raise Pg2Error("give a folder of generated and one of target pictures, or --panels")
