@@ -192,6 +192,17 @@ def test_an_earlier_report_is_replaced_and_anything_else_refused(tmp_path: Path)
     assert check_place(tmp_path / "new") == (tmp_path / "new").resolve()
 
 
+def test_what_was_left_out_is_written_down(tmp_path: Path) -> None:
+    few = evaluated(5)
+    write(tmp_path, few)
+    assert "- 5 pictures are fewer than the 10 splits of IS, which is left out.\n" in markdown(few, "m", "d")
+    document = json.loads((tmp_path / "scores.json").read_text())
+    assert document["notes"] == ["5 pictures are fewer than the 10 splits of IS, which is left out"]
+    assert document["measured"]["ssim"] == 5
+    assert document["instruments"] == [CLASSIFIER.words]
+    assert evaluated().notes == []
+
+
 def test_a_full_disk_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
     write(out, evaluated(3))

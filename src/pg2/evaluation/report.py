@@ -73,6 +73,7 @@ def write_report(
         "of a score of the whole set the standard deviation over its splits or subsets",
         "measured": {score: evaluation.measured(score) for score in evaluation.about},
         "instruments": list(evaluation.instruments),
+        "notes": list(evaluation.notes),
         "headings": {score: about.heading for score, about in evaluation.about.items()},
         "protocols": {score: about.words for score, about in evaluation.about.items()},
         "command": command,
@@ -137,6 +138,7 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
         measured = evaluation.measured(name)
         part = f"; on {measured:,} of the {total:,} pairs" if measured < total else ""
         lines.append(f"- **{score.heading}**: {score.words}{part}.")
+    lines += [f"- {note}." for note in evaluation.notes]
     if command:
         lines += ["", f"Made with `{command}` in {evaluation.seconds:.0f} s."]
     return "\n".join(lines) + "\n"

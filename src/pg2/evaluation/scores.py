@@ -147,6 +147,7 @@ class Evaluation:
         about: score name -> what it is, for all that were computed, in the order of a table.
         target_sharpness: float64 [n], the sharpness of the target pictures.
         instruments: what was measured with, in words.
+        notes: what could not be measured, and why.
         seconds: how long it took, the model's work included.
     """
 
@@ -156,6 +157,7 @@ class Evaluation:
     about: Mapping[str, Score]
     target_sharpness: Tensor
     instruments: Sequence[str]
+    notes: Sequence[str]
     seconds: float
 
     def measured(self, score: str) -> int:
@@ -363,19 +365,20 @@ class Tally:
             }
         if not (rows[REAL] or sets[REAL]):
             del rows[REAL]
+        notes = []
         if self.instruments.judges and self._at < SPLITS:
-            warnings.warn(
-                f"{self._at} pictures are fewer than the {SPLITS} splits of IS, which is left out",
-                stacklevel=2,
-            )
+            notes.append(f"{self._at} pictures are fewer than the {SPLITS} splits of IS, which is left out")
         if self._unmasked:
-            warnings.warn(
+            notes.append(
                 f"{self._unmasked:,} of {self._at:,} targets have an empty pose mask (no pose was found or "
-                "given): their pairs are left out of the masked scores",
-                stacklevel=2,
+                "given): their pairs are left out of the masked scores"
             )
+        for note in notes:
+            warnings.warn(note, stacklevel=2)
         seconds = time.monotonic() - self._began
-        return Evaluation(pairs, rows, sets, about, self._sharpness.values, self.instruments.names, seconds)
+        return Evaluation(
+            pairs, rows, sets, about, self._sharpness.values, self.instruments.names, notes, seconds
+        )
 
     def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:
         seen, real = self._seen[row][number], self._seen[REAL][number].pooled.values
