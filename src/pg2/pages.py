@@ -14,19 +14,25 @@ _STYLE = """
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e8e9eb; --paper: #16181b; --soft: #a6abb3; --line: #3a3e44; }
 }
-body { margin: 0 auto; max-width: 76rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
+body { margin: 0 auto; max-width: 110rem; padding: 2rem 1.25rem 4rem; background: var(--paper);
   color: var(--ink); font: 1rem/1.55 system-ui, sans-serif; }
 h1, h2 { line-height: 1.2; margin: 2.2em 0 .5em; } h1 { margin-top: 0; }
 p, li { max-width: 46rem; } p.note, figcaption { color: var(--soft); font-size: .9rem; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; background:
+  linear-gradient(var(--paper), var(--paper)) left / 1.2rem 100% no-repeat local,
+  linear-gradient(var(--paper), var(--paper)) right / 1.2rem 100% no-repeat local,
+  linear-gradient(to right, var(--line), transparent) left / .6rem 100% no-repeat,
+  linear-gradient(to left, var(--line), transparent) right / .6rem 100% no-repeat; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { vertical-align: bottom; white-space: normal; }
+tr > th:first-child { position: sticky; left: 0; background: var(--paper); }
 table.pictures td, table.pictures th { padding: .2rem; text-align: center; border: 0; font-size: .85rem; }
+table.pictures thead th { width: 1px; }
 table.pictures td.note { min-width: 9rem; padding-left: .8rem; text-align: left; white-space: normal;
   overflow-wrap: anywhere; color: var(--soft); }
-table.pictures img { display: block; height: 192px; width: auto; border-radius: 3px; }
+table.pictures img { display: block; margin: 0 auto; height: 192px; width: auto; border-radius: 3px; }
 """
 
 

@@ -6,7 +6,7 @@ import torch
 from pg2.data.loader import Batch
 from pg2.models.pg2 import PG2
 from pg2.table1.models import CLAIMS, FASHION, MARKET, MODELS, Claim
-from pg2.training.loop import _initialise
+from pg2.training.loop import initialise
 from pg2.training.objectives import Objective
 from pg2.training.recipe import Recipe, load_recipe
 
@@ -59,7 +59,7 @@ def test_a_real_step_gives_gradients_to_exactly_what_it_trains(name: str, model:
     torch.manual_seed(0)
     recipe = narrowed(name)
     network = PG2(recipe.model)
-    _initialise(network)
+    initialise(network)
     for weight in network.parameters():
         if not weight.any():  # behind a head that starts at zero nothing would move in the first step
             torch.nn.init.normal_(weight, std=0.02)

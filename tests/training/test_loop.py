@@ -22,7 +22,7 @@ from pg2.files import exclusive
 from pg2.models.config import ModelConfig, RefineConfig
 from pg2.models.pg2 import PG2
 from pg2.tensors import load_tensors
-from pg2.training.loop import _initialise, learning_rate_factor, split_validation, train
+from pg2.training.loop import initialise, learning_rate_factor, split_validation, train
 from pg2.training.recipe import StageConfig, load_recipe
 
 QUIET = Console(quiet=True)
@@ -297,7 +297,7 @@ def test_a_refining_head_that_starts_at_zero_has_a_signal_to_work_on(zero_start:
         frame=(64, 64), refine=RefineConfig(width=32, shallow_skip=True, zero_start=zero_start)
     )
     model = PG2(config)
-    _initialise(model)
+    initialise(model)
     assert model.refine is not None
     assert bool(model.refine.head[0].weight.any()) == (not zero_start)
     seen: list[torch.Tensor] = []

@@ -283,7 +283,7 @@ def _placed(module: nn.Module, accelerator: "Accelerator") -> nn.Module:
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """Xavier-uniform weights and zero biases, as the released graph has, for a generator.
 
     A refining one whose head starts at zero gets He-uniform weights: after its twelve layers without a
@@ -417,7 +417,7 @@ def _train(
     validation = _Validation(data, held_out, 32) if held_out else None
     set_seed(recipe.seed)
     model = PG2(recipe.model)
-    _initialise(model)
+    initialise(model)
     if start is not None:
         start_from(model, start)
     console.print(
@@ -477,7 +477,7 @@ def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict
     accelerator = _accelerator(recipe)
     pairs, _ = split_validation(data, recipe)
     model = PG2(recipe.model)
-    _initialise(model)
+    initialise(model)
     found = {}
     for name, stage in (("coarse", recipe.coarse), ("refined", recipe.refined)):
         if stage is None:

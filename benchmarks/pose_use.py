@@ -1,0 +1,58 @@
+"""How much models make of the target pose: what another pose changes in the picture, and in the pose vector.
+
+    python benchmarks/pose_use.py data/market1501 table1/market1501/g1-*/run/coarse/model
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.protocol import all_test_pairs, pair_indices
+from pg2.models.pg2 import PG2
+from pg2.pose.render import pose_input
+from pg2.training.loop import initialise
+
+
+@torch.inference_mode()
+def spread(model: PG2, pose: Tensor) -> float | None:
+    """Standard deviation over poses of the pose vector's values, on average; None without such a vector."""
+    return None if model.coarse.pose is None else float(model.coarse.pose(pose).std(0).mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, help="prepared data set")
+    parser.add_argument("models", type=Path, nargs="+", help="model folders")
+    parser.add_argument("--pairs", type=int, default=256, help="of the test split, evenly spread")
+    options = parser.parse_args()
+    torch.set_num_threads(2)
+
+    data = PreparedDataset(options.data)
+    every = pair_indices(data, all_test_pairs(data))
+    pairs = [every[at] for at in np.linspace(0, len(every) - 1, options.pairs).round().astype(int)]
+    images = np.stack([data.image(source) for source, _ in pairs])
+    source = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    poses = torch.from_numpy(data.keypoints[[target for _, target in pairs]])
+
+    print("| model | another pose changes the picture by | pose vector's spread, at the start | trained |")
+    print("|---|---|---|---|")
+    for folder in options.models:
+        model = PG2.from_pretrained(folder).eval()
+        pose = pose_input(poses, data.frame, **model.config.pose.model_dump())
+        with torch.inference_mode():
+            # Every source in its own target pose, and in that of a pair half the set away.
+            own, other = (model.coarse(source, p) for p in (pose, pose.roll(len(pairs) // 2, 0)))
+        torch.manual_seed(0)
+        fresh = PG2(model.config)
+        initialise(fresh)
+        spreads = [spread(m, pose) for m in (fresh, model)]
+        cells = ["–" if value is None else f"{value:.3f}" for value in spreads]
+        print(f"| {folder} | {float((own - other).abs().mean()):.3f} | {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    main()
