@@ -1,6 +1,6 @@
 """How much models make of the target pose: what another pose changes in the picture, and in the pose vector.
 
-    python benchmarks/pose_use.py data/market1501 table1/market1501/g1-*/run/coarse/model
+python benchmarks/pose_use.py data/market1501 table1/market1501/g1-*/run/coarse/model
 """
 
 import argparse

@@ -206,6 +206,22 @@ def test_verdicts_are_judged_pair_by_pair(experiment: Experiment) -> None:
     assert "undecided" in markdown([Experiment(**alone)])
 
 
+def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment) -> None:
+    """A target without a pose has no mask-SSIM; the others decide."""
+
+    def judged(missing: slice) -> list[str]:
+        trained = []
+        for number, one in enumerate(experiment.trained):
+            values = np.linspace(0.2, 0.8, 12) + 0.01 * number
+            values[missing] = np.nan
+            trained.append(one.__class__(**{**one.__dict__, "pairs": {**one.pairs, "mask_ssim": values}}))
+        found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+        return [verdict["verdict"] for verdict in found if verdict["score"] == "mask_ssim"]
+
+    assert judged(slice(0, 0)) == judged(slice(0, 1)) == ["agrees"]
+    assert judged(slice(0, None)) == []
+
+
 def test_an_interval_over_people() -> None:
     """Pairs of one person that all say the same are one observation."""
     people = np.repeat(np.arange(20), 50)

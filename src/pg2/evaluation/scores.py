@@ -119,6 +119,11 @@ class Instruments:
         bodies: how many pairs, evenly spread, the estimator looks at; it is the slowest of all.
     """
 
+    judges: Sequence[Judge] = ()
+    lpips: Lpips | None = None
+    estimator: PoseEstimator | None = None
+    bodies: int = 250
+
     @property
     def names(self) -> list[str]:
         """What they are, in words: scores taken with others do not compare."""
@@ -128,11 +133,6 @@ class Instruments:
         if self.estimator is not None:
             found.append(f"pose estimator on {self.bodies:,} pairs")
         return found
-
-    judges: Sequence[Judge] = ()
-    lpips: Lpips | None = None
-    estimator: PoseEstimator | None = None
-    bodies: int = 250
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,11 @@ def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
         difference = more - less
         if claim.score == "sharpness":
             difference = difference / by_name[claim.more].pairs["target_sharpness"].mean()
-        mean, spread = float(difference.mean()), _half_width(difference, experiment.people)
+        there = ~np.isnan(difference)  # targets without a pose have no mask-SSIM
+        if not there.any():
+            continue
+        difference, people = difference[there], experiment.people[there]
+        mean, spread = float(difference.mean()), _half_width(difference, people)
         undecided = spread is None or abs(mean) <= spread
         verdict = "undecided" if undecided else "agrees" if mean > 0 else "disagrees"
         found.append({**claim._asdict(), "difference": mean, "half_width": spread, "verdict": verdict})
@@ -128,7 +132,8 @@ def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
 
 def _half_width(values: npt.NDArray[np.float64], people: npt.NDArray[np.int64]) -> float | None:
     """Half the 95 % interval of a mean whose values come in clusters, one a person; None for one person."""
-    clusters = np.bincount(people, values - values.mean())
+    _, numbers = np.unique(people, return_inverse=True)
+    clusters = np.bincount(numbers, values - values.mean())
     count = len(clusters)
     if count < 2:
         return None
