@@ -1,6 +1,9 @@
-"""How much models make of the target pose: what another pose changes in the picture, and in the pose vector.
+"""How much models make of the target pose: what another one changes in the picture, and its signal.
 
-python benchmarks/pose_use.py data/market1501 table1/market1501/g1-*/run/coarse/model
+The signal is a spread: the standard deviation over the pairs of each of a vector's values, on average. The
+embeddings of Table 1 (CE, HME) put a vector of the pose beside the image's at the bottleneck.
+
+    python benchmarks/pose_use.py data/market1501 table1/market1501/g1-*/run/coarse/model
 """
 
 import argparse
@@ -17,10 +20,17 @@ from pg2.pose.render import pose_input
 from pg2.training.loop import initialise
 
 
-@torch.inference_mode()
-def spread(model: PG2, pose: Tensor) -> float | None:
-    """Standard deviation over poses of the pose vector's values, on average; None without such a vector."""
-    return None if model.coarse.pose is None else float(model.coarse.pose(pose).std(0).mean())
+def spreads(model: PG2, source: Tensor, pose: Tensor) -> str:
+    """The spread of the image's vector and, where there is one, of the pose's, as cells of a table."""
+    vectors: list[Tensor] = []
+    parts = [part for part in (model.coarse.squeeze, model.coarse.pose) if part is not None]
+    hooks = [part.register_forward_hook(lambda _, __, vector: vectors.append(vector)) for part in parts]
+    with torch.inference_mode():
+        model.coarse(source, pose)
+    for hook in hooks:
+        hook.remove()
+    cells = [f"{float(vector.std(0).mean()):.3f}" for vector in vectors]
+    return " | ".join([*cells, "–"][:2])
 
 
 def main() -> None:
@@ -38,8 +48,10 @@ def main() -> None:
     source = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
     poses = torch.from_numpy(data.keypoints[[target for _, target in pairs]])
 
-    print("| model | another pose changes the picture by | pose vector's spread, at the start | trained |")
-    print("|---|---|---|---|")
+    print(
+        "| model | another pose changes the picture by | at the start: image | pose | trained: image | pose |"
+    )
+    print("|---|---|---|---|---|---|")
     for folder in options.models:
         model = PG2.from_pretrained(folder).eval()
         pose = pose_input(poses, data.frame, **model.config.pose.model_dump())
@@ -49,9 +61,8 @@ def main() -> None:
         torch.manual_seed(0)
         fresh = PG2(model.config)
         initialise(fresh)
-        spreads = [spread(m, pose) for m in (fresh, model)]
-        cells = ["–" if value is None else f"{value:.3f}" for value in spreads]
-        print(f"| {folder} | {float((own - other).abs().mean()):.3f} | {' | '.join(cells)} |")
+        cells = " | ".join(spreads(each, source, pose) for each in (fresh, model))
+        print(f"| {folder} | {float((own - other).abs().mean()):.3f} | {cells} |")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Failure cases: each cause on a pose made for it, and the page."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
@@ -72,3 +74,23 @@ def test_the_page(tiny: PreparedDataset) -> None:
     assert text.count("<img ") == 4, "one worst pair of twelve: source, pose, target, coarse"
     worst = int(evaluation.rows["stage I (coarse)"]["mask_ssim"].argmin())
     assert " → ".join(evaluation.pairs[worst]) in text
+
+
+def test_a_pair_without_a_mask_is_not_ranked(tiny: PreparedDataset) -> None:
+    """It is neither the best nor the worst, and the others are still ranked by mask-SSIM."""
+
+    def generate(source: Any, _: Any) -> dict[str, Any]:
+        return {"coarse": source * 0.5}
+
+    evaluation = evaluate(generate, tiny, all_test_pairs(tiny), progress=False)
+    row = dict(evaluation.rows["stage I (coarse)"])
+    scores = row["mask_ssim"] = row["mask_ssim"].clone()
+    evaluation = replace(evaluation, rows={**evaluation.rows, "stage I (coarse)": row})
+    worst, second = scores.argsort()[:2].tolist()
+    scores[worst] = torch.nan
+    text = failures_page(evaluation, generate, tiny, "model")
+    assert " → ".join(evaluation.pairs[second]) in text
+    assert " → ".join(evaluation.pairs[worst]) not in text
+    assert "of 11 pairs with the lowest mask-SSIM" in text
+    scores.fill_(torch.nan)
+    assert "of 12 pairs with the lowest SSIM" in failures_page(evaluation, generate, tiny, "model")

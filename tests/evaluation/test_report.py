@@ -216,3 +216,8 @@ def test_a_full_disk_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pyte
         write(out, evaluated(4))
     assert {file.name: file.read_bytes() for file in out.iterdir()} == before
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_examples_leave_out_what_has_no_score() -> None:
+    picked = report._picked(torch.tensor([0.3, torch.nan, 0.1, 0.2]))
+    assert picked == {"best": [0], "median": [3], "worst": [2]}

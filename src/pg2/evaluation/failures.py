@@ -8,8 +8,8 @@ import torch
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.protocol import Generate, pair_indices, pictures_of
-from pg2.evaluation.report import final_row, ranking
-from pg2.evaluation.scores import Evaluation
+from pg2.evaluation.report import ranking
+from pg2.evaluation.scores import PAIR_SCORES, Evaluation
 from pg2.images import Image8
 from pg2.pages import page, paragraph, picture_table, table
 from pg2.pose.keypoints import KEYPOINTS, TORSO, Points
@@ -119,8 +119,11 @@ def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedData
     Returns:
         One HTML document.
     """
-    scores = ranking(evaluation).numpy()
-    indices = np.array(pair_indices(data, evaluation.pairs))
+    score, values = ranking(evaluation)
+    heading = PAIR_SCORES[score].heading
+    judged = np.flatnonzero(~values.isnan().numpy()).tolist()
+    scores, pairs = values.numpy()[judged], [evaluation.pairs[index] for index in judged]
+    indices = np.array(pair_indices(data, pairs))
     known = data.keypoints[data.usable("train")]
     complete = known[~np.isnan(known[:, TORSO]).any(axis=(1, 2))]
     found = np.array(
@@ -129,7 +132,6 @@ def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedData
     order = np.argsort(scores, kind="stable")
     worst = np.zeros(len(scores), dtype=bool)
     worst[order[: max(round(_WORST * len(scores)), 1)]] = True
-    score = "mask-SSIM" if "mask_ssim" in evaluation.rows[final_row(evaluation)] else "SSIM"
     rows, sections = [], []
     for cause, words in CAUSES.items():
         here = found == cause
@@ -148,16 +150,14 @@ def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedData
         )
         picked = [int(index) for index in order if here[index] and worst[index]][:_SHOWN]
         if picked:
-            columns = _pictures(generate, data, [evaluation.pairs[index] for index in picked])
-            labels = [
-                f"{score} {scores[index]:.3f}: {' → '.join(evaluation.pairs[index])}" for index in picked
-            ]
+            columns = _pictures(generate, data, [pairs[index] for index in picked])
+            labels = [f"{heading} {scores[index]:.3f}: {' → '.join(pairs[index])}" for index in picked]
             lines = [list(row) for row in zip(*columns.values(), strict=True)]
             sections += [f"<h2>{cause.capitalize()}</h2>", paragraph(words)]
             sections.append(picture_table(list(columns), lines, labels))
-    headings = ["what makes it hard", "pairs", "of all", f"mean {score}", "among the worst", "of the worst"]
+    headings = ["what makes it hard", "pairs", "of all", f"mean {heading}", "among the worst", "of the worst"]
     opening = paragraph(
-        f"The tenth of {len(scores):,} pairs with the lowest {score}, by what may have made them hard. A "
+        f"The tenth of {len(scores):,} pairs with the lowest {heading}, by what may have made them hard. A "
         "cause whose share of the worst is much above its share of all is one that this model fails at. "
         "Causes are read off the keypoints; a pair counts for the first that applies."
     )

@@ -164,8 +164,9 @@ def final_row(evaluation: Evaluation) -> str:
 
 
 def _picked(scores: Tensor) -> dict[str, list[int]]:
-    """Indices of the best, the median and the worst few scores; no index twice."""
-    ranked = scores.argsort(descending=True, stable=True).tolist()
+    """Indices of the best, the median and the worst few scores; no index twice, and none without a score."""
+    order = scores.argsort(descending=True, stable=True).tolist()
+    ranked = [index for index in order if not scores[index].isnan()]
     few = max(min(_EXAMPLES, len(ranked) // 3), 1)
     first = (len(ranked) - few) // 2
     parts = {"best": ranked[:few], "median": ranked[first : first + few], "worst": ranked[-few:]}
@@ -176,16 +177,19 @@ def _picked(scores: Tensor) -> dict[str, list[int]]:
     return parts
 
 
-def ranking(evaluation: Evaluation) -> Tensor:
-    """What the examples are picked by: mask-SSIM of the model's last picture, or SSIM without masks."""
+def ranking(evaluation: Evaluation) -> tuple[str, Tensor]:
+    """What examples are picked by: a score of the model's last picture, and its values [n].
+
+    mask-SSIM, which is NaN for pairs without a mask; SSIM where no pair has one.
+    """
     scores = evaluation.rows[final_row(evaluation)]
-    if "mask_ssim" not in scores or bool(scores["mask_ssim"].isnan().any()):
-        return scores["ssim"]
-    return scores["mask_ssim"]
+    masked = "mask_ssim" in scores and not bool(scores["mask_ssim"].isnan().all())
+    score = "mask_ssim" if masked else "ssim"
+    return score, scores[score]
 
 
 def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list[Image8]]]) -> Image8:
-    scores, sheets = ranking(evaluation), []
+    (_, scores), sheets = ranking(evaluation), []
     for part, picked in _picked(scores).items():
         shown = columns(picked)
         labels = [f"{part} {number}\n{scores[index]:.3f}" for number, index in enumerate(picked, 1)]
