@@ -59,6 +59,14 @@ def test_limbs_have_human_proportions(name: str) -> None:
             assert 0.7 < _length(pose, f"{side}_elbow", f"{side}_wrist") / upper < 1.15
 
 
+@pytest.mark.parametrize("name", ["front", "back", "arms-raised", "hands-on-hips"])
+def test_shoulders_are_as_broad_as_peoples(name: str) -> None:
+    """About a quarter of the height from neck to ankles; a broader pose made everybody stout."""
+    pose = named_pose(name)
+    ankles = (_at(pose, "right_ankle") + _at(pose, "left_ankle")) / 2
+    assert 0.22 < _length(pose, "right_shoulder", "left_shoulder") / (ankles - _at(pose, "neck"))[1] < 0.28
+
+
 def test_the_right_side_is_on_the_viewers_left_from_the_front_only() -> None:
     for name in ("front", "walking", "arms-raised", "hands-on-hips"):
         assert _at(named_pose(name), "right_shoulder")[0] < _at(named_pose(name), "left_shoulder")[0]
