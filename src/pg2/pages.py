@@ -27,7 +27,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
   white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { vertical-align: bottom; white-space: normal; }
-tr > th:first-child { position: sticky; left: 0; background: var(--paper); }
+table:not(.pictures) tr > th:first-child { position: sticky; left: 0; background: var(--paper); }
 table.pictures td, table.pictures th { padding: .2rem; text-align: center; border: 0; font-size: .85rem; }
 table.pictures thead th { width: 1px; }
 table.pictures td.note { min-width: 9rem; padding-left: .8rem; text-align: left; white-space: normal;

@@ -2,8 +2,7 @@
 
 The numbers are ours: drawn by hand on the mean heights of head, shoulders, hips, knees and feet there, and
 with shoulders as broad as people's: Market-1501's pictures are stretched, and such a pose makes anyone else
-stout.
-"left" is the person facing the viewer's left, "right" the viewer's right.
+stout. "left" is the person facing the viewer's left, "right" the viewer's right.
 """
 
 import difflib
