@@ -19,6 +19,7 @@ from pg2.table1 import run
 from pg2.table1.models import MODELS
 from pg2.table1.report import FILES, _half_width, markdown, verdicts, write_table
 from pg2.table1.run import Experiment, run_experiment
+from pg2.training.recipe import Recipe
 
 QUIET = Console(quiet=True)
 NAMES = [model.name for model in MODELS]
@@ -175,11 +176,23 @@ def test_other_pairs_are_scored_anew(place: Path, tiny: PreparedDataset, experim
         run_experiment(tiny, place / "tiny", preset="debug", limit=0, console=QUIET)
 
 
-def test_a_measured_budget(tmp_path: Path, tiny: PreparedDataset) -> None:
+def test_a_measured_budget(tmp_path: Path, tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = run.step_seconds
+
+    def measured(recipe: Recipe, data: PreparedDataset) -> dict[str, float]:
+        """A real measurement of the right stages; then one number, as a busy machine would give others."""
+        found = real(recipe, data)
+        assert list(found) == ["coarse"] + ["refined"] * (recipe.refined is not None)
+        assert min(found.values()) > 0
+        takes = {"input": 0.1, "coordinates": 0.11, "heatmaps": 0.2}[recipe.model.pose.embedding]
+        return dict.fromkeys(found, takes)
+
+    monkeypatch.setattr(run, "step_seconds", measured)
     found = run_experiment(tiny, tmp_path / "b", preset="debug", budget="1s", console=QUIET)
     steps = {trained.model.name: trained.steps for trained in found.trained}
-    assert steps["G1-CE-L1"] == steps["G1-L1"]
-    assert steps["G1-L1"]["coarse"] > 3
+    assert steps["G1-CE-L1"] == steps["G1-L1"] == steps["G1-poseMaskLoss"] == {"coarse": 9}
+    assert steps["G1-HME-L1"] == {"coarse": 5}, "a step takes twice as long"
+    assert steps["G1+G2+D"] == {"coarse": 6, "refined": 4}, "3 to 2, as in the recipe"
     assert json.loads((tmp_path / "b" / "plan.json").read_text())["steps"] == steps
 
 
