@@ -5,8 +5,8 @@ from contextlib import nullcontext
 import torch
 from timing import median_seconds
 
+from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import CoarseConfig
-from pg2.models.generators import CoarseGenerator
 from pg2.training.recipe import load_recipe
 
 

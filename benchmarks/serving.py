@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pg2.files import SAMPLES
+from pg2.io.packaged import SAMPLES
 from pg2.pose.keypoints import Pose, read_keypoints_csv
 from pg2.serving.schemas import Keypoints
 

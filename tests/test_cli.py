@@ -384,7 +384,7 @@ def test_ctrl_c_says_that_work_is_kept(pg2, tmp_path: Path, monkeypatch: pytest.
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pg2.data.folder.prepare_folder", interrupted)
+    monkeypatch.setattr("pg2.data.sources.folder.prepare_folder", interrupted)
     ran = pg2("prepare", "samples", tmp_path / "data")
     assert ran.code == 130
     assert ran.err.strip() == "pg2: stopped; what was saved is kept"

@@ -9,8 +9,8 @@ from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
 from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+from pg2.pose.maps import heatmaps
 from pg2.pose.named import named_pose
-from pg2.pose.render import heatmaps
 
 SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
 PHOTO = SAMPLES / "00003/00.jpg"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pg2.errors import Pg2Error
     from pg2.models.pg2 import PG2
     from pg2.pipeline import Pipeline, Result
-    from pg2.pose.estimate import PoseEstimator
+    from pg2.pose.estimator import PoseEstimator
     from pg2.pose.keypoints import Pose
 
 _HOME = {

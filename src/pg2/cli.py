@@ -11,7 +11,8 @@ import typer
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.files import SAMPLES, atomic_path
+from pg2.io.files import atomic_path
+from pg2.io.packaged import SAMPLES
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -115,7 +116,7 @@ def prepare_market1501_command(
     ] = None,
 ) -> None:
     """Prepare Market-1501 as its owners release it."""
-    from pg2.data.market1501 import prepare_market1501
+    from pg2.data.sources.market1501 import prepare_market1501
 
     choice: Any = "auto" if keypoints == ["auto"] else keypoints
     report = prepare_market1501(raw, out, choice)
@@ -135,7 +136,7 @@ def prepare_deepfashion_command(
     ] = False,
 ) -> None:
     """Prepare DeepFashion (In-shop Clothes Retrieval) as its owners release it."""
-    from pg2.data.deepfashion import prepare_deepfashion
+    from pg2.data.sources.deepfashion import prepare_deepfashion
 
     print(prepare_deepfashion(raw, out, keypoints, crop=crop).summary())
 
@@ -146,7 +147,7 @@ def prepare_samples_command(
     test_share: TestShare = 0.0,
 ) -> None:
     """Prepare the rendered people that come with pg2, at 256x256: a first data set to try things on."""
-    from pg2.data.folder import prepare_folder
+    from pg2.data.sources.folder import prepare_folder
 
     print(prepare_folder(SAMPLES, out, (256, 256), test_share=test_share).summary())
 
@@ -166,7 +167,7 @@ def prepare_folder_command(
     test_share: TestShare = 0.0,
 ) -> None:
     """Prepare your own photos, or people made by `pg2 render`; keypoints are found where none are given."""
-    from pg2.data.folder import prepare_folder
+    from pg2.data.sources.folder import prepare_folder
 
     report = prepare_folder(raw, out, _size(size) if size else None, keypoints, test_share=test_share)
     print(report.summary())
@@ -238,7 +239,7 @@ def generate(
     import numpy as np
 
     from pg2.pipeline import Pipeline
-    from pg2.sheets import grid
+    from pg2.reports.grids import grid
 
     one = len(photos) == 1 and len(pose) == 1
     if not one and (strip or full_size):

@@ -12,14 +12,16 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.images import MAX_PIXELS, MIN_SIDE, Image8, load_image, to_rgb
+from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, Image8, load_image, to_rgb
+from pg2.io.pixels import to_images
 from pg2.models.pg2 import PG2, PG2Output
-from pg2.pose.estimate import PoseEstimator
+from pg2.pose.estimator import PoseEstimator
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
+from pg2.pose.maps import pose_input
 from pg2.pose.named import NAMES, named_pose
-from pg2.pose.render import draw_skeleton, pose_input
-from pg2.sheets import strip, to_images
+from pg2.pose.skeleton import draw_skeleton
+from pg2.reports.grids import strip
 
 Photo = str | Path | bytes | Image.Image | Image8
 """A picture file, the content of one, a Pillow image, or uint8 RGB [H, W, 3]."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pg2.images import Image8
-from pg2.pose.estimate import NoPersonError
+from pg2.io.pictures import Image8
+from pg2.pose.estimator import NoPersonError
 from pg2.pose.keypoints import Points, Pose
 
 SHARED = Path(__file__).parents[2].parent / "shared"

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pg2.data.market1501 import prepare_market1501
 from pg2.data.prepared import FORMAT, PreparedDataset, Record, ordered_pairs
+from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import pg2
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, available, feature_distance
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 
 SAMPLES = sorted((Path(pg2.__file__).parent / "samples").glob("*/*.jpg"))
 

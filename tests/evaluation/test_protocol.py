@@ -24,11 +24,11 @@ from pg2.evaluation.protocol import (
 )
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, Instruments, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored
-from pg2.images import Image8, load_image
-from pg2.pose.estimate import PoseEstimator
+from pg2.io.pictures import Image8, load_image
+from pg2.io.pixels import to_uint8
+from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
-from pg2.pose.render import pose_mask
-from pg2.sheets import to_uint8
+from pg2.pose.maps import pose_mask
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
 

@@ -21,7 +21,7 @@ from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.protocol import evaluate
 from pg2.evaluation.report import FILES, check_place, examples, markdown, write_report
 from pg2.evaluation.scores import COPY, REAL, Evaluation, Instruments
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 
 RNG = np.random.default_rng(0)
 COUNT = 20

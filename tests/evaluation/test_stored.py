@@ -14,10 +14,10 @@ from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.distributions import frechet_distance
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
-from pg2.images import load_image
-from pg2.pose.estimate import PoseEstimator
+from pg2.io.pictures import load_image
+from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import format_keypoints_csv, read_keypoints_csv
-from pg2.pose.render import pose_mask
+from pg2.pose.maps import pose_mask
 
 SAMPLES = Path(pg2.__file__).parent / "samples"
 RNG = np.random.default_rng(0)

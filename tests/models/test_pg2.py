@@ -131,7 +131,7 @@ def test_a_full_disk_leaves_the_old_model(folder: Path, monkeypatch: pytest.Monk
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pg2.tensors.save_file", full)
+    monkeypatch.setattr("pg2.io.tensors.save_file", full)
     with pytest.raises(Pg2Error, match="no space left on device"):
         PG2(CONFIG).save(folder)
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before

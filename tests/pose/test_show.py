@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.images import Image8, load_image
+from pg2.io.pictures import Image8, load_image
 from pg2.pose import show
-from pg2.pose.estimate import NoPersonError
+from pg2.pose.estimator import NoPersonError
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import named_pose
 from pg2.pose.show import overlay, pose_photos

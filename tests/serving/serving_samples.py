@@ -12,7 +12,7 @@ import numpy.typing as npt
 from PIL import Image
 from starlette.testclient import TestClient
 
-from pg2.files import SAMPLES
+from pg2.io.packaged import SAMPLES
 from pg2.pose.keypoints import Pose, read_keypoints_csv
 from pg2.serving.schemas import Keypoints
 from pg2.serving.service import Service

@@ -16,7 +16,7 @@ from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, 
 from starlette.testclient import TestClient
 
 from pg2 import Pipeline, cli
-from pg2.files import SAMPLES
+from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
 from pg2.serving.logs import JsonFormatter
@@ -316,7 +316,7 @@ def test_a_key_is_asked_for(start: Start) -> None:
 
 def test_the_page(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "index.html").write_text("<h1>pg2</h1>")
-    monkeypatch.setattr(app_module, "WEB", tmp_path)
+    monkeypatch.setattr(app_module, "SERVICE_PAGE", tmp_path)
     with start(api_key="secret") as (client, _):
         assert client.get("/").text == "<h1>pg2</h1>"
         error_of(client.get("/nothing.js"), 404, "not_found")

@@ -22,7 +22,7 @@ from PIL import Image
 from serving_samples import PHOTO, form, picture, wait_for
 
 from pg2 import Pose
-from pg2.files import SAMPLES
+from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES
 from pg2.serving.app import create_app
 from pg2.serving.options import ServeOptions

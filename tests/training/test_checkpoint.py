@@ -54,7 +54,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path: Path, monkeypatch: pyte
         path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pg2.tensors.save_file", full)
+    monkeypatch.setattr("pg2.io.tensors.save_file", full)
     with pytest.raises(Pg2Error, match="no space left on device"):
         save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, {"step": 2})
     assert (tmp_path / "c").read_bytes() == before

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.files import exclusive
+from pg2.io.files import exclusive
+from pg2.io.tensors import load_tensors
 from pg2.models.config import ModelConfig, RefineConfig
 from pg2.models.pg2 import PG2
-from pg2.tensors import load_tensors
 from pg2.training.loop import initialise, learning_rate_factor, split_validation, train
 from pg2.training.recipe import StageConfig, load_recipe
 

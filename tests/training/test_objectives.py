@@ -6,7 +6,7 @@ import torch
 from pg2.data.loader import Batch
 from pg2.models.config import ModelConfig
 from pg2.models.pg2 import PG2
-from pg2.pose.render import heatmaps, pose_mask
+from pg2.pose.maps import heatmaps, pose_mask
 from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
 from pg2.training.objectives import Objective
 from pg2.training.recipe import StageConfig

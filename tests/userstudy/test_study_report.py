@@ -9,7 +9,7 @@ import pytest
 from study_samples import GENERATED, REAL, fill, kinds, take_part
 
 from pg2.errors import Pg2Error
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 from pg2.userstudy import report
 from pg2.userstudy.answers import Answers
 from pg2.userstudy.intervals import cluster_bootstrap, wilson

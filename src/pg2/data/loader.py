@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pg2.data.pairs import PairOrder
 from pg2.data.prepared import PreparedDataset
-from pg2.images import Image8
+from pg2.io.pictures import Image8
 from pg2.pose.keypoints import Points, Pose
 
 _CACHE_BYTES = 1_000_000_000

@@ -34,8 +34,8 @@ from rich.console import Console
 from rich.progress import track
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, read_json, write_json, write_text
-from pg2.images import Image8, to_rgb
+from pg2.io.files import atomic_path, read_json, write_json, write_text
+from pg2.io.pictures import Image8, to_rgb
 from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
 
 FORMAT = 1
@@ -420,7 +420,7 @@ class PoseJournal:
     def __init__(self, out: Path, estimator: Estimator | None) -> None:
         """Take up what an earlier run for the same `out` left; None: the estimator that ships with pg2."""
         if estimator is None:
-            from pg2.pose.estimate import PoseEstimator  # onnxruntime is slow to import and often not needed
+            from pg2.pose.estimator import PoseEstimator  # onnxruntime is slow to import and often not needed
 
             estimator = PoseEstimator().estimate
         self._estimator = estimator
@@ -443,7 +443,7 @@ class PoseJournal:
             file: where it was read from; its size and time tell whether it is still the same.
             image: uint8 [H, W, 3].
         """
-        from pg2.pose.estimate import NoPersonError
+        from pg2.pose.estimator import NoPersonError
 
         state = file.stat()
         key = (name, state.st_size, state.st_mtime_ns, self._by)

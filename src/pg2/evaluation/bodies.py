@@ -5,8 +5,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pg2.images import Image8
-from pg2.pose.estimate import PoseEstimator
+from pg2.io.pictures import Image8
+from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import KEYPOINTS, Points
 
 _NOSE, _NECK = KEYPOINTS.index("nose"), KEYPOINTS.index("neck")

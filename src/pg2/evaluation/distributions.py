@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from pg2.evaluation.estimate import Estimate
+from pg2.evaluation.interval import Estimate
 
 SPLITS = 10
 """Parts that the Inception Score is computed on, one after the other, as the field does."""

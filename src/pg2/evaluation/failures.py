@@ -10,11 +10,11 @@ from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.protocol import Generate, pair_indices, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
-from pg2.images import Image8
-from pg2.pages import page, paragraph, picture_table, table
+from pg2.io.pictures import Image8
+from pg2.io.pixels import to_images
 from pg2.pose.keypoints import KEYPOINTS, TORSO, Points
-from pg2.pose.render import draw_skeleton
-from pg2.sheets import to_images
+from pg2.pose.skeleton import draw_skeleton
+from pg2.reports.html import page, paragraph, picture_table, table
 
 _BODY = [KEYPOINTS.index(f"{side}_{part}") for side in ("right", "left") for part in
          ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]  # fmt: skip

@@ -8,7 +8,7 @@ from pg2.evaluation.inception import Inception
 from pg2.evaluation.judges import Judge
 from pg2.evaluation.lpips import Lpips
 from pg2.evaluation.scores import Instruments
-from pg2.pose.estimate import PoseEstimator
+from pg2.pose.estimator import PoseEstimator
 
 
 def instruments(

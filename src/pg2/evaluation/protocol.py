@@ -13,10 +13,10 @@ from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset, tracked
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
-from pg2.files import atomic_path, write_text
+from pg2.io.files import atomic_path, write_text
+from pg2.io.pixels import to_uint8
 from pg2.pose.keypoints import format_keypoints_csv
-from pg2.pose.render import pose_mask
-from pg2.sheets import to_uint8
+from pg2.pose.maps import pose_mask
 
 Generate = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """Source image float [B, 3, H, W] in [-1, 1] and target keypoints float [B, 18, 2] -> the model's pictures.

@@ -16,10 +16,11 @@ from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.protocol import Generate, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures
-from pg2.files import atomic_path, check_own, write_json, write_text
-from pg2.images import Image8
-from pg2.pose.render import draw_skeleton
-from pg2.sheets import grid, to_images
+from pg2.io.files import atomic_path, check_own, write_json, write_text
+from pg2.io.pictures import Image8
+from pg2.io.pixels import to_images
+from pg2.pose.skeleton import draw_skeleton
+from pg2.reports.grids import grid
 
 FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html")
 """What `write_report` puts into its folder."""

@@ -15,10 +15,10 @@ from pg2 import metrics
 from pg2.evaluation.bodies import body_scores, chosen
 from pg2.evaluation.classifier import NAME, feature_distance
 from pg2.evaluation.distributions import SPLITS, frechet_distance, inception_score, kernel_distance
-from pg2.evaluation.estimate import Estimate, mean_of
+from pg2.evaluation.interval import Estimate, mean_of
 from pg2.evaluation.judges import Judge, Look
 from pg2.evaluation.lpips import Lpips
-from pg2.pose.estimate import PoseEstimator
+from pg2.pose.estimator import PoseEstimator
 
 COPY = "copy source"
 """The row that every table starts with: the source picture itself, scored as if it were the result."""

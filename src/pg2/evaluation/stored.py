@@ -15,10 +15,10 @@ from torch import Tensor
 from pg2.data.prepared import tracked
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
-from pg2.images import SUFFIXES, Image8, load_image
-from pg2.pose.estimate import NoPersonError, PoseEstimator
+from pg2.io.pictures import SUFFIXES, Image8, load_image
+from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import COUNT, read_keypoints_csv
-from pg2.pose.render import pose_mask
+from pg2.pose.maps import pose_mask
 
 GENERATED = "generated"
 """The row of the pictures that are scored."""

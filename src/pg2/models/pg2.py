@@ -12,14 +12,14 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, write_json
+from pg2.io import packaged
+from pg2.io.files import atomic_path, write_json
+from pg2.io.tensors import load_tensors, save_tensors
+from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import ModelConfig
-from pg2.models.generators import CoarseGenerator, RefineGenerator
-from pg2.tensors import load_tensors, save_tensors
+from pg2.models.refine.difference import RefineGenerator
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-
-SHIPPED = Path(__file__).parents[1] / "weights"
 
 
 class PG2Output(NamedTuple):
@@ -58,7 +58,7 @@ class PG2(
         Args:
             source: image I_A, [B, 3, H, W] in [-1, 1].
             pose: P_B as `config.pose` says: heat maps [B, 18, H / shrink, W / shrink] in [-1, 1], or
-                coordinates [B, 18, 3]; `pg2.pose.render.pose_input` makes either from keypoints.
+                coordinates [B, 18, 3]; `pg2.pose.maps.pose_input` makes either from keypoints.
         """
         coarse = self.coarse(source, pose)
         if self.refine is None:
@@ -110,7 +110,7 @@ class PG2(
         Raises:
             Pg2Error: there is no such model, or its files are damaged or of another kind.
         """
-        folder = SHIPPED / str(model)
+        folder = packaged.WEIGHTS / str(model)
         if str(model) not in shipped_models():
             folder = Path(model)
         if folder.is_dir():
@@ -128,7 +128,9 @@ class PG2(
 
 def shipped_models() -> list[str]:
     """Names of the models inside the package, as `PG2.from_pretrained` takes them."""
-    return sorted(str(file.parent.relative_to(SHIPPED).as_posix()) for file in SHIPPED.rglob(CONFIG))
+    return sorted(
+        str(file.parent.relative_to(packaged.WEIGHTS).as_posix()) for file in packaged.WEIGHTS.rglob(CONFIG)
+    )
 
 
 def _download(model: str, name: str, options: dict[str, Any]) -> Path:

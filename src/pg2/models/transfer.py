@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pg2.errors import Pg2Error
+from pg2.models.coarse import POSE_CHANNELS
 from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
-from pg2.models.generators import POSE_CHANNELS
 from pg2.models.pg2 import PG2
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pg2.errors import Pg2Error
-from pg2.files import read_json, write_json
+from pg2.io.files import read_json, write_json
 
 Points = npt.NDArray[np.float32]
 

@@ -6,21 +6,21 @@ stout. "left" is the person facing the viewer's left, "right" the viewer's right
 """
 
 import difflib
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from pg2.errors import Pg2Error
-from pg2.images import Image8
+from pg2.io.packaged import NAMED_POSES
+from pg2.io.pictures import Image8
+from pg2.io.pixels import to_images
 from pg2.pose.keypoints import Pose
-from pg2.pose.render import draw_skeleton
-from pg2.sheets import strip, to_images
+from pg2.pose.skeleton import draw_skeleton
+from pg2.reports.grids import strip
 
 NAMES = ("front", "back", "left", "right", "walking", "arms-raised", "hands-on-hips")
 """What the poses are called. An underscore is taken for a hyphen."""
 
-_FOLDER = Path(__file__).with_name("named")
 _ENLARGED = 2.5  # the contact sheet's figures against the canvas
 
 
@@ -35,7 +35,7 @@ def named_pose(name: str) -> Pose:
         near = difflib.get_close_matches(known, NAMES)
         hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(NAMES)}"
         raise Pg2Error(f'there is no pose named "{name}"; {hint}')
-    return Pose.load(_FOLDER / f"{known}.json")
+    return Pose.load(NAMED_POSES / f"{known}.json")
 
 
 def contact_sheet() -> Image8:

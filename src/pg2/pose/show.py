@@ -7,12 +7,12 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path
-from pg2.images import Image8, load_image, shrink
-from pg2.pose.estimate import NoPersonError, PoseEstimator
+from pg2.io.files import atomic_path
+from pg2.io.pictures import Image8, load_image, shrink
+from pg2.io.pixels import to_images
+from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
-from pg2.pose.render import draw_skeleton
-from pg2.sheets import to_images
+from pg2.pose.skeleton import draw_skeleton
 
 _LONGEST = 1600  # pixels of an overlay's longer side
 

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, read_json, write_text
+from pg2.io.files import atomic_path, read_json, write_text
 from pg2.pose.keypoints import Points, format_keypoints_csv
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
 from pg2.rendering.workers import render_in_workers

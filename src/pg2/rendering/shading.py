@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from types import TracebackType
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pg2.errors import Pg2Error
+from pg2.io.packaged import SHADERS
 from pg2.rendering.camera import Camera, depth_in_metres, look_at
 from pg2.rendering.geometry import Array, normals, unit
 from pg2.rendering.layers import Kind, Layer
@@ -173,10 +173,9 @@ class Renderer:
         return Drawing(self._rgba(), self._distances() if depth is None else depth)
 
     def _program(self, fragment: str) -> Any:
-        shaders = files("pg2.rendering") / "shaders"
         return self._context.program(
-            vertex_shader=(shaders / "surface.vert").read_text(),
-            fragment_shader=(shaders / fragment).read_text(),
+            vertex_shader=(SHADERS / "surface.vert").read_text(),
+            fragment_shader=(SHADERS / fragment).read_text(),
         )
 
     def _load(self, one: Layer, resources: list[Any]) -> Loaded:

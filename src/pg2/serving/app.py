@@ -5,7 +5,6 @@ import functools
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, Security
@@ -19,10 +18,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from pg2.files import SAMPLES
+from pg2.io.packaged import SAMPLES, SERVICE_PAGE
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose, read_keypoints_csv
+from pg2.pose.maps import LIMBS
 from pg2.pose.named import NAMES, named_pose
-from pg2.pose.render import COLOURS, LIMBS
+from pg2.pose.skeleton import COLOURS
 from pg2.serving import document
 from pg2.serving.errors import STATUS, ApiError, error_answer
 from pg2.serving.limits import while_connected
@@ -45,7 +45,6 @@ from pg2.serving.schemas import (
 )
 from pg2.serving.service import Service
 
-WEB = Path(__file__).with_name("web")
 """The page, served at / where it is there."""
 
 _PHOTO = "00.jpg"  # of each person of the samples
@@ -187,8 +186,8 @@ def create_app(service: Service) -> FastAPI:
     async def openapi() -> JSONResponse:
         return JSONResponse(document.openapi(app))
 
-    if WEB.is_dir():
-        app.mount("/", StaticFiles(directory=WEB, html=True))
+    if SERVICE_PAGE.is_dir():
+        app.mount("/", StaticFiles(directory=SERVICE_PAGE, html=True))
     return app
 
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pg2.serving.errors import ApiError, error_answer
 from pg2.serving.logs import log
-from pg2.serving.metrics import Metrics
+from pg2.serving.monitoring import Metrics
 
 REQUEST_ID = "X-Request-ID"
 

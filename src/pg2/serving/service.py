@@ -16,16 +16,16 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 from pg2.models.pg2 import shipped_models
 from pg2.pipeline import Pipeline, Result, Source
-from pg2.pose.estimate import NoPersonError, PoseEstimator
+from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.serving.batching import Batcher
 from pg2.serving.errors import ApiError
 from pg2.serving.limits import Gate, Threads
 from pg2.serving.logs import log
-from pg2.serving.metrics import Metrics
+from pg2.serving.monitoring import Metrics
 from pg2.serving.options import ServeOptions
 from pg2.serving.schemas import (
     Form,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.files import read_json, write_json
+from pg2.io.files import read_json, write_json
 from pg2.table1.models import FASHION, MARKET, MODELS, Model
 from pg2.training.recipe import Recipe, load_recipe
 

@@ -16,7 +16,7 @@ from pg2.evaluation.failures import failures_page
 from pg2.evaluation.protocol import STAGES, all_test_pairs, evaluate, pair_indices, training_features
 from pg2.evaluation.report import examples, write_report
 from pg2.evaluation.scores import COPY, REAL, Instruments
-from pg2.files import read_json
+from pg2.io.files import read_json
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model
 from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pg2.errors import Pg2Error
-from pg2.tensors import load_tensors, save_tensors
+from pg2.io.tensors import load_tensors, save_tensors
 
 FORMAT = 1
 

@@ -25,13 +25,13 @@ from pg2.data.loader import Batch, Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, exclusive, read_json, write_json, write_text
+from pg2.io.files import atomic_path, exclusive, read_json, write_json, write_text
+from pg2.io.pixels import to_uint8
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
-from pg2.models.generators import RefineGenerator
 from pg2.models.pg2 import PG2
+from pg2.models.refine.difference import RefineGenerator
 from pg2.models.transfer import start_from
-from pg2.pose.render import draw_skeleton
-from pg2.sheets import to_uint8
+from pg2.pose.skeleton import draw_skeleton
 from pg2.training.checkpoint import load_checkpoint, save_checkpoint
 from pg2.training.objectives import Objective
 from pg2.training.recipe import Recipe, StageConfig, check_same, load_recipe

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from pg2.data.loader import Batch
 from pg2.models.discriminator import Discriminator
 from pg2.models.pg2 import PG2
-from pg2.pose.render import pose_input, pose_mask
+from pg2.pose.maps import pose_input, pose_mask
 from pg2.training.losses import (
     discriminator_loss,
     feature_loss,

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -10,6 +9,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from pg2.errors import Pg2Error
+from pg2.io.packaged import RECIPES
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
 from pg2.training.losses import AdversarialLoss
 
@@ -161,8 +161,9 @@ def parse_recipe(values: Any, source: str) -> Recipe:
 
 def shipped_recipes() -> dict[str, Path]:
     """Name -> file of the recipes that come with the package."""
-    root = Path(str(files("pg2"))) / "recipes"
-    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(root.rglob("*.yaml"))}
+    return {
+        file.relative_to(RECIPES).with_suffix("").as_posix(): file for file in sorted(RECIPES.rglob("*.yaml"))
+    }
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, check_own, write_json, write_text
-from pg2.images import Image8, load_image
-from pg2.sheets import grid
+from pg2.io.files import atomic_path, check_own, write_json, write_text
+from pg2.io.pictures import Image8, load_image
+from pg2.reports.grids import grid
 from pg2.userstudy.answers import Answer, Answers
 from pg2.userstudy.intervals import Interval, cluster_bootstrap, wilson
 from pg2.userstudy.study import Kind, Study

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from pg2.errors import Pg2Error
+from pg2.io.packaged import STUDY_PAGE
 from pg2.userstudy.answers import Answers, OutOfTurnError, UnknownParticipantError
 from pg2.userstudy.study import Kind, Study
 
@@ -19,7 +20,6 @@ try:
 except ImportError as error:
     raise Pg2Error('the page of a study needs the extra "serve": pip install "pg2[serve]"') from error
 
-_WEB = Path(__file__).parent / "web"
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -100,7 +100,7 @@ def make_app(study: Study) -> FastAPI:
             content, media_type="image/png", headers={"Cache-Control": "private, max-age=86400, immutable"}
         )
 
-    app.mount("/", StaticFiles(directory=_WEB, html=True))
+    app.mount("/", StaticFiles(directory=STUDY_PAGE, html=True))
     return app
 
 

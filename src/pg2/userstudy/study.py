@@ -20,8 +20,8 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, read_json, write_json
-from pg2.images import SUFFIXES, load_image
+from pg2.io.files import atomic_path, read_json, write_json
+from pg2.io.pictures import SUFFIXES, load_image
 
 Kind = Literal["real", "generated"]
 """What a picture is, and what a person may say that it is."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pg2.errors import Pg2Error
-from pg2.files import atomic_path, exclusive, read_json, write_json, write_text
+from pg2.io.files import atomic_path, exclusive, read_json, write_json, write_text
 
 
 @contextlib.contextmanager

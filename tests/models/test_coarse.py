@@ -5,8 +5,9 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
+from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import CoarseConfig, ModelConfig, PoseConfig, RefineConfig
-from pg2.models.generators import CoarseGenerator, RefineGenerator
+from pg2.models.refine.difference import RefineGenerator
 
 
 def count(module: nn.Module) -> int:

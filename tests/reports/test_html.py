@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pg2.pages import bullets, page, paragraph, picture, picture_table, table
+from pg2.reports.html import bullets, page, paragraph, picture, picture_table, table
 
 
 def test_a_page_is_well_formed_and_escapes_names() -> None:

@@ -7,8 +7,8 @@ import pytest
 from data_samples import SHARED, FakeEstimator, save_noise, standing
 from PIL import Image
 
-from pg2.data.market1501 import prepare_market1501
 from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
 from pg2.pose.keypoints import format_keypoints_csv
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.images import load_image, shrink
+from pg2.io.pictures import load_image, shrink
 
 
 def _quadrants(width: int = 40, height: int = 60) -> Image.Image:

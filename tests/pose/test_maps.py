@@ -6,16 +6,9 @@ import torch
 from skimage.morphology import closing, footprint_rectangle
 
 from pg2.pose.keypoints import KEYPOINTS
+from pg2.pose.maps import FILLING, LIMBS, coordinates, heatmaps, pose_input, pose_mask
 from pg2.pose.named import NAMES, named_pose
-from pg2.pose.render import (
-    FILLING,
-    LIMBS,
-    coordinates,
-    draw_skeleton,
-    heatmaps,
-    pose_input,
-    pose_mask,
-)
+from pg2.pose.skeleton import draw_skeleton
 
 SIZE = (128, 64)
 

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg2.errors import Pg2Error
-from pg2.images import Image8
-from pg2.sheets import grid, strip, to_images, to_uint8
+from pg2.io.pictures import Image8
+from pg2.io.pixels import to_images, to_uint8
+from pg2.reports.grids import grid, strip
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
 

@@ -22,7 +22,7 @@ from pg2.data.prepared import (
     write_prepared,
 )
 from pg2.errors import Pg2Error
-from pg2.images import Image8, load_image, to_jpeg
+from pg2.io.pictures import Image8, load_image, to_jpeg
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv, spelling
 
 FRAME = (256, 256)

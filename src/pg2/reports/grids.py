@@ -1,35 +1,16 @@
-"""Laying pictures out side by side: strips and labelled grids, and a model's tensor as a picture."""
+"""Laying pictures out side by side: strips and labelled grids."""
 
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.images import MAX_PIXELS, Image8
+from pg2.io.pictures import MAX_PIXELS, Image8
 
 _TALL = 256  # smaller pictures are enlarged by a whole factor to at most this height
 _GAP, _MARGIN = 6, 12
 _HEADING, _NOTE = (30, 30, 30), (90, 90, 90)
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Pictures of a model as they are saved and scored: [-1, 1] to 0..255, rounded, clamped.
-
-    Args:
-        images: float [..., 3, H, W], about [-1, 1], finite.
-
-    Returns:
-        uint8 of the same shape, on the same device.
-    """
-    return ((images.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8)
-
-
-def to_images(images: Tensor) -> list[Image8]:
-    """A batch of a model's pictures, float [B, 3, H, W] in [-1, 1], as B uint8 arrays [H, W, 3]."""
-    return list(to_uint8(images).permute(0, 2, 3, 1).cpu().numpy())
 
 
 def strip(pictures: Sequence[Image8], labels: Sequence[str] = ()) -> Image8:

@@ -18,8 +18,8 @@ from pg2.data.prepared import (
     write_prepared,
 )
 from pg2.errors import Pg2Error
-from pg2.files import read_json
-from pg2.images import MIN_SIDE, SUFFIXES, load_image, to_jpeg
+from pg2.io.files import read_json
+from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
 

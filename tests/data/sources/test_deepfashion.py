@@ -7,9 +7,9 @@ import pytest
 from data_samples import SHARED, FakeEstimator, standing
 from PIL import Image
 
-from pg2.data.deepfashion import LIST, PICTURES, prepare_deepfashion
 from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.deepfashion import LIST, PICTURES, prepare_deepfashion
 from pg2.errors import Pg2Error
 from pg2.evaluation.protocol import pair_indices
 from pg2.pose.keypoints import Points, format_keypoints_csv, read_keypoints_csv, read_pairs_csv

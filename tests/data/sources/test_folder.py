@@ -6,10 +6,10 @@ import pytest
 from data_samples import SHARED, FakeEstimator, save_noise, standing
 from PIL import Image
 
-from pg2.data.folder import prepare_folder
 from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
 

@@ -19,7 +19,7 @@ from pg2.data.prepared import (
     write_prepared,
 )
 from pg2.errors import Pg2Error
-from pg2.images import load_image
+from pg2.io.pictures import load_image
 from pg2.pose.keypoints import Points, read_keypoints_csv
 
 FRAME = (128, 64)

@@ -11,9 +11,6 @@ from typing import Any
 
 from pg2.errors import Pg2Error
 
-SAMPLES = Path(__file__).parent / "samples"
-"""The rendered people who ship with the package: PERSON/NUMBER.jpg, and keypoints.csv."""
-
 
 def _fsync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)

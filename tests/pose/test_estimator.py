@@ -9,8 +9,8 @@ from PIL import Image, ImageDraw
 
 import pg2
 from pg2.errors import Pg2Error
-from pg2.images import Image8, load_image
-from pg2.pose.estimate import WEIGHTS, NoPersonError, PoseEstimator
+from pg2.io.pictures import Image8, load_image
+from pg2.pose.estimator import MOVENET, NoPersonError, PoseEstimator
 from pg2.pose.keypoints import KEYPOINTS, Pose, read_keypoints_csv
 from pg2.pose.named import named_pose
 
@@ -175,7 +175,7 @@ def test_weights_missing_truncated_or_of_another_network(
     with pytest.raises(Pg2Error, match=r"nowhere\.onnx are missing"):
         PoseEstimator(tmp_path / "nowhere.onnx")
     for name, content in (
-        ("truncated", WEIGHTS.read_bytes()[:6_000_000]),
+        ("truncated", MOVENET.read_bytes()[:6_000_000]),
         ("empty", b""),
         ("text", b"hello"),
     ):

@@ -12,10 +12,11 @@ import onnxruntime
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.images import Image8, shrink
+from pg2.io.packaged import WEIGHTS
+from pg2.io.pictures import Image8, shrink
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "movenet_thunder.onnx"
+MOVENET = WEIGHTS / "movenet_thunder.onnx"
 
 # Which of our 18 keypoints each of MoveNet's 17 is (COCO's order: nose, left eye, ...); it has no neck.
 _COCO = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
@@ -99,7 +100,7 @@ class PoseEstimator:
         Raises:
             Pg2Error: the file is missing, truncated, or not this network.
         """
-        weights = WEIGHTS if weights is None else Path(weights)
+        weights = MOVENET if weights is None else Path(weights)
         if not weights.is_file():
             raise Pg2Error(f"the pose estimator's weights {weights} are missing; install pg2 again")
         options = onnxruntime.SessionOptions()

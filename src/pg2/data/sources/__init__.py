@@ -1,0 +1,1 @@
+"""The data sets as their owners release them: one file each."""

@@ -1,0 +1,1 @@
+"""How findings are shown: sheets of pictures, tables, single HTML pages."""
