@@ -21,6 +21,7 @@ from pg2.io.pictures import Image8
 from pg2.io.pixels import to_images
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import grid
+from pg2.reports.tables import markdown_table
 
 FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html")
 """What `write_report` puts into its folder."""
@@ -119,11 +120,9 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
     lines = [
         f"# {model} on {data_name}, {len(evaluation.pairs):,} pairs",
         "",
-        "| | " + " | ".join(score.heading for score in about.values()) + " |",
-        "|---" * (len(about) + 1) + "|",
-        *(
-            f"| {row} | {' | '.join(cell(evaluation, row, score) for score in about)} |"
-            for row in evaluation.rows
+        *markdown_table(
+            ["", *(score.heading for score in about.values())],
+            [[row, *(cell(evaluation, row, score) for score in about)] for row in evaluation.rows],
         ),
         "",
         "Mean ± half the 95 % confidence interval over the pairs, for a score of the whole set ± the "

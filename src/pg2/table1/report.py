@@ -21,6 +21,7 @@ from pg2.io.pixels import to_images
 from pg2.pipeline import Pipeline
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import bullets, page, paragraph, picture_table, table
+from pg2.reports.tables import markdown_table
 from pg2.table1.models import CLAIMS, FASHION, Claim
 from pg2.table1.run import Experiment, Trained
 
@@ -190,10 +191,8 @@ def markdown(experiments: Sequence[Experiment], command: str | None = None) -> s
     """The tables as a page."""
     lines = ["# Table 1", ""]
     for experiment in experiments:
-        headings, rows = _rows(experiment)
         lines += [f"## {_title(experiment)}", "", _summary(experiment), ""]
-        lines += ["| " + " | ".join(headings) + " |", "|---" * len(headings) + "|"]
-        lines += ["| " + " | ".join(row) + " |" for row in rows]
+        lines += markdown_table(*_rows(experiment))
         lines += [
             "",
             f"Does the paper's order hold? {_HOW_JUDGED}:",

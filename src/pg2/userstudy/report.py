@@ -13,6 +13,7 @@ from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, check_own, write_json, write_text
 from pg2.io.pictures import Image8, load_image
 from pg2.reports.grids import grid
+from pg2.reports.tables import markdown_table
 from pg2.userstudy.answers import Answer, Answers
 from pg2.userstudy.intervals import Interval, cluster_bootstrap, wilson
 from pg2.userstudy.study import Kind, Study
@@ -147,11 +148,14 @@ def markdown(study: Study, found: Findings, command: str | None = None) -> str:
     def percent(interval: Interval | None) -> str:
         return f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f} %" if interval else "one person: none"
 
-    def row(name: str, share: Share) -> str:
-        return (
-            f"| **{name}**, {_WORDS[name]} | {100 * share.share:.1f} % | {share.wrong:,} of "
-            f"{share.answers:,} | {percent(share.wilson)} | {percent(share.bootstrap)} |"
-        )
+    def row(name: str, share: Share) -> list[str]:
+        return [
+            f"**{name}**, {_WORDS[name]}",
+            f"{100 * share.share:.1f} %",
+            f"{share.wrong:,} of {share.answers:,}",
+            percent(share.wilson),
+            percent(share.bootstrap),
+        ]
 
     each = len(study.pictures) // 2
     height, width = study.size
@@ -160,9 +164,10 @@ def markdown(study: Study, found: Findings, command: str | None = None) -> str:
     lines = [
         f"# User study: {people}, {sum(share.answers for share in found.shares.values()):,} counted answers",
         "",
-        "| | share | answers | 95 %, over answers | 95 %, over people |",
-        "|---|---|---|---|---|",
-        *(row(name, share) for name, share in found.shares.items()),
+        *markdown_table(
+            ["", "share", "answers", "95 %, over answers", "95 %, over people"],
+            [row(name, share) for name, share in found.shares.items()],
+        ),
         "",
         f"{each} real and {each} generated pictures of {height}x{width}, each shown for {study.seconds:g} s, "
         f"in an order of each person's own; the first {study.practice} answers of each are not counted. "
@@ -178,12 +183,11 @@ def markdown(study: Study, found: Findings, command: str | None = None) -> str:
         lines.append(
             f"- **Not finished**: {found.unfinished:,}; answers left out for that: {found.left_out:,}."
         )
-    lines += ["", "| generated picture | judged real | answers |", "|---|---|---|"]
-    for score in generated[:_LISTED]:
-        name = score.name.replace("|", "\\|")
-        lines.append(
-            f"| {name} | {100 * score.wrong / score.answers:.0f} % | {score.wrong} of {score.answers} |"
-        )
+    judged = [
+        [score.name, f"{100 * score.wrong / score.answers:.0f} %", f"{score.wrong} of {score.answers}"]
+        for score in generated[:_LISTED]
+    ]
+    lines += ["", *markdown_table(["generated picture", "judged real", "answers"], judged)]
     if len(generated) > _LISTED:
         lines += ["", f"The {_LISTED} of {len(generated)} judged real most often; report.json has all."]
     if command:

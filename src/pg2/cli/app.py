@@ -1,0 +1,64 @@
+"""The command line: parses, calls, prints. Everything it does is one call away in Python."""
+
+# Heavy imports stand inside the commands, so that `pg2 --help` answers at once.
+import sys
+import warnings
+from typing import Annotated, Any
+
+import typer
+
+from pg2.cli.evaluate import evaluate, score, table1
+from pg2.cli.generate import generate, pose, views
+from pg2.cli.prepare import prepare
+from pg2.cli.render import render
+from pg2.cli.serve import serve
+from pg2.cli.train import train
+from pg2.cli.userstudy import userstudy
+from pg2.errors import Pg2Error
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (pose, render, train, generate, views, serve, evaluate, score, table1):
+    app.command()(command)
+app.add_typer(prepare, name="prepare")
+app.add_typer(userstudy, name="userstudy")
+
+
+def _say_version(asked: bool) -> None:
+    from importlib.metadata import version
+
+    if asked:
+        print(f"pg2 {version('pg2')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print it and exit")
+    ] = False,
+) -> None:
+    """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017)."""
+
+
+def main() -> None:
+    """Run the command line: errors that are meant for a person are one line, and exit with code 2."""
+
+    def warn(message: Warning | str, *_: Any, **__: Any) -> None:
+        print(f"pg2: warning: {message}", file=sys.stderr)
+
+    warnings.showwarning = warn
+    try:
+        app()
+    except (Pg2Error, OSError) as error:
+        print(f"pg2: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as ended:
+        # What Typer makes of Ctrl-C, without a word.
+        if ended.code == 130:
+            print("pg2: stopped; what was saved is kept", file=sys.stderr)
+        raise

@@ -1,0 +1,202 @@
+"""`pg2 evaluate`, `pg2 score` and `pg2 table1`: pictures in numbers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pg2.cli.options import ModelArgument, command_line
+from pg2.errors import Pg2Error
+
+Inception = Annotated[
+    Path | None,
+    typer.Option(help="weights pt_inception-2015-12-05-6726825d.pth: gives IS, FID and KID of the field"),
+]
+LpipsFile = Annotated[
+    Path | None, typer.Option("--lpips", help="weights alexnet-owt-7be5be79.pth: gives LPIPS")
+]
+LpipsLinear = Annotated[
+    Path | None,
+    typer.Option(help="LPIPS's own weights, alex.pth of version 0.1; default: those in torchmetrics"),
+]
+Bodies = Annotated[
+    int, typer.Option(help="pairs, evenly spread, that the pose estimator judges; 0: none", min=0)
+]
+
+
+def evaluate(
+    model: ModelArgument,
+    data: Annotated[Path, typer.Argument(help="a prepared data set")],
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.md, scores.json, pairs.csv, grid.png and failures.html")
+    ],
+    pairs: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+    training: Annotated[
+        bool, typer.Option("--training", help="measure FID and KID to all training pictures, too")
+    ] = False,
+    store: Annotated[
+        Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
+    ] = None,
+) -> None:
+    """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
+    from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.failures import failures_page
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.protocol import all_test_pairs, pair_indices, training_features
+    from pg2.evaluation.protocol import evaluate as score
+    from pg2.evaluation.report import check_place, examples, markdown, write_report
+    from pg2.pipeline import Pipeline
+    from pg2.pose.keypoints import read_pairs_csv
+
+    check_place(out)
+    if store is not None:
+        if store.exists():
+            raise Pg2Error(f"{store} exists; give a new folder to --store")
+        here, there = out.resolve(), store.resolve()
+        if here in (there, *there.parents) or there in here.parents:
+            raise Pg2Error(f"--store {store} and --out {out} lie in one another; give folders apart")
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    if training and not tools.judges:
+        raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
+    pipeline, whole = Pipeline.from_pretrained(model), PreparedDataset(data)
+    dataset = whole.scaled(pipeline.frame)
+    name = dataset.source
+    if dataset is not whole:
+        name += f", scaled to {dataset.frame[0]}x{dataset.frame[1]}"
+    chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
+    pair_indices(dataset, chosen)  # before the training pictures are looked at
+    evaluation = score(
+        pipeline.scored,
+        dataset,
+        chosen,
+        limit=limit,
+        instruments=tools,
+        training=training_features(dataset, tools) if training else (),
+        store=store,
+    )
+    command = command_line()
+    write_report(
+        out,
+        evaluation,
+        examples(evaluation, pipeline.scored, dataset),
+        model=model,
+        data_name=name,
+        failures=failures_page(evaluation, pipeline.scored, dataset, model),
+        command=command,
+    )
+    print(markdown(evaluation, model, name, command))
+
+
+def score(
+    generated: Annotated[Path, typer.Argument(help="folder of generated pictures, or of panels")],
+    target: Annotated[
+        Path | None, typer.Argument(help="folder of the real pictures, of the same names")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")
+    ] = Path("scores"),
+    sources: Annotated[Path | None, typer.Option(help="folder of the source pictures")] = None,
+    panels: Annotated[
+        str,
+        typer.Option(help="what stands side by side in each picture, such as source,target,generated"),
+    ] = "",
+    masks: Annotated[
+        str | None,
+        typer.Option(help="pose masks of the targets: a folder, a keypoint CSV, or auto to find the poses"),
+    ] = None,
+    source_masks: Annotated[str | None, typer.Option(help="the same of the sources")] = None,
+    by_order: Annotated[
+        bool, typer.Option("--by-order", help="match pictures by order (2 before 10) in place of names")
+    ] = False,
+    training: Annotated[
+        Path | None, typer.Option(help="folder of training pictures, for distances to them")
+    ] = None,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+) -> None:
+    """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
+    from pg2.evaluation.instruments import instruments
+    from pg2.evaluation.report import check_place, examples_of, markdown, write_report
+    from pg2.evaluation.stored import StoredPictures, score_stored
+
+    check_place(out)
+    stored = StoredPictures(
+        generated,
+        target,
+        sources=sources,
+        panels=panels.split(",") if panels else (),
+        masks=masks,
+        source_masks=source_masks,
+        by_order=by_order,
+    )
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    evaluation = score_stored(stored, tools, training)
+    command, data_name = command_line(), "stored pictures"
+    picture = examples_of(evaluation, stored)
+    write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
+    print(markdown(evaluation, generated.name, data_name, command))
+
+
+def table1(
+    data: Annotated[list[Path], typer.Argument(help="prepared data sets, such as Market-1501's")],
+    out: Annotated[Path, typer.Option(help="folder to work in; the same command again goes on")],
+    preset: Annotated[
+        str, typer.Option(help="fast: compact networks; paper: the paper's; debug: learns nothing")
+    ] = "fast",
+    budget: Annotated[
+        str | None, typer.Option(help="time to train each model, such as 20m; default: the recipes' steps")
+    ] = None,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(help="CSV of pairs for each data set, in order; default: all of the test split"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="score so many pairs, evenly spread")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    inception: Inception = None,
+    lpips: LpipsFile = None,
+    lpips_linear: LpipsLinear = None,
+    bodies: Bodies = 250,
+) -> None:
+    """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
+    from pg2.data.prepared import PreparedDataset
+    from pg2.evaluation.instruments import instruments
+    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.table1.report import markdown, write_table
+    from pg2.table1.run import check_experiment, run_experiment
+
+    if pairs and len(pairs) != len(data):
+        raise Pg2Error(f"give --pairs for each of the {len(data)} data sets, or not at all")
+    sets = [PreparedDataset(path) for path in data]
+    if len({path.resolve().name for path in data}) < len(data):
+        raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
+    lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
+    for dataset, chosen in zip(sets, lists, strict=True):
+        check_experiment(dataset, preset=preset, budget=budget, seed=seed, pairs=chosen, limit=limit)
+    tools = instruments(inception, lpips, lpips_linear, bodies)
+    command = command_line()
+    experiments = []
+    for path, dataset, chosen in zip(data, sets, lists, strict=True):
+        experiments.append(
+            run_experiment(
+                dataset,
+                out / path.resolve().name,
+                preset=preset,
+                budget=budget,
+                seed=seed,
+                pairs=chosen,
+                limit=limit,
+                instruments=tools,
+            )
+        )
+        write_table(out, experiments, command)  # the hours of the first are not lost with the second
+    print(markdown(experiments, command))

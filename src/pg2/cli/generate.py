@@ -1,0 +1,113 @@
+"""`pg2 pose`, `pg2 generate` and `pg2 views`: from photos to poses and pictures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from PIL import Image
+
+from pg2.cli.options import DEFAULT_MODEL, Model, ModelArgument, Person
+from pg2.errors import Pg2Error
+from pg2.io.files import atomic_path
+
+if TYPE_CHECKING:
+    from pg2.pipeline import Result
+
+_VIEWS = ("front", "left", "back", "right")
+
+
+def _check_suffix(path: Path) -> None:
+    from pg2.io.pictures import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES:
+        raise Pg2Error(f"{path} must end in the name of a picture format, such as .png or .jpg")
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    with atomic_path(path) as new:
+        picture.save(new)
+    print(path)
+
+
+def _grid_picture(rows: "Sequence[Sequence[Result]]", poses: Sequence[str]) -> Image.Image:
+    """Results as one picture: the poses on top, then a row a photo, the photo first."""
+    import numpy as np
+
+    from pg2.reports.grids import grid
+
+    heads = [None, *(np.asarray(result.skeleton) for result in rows[0])]
+    pictures = [[np.asarray(row[0].source), *(np.asarray(result.image) for result in row)] for row in rows]
+    names = ["/".join(Path(name).with_suffix("").parts[-2:]) for name in poses]
+    return Image.fromarray(grid([heads, *pictures], ["source", *names]))
+
+
+def pose(
+    photos: Annotated[list[Path] | None, typer.Argument(help="photos, each of at least one person")] = None,
+    out: Annotated[Path, typer.Option(help="folder for STEM.json and STEM_overlay.png")] = Path("poses"),
+    person: Person = None,
+    list_: Annotated[bool, typer.Option("--list", help="show the named poses as a picture instead")] = False,
+) -> None:
+    """Find the 18 keypoints of the person on each photo."""
+    from pg2.pose.named import NAMES, contact_sheet
+    from pg2.pose.show import pose_photos
+
+    if list_:
+        print("named poses: " + ", ".join(NAMES))
+        _save(Image.fromarray(contact_sheet()), out / "named.png")
+    elif not photos:
+        raise Pg2Error("give photos to find poses on, or --list for the poses that come with pg2")
+    else:
+        for keypoints, overlay in pose_photos(photos, out, person):
+            print(keypoints, overlay)
+
+
+def generate(
+    photos: Annotated[list[Path], typer.Argument(help="photos of a person, of any size")],
+    pose: Annotated[
+        list[str], typer.Option(help="a named pose, an OpenPose JSON file or a photo; may be repeated")
+    ],
+    model: Model = DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("result.png"),
+    strip: Annotated[
+        bool, typer.Option("--strip", help="show source, target pose, stage I, difference map and result")
+    ] = False,
+    full_size: Annotated[
+        bool, typer.Option("--full-size", help="paste the result over the person at the photo's scale")
+    ] = False,
+    person: Person = None,
+    pose_person: Annotated[
+        int | None, typer.Option(min=0, help="the same for pose photos and JSON files of several people")
+    ] = None,
+) -> None:
+    """Put the person of a photo into a pose; several photos or poses give a grid."""
+    from pg2.pipeline import Pipeline
+
+    one = len(photos) == 1 and len(pose) == 1
+    if not one and (strip or full_size):
+        raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
+    if strip and full_size:
+        raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
+    _check_suffix(out)
+    rows = Pipeline.from_pretrained(model).grid(
+        list(photos), list(pose), person=person, pose_person=pose_person
+    )
+    result = rows[0][0]
+    if not one:
+        _save(_grid_picture(rows, pose), out)
+    else:
+        _save(result.strip if strip else result.full_size if full_size else result.image, out)
+
+
+def views(
+    model: ModelArgument,
+    photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
+    person: Person = None,
+) -> None:
+    """Show the person of a photo from the front, both sides and behind: many views from one."""
+    from pg2.pipeline import Pipeline
+
+    _check_suffix(out)
+    rows = Pipeline.from_pretrained(model).grid(list(photos), list(_VIEWS), person=person)
+    _save(_grid_picture(rows, _VIEWS), out)

@@ -1,0 +1,36 @@
+"""What options of several commands share, and how their words are read."""
+
+import shlex
+import sys
+from typing import Annotated
+
+import typer
+
+from pg2.errors import Pg2Error
+
+DEFAULT_MODEL = "fast/market1501"
+
+_MODELS = "a shipped model, a model folder, or a Hugging Face hub id"
+Model = Annotated[str, typer.Option(help=_MODELS)]
+ModelArgument = Annotated[str, typer.Argument(help=_MODELS)]
+Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Height and width in pixels from "128x64".
+
+    Raises:
+        Pg2Error: it is written in another way, or a side is not within 16 to 4096.
+    """
+    try:
+        height, width = (int(side) for side in text.lower().split("x"))
+    except ValueError as error:
+        raise Pg2Error(f'a size is HEIGHTxWIDTH in pixels, such as 128x64, not "{text}"') from error
+    if not (16 <= height <= 4096 and 16 <= width <= 4096):
+        raise Pg2Error(f"a size must lie between 16 and 4096 pixels a side, not {text}")
+    return height, width
+
+
+def command_line() -> str:
+    """The command as it was given, for the reports that it makes."""
+    return shlex.join(["pg2", *sys.argv[1:]])

@@ -1,0 +1,77 @@
+"""`pg2 prepare`: from pictures to a data set to train and evaluate on."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pg2.cli.options import parse_size
+from pg2.io.packaged import SAMPLES
+
+prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate on.", no_args_is_help=True)
+
+Keypoints = Annotated[
+    list[str] | None,
+    typer.Option(help="published keypoint CSV (may be repeated), or auto; default: those in RAW"),
+]
+TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the people kept for testing")]
+
+
+@prepare.command("market1501")
+def market1501(
+    raw: Annotated[Path, typer.Argument(help="folder with bounding_box_train/ and bounding_box_test/")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    keypoints: Keypoints = None,
+) -> None:
+    """Prepare Market-1501 as its owners release it."""
+    from pg2.data.sources.market1501 import prepare_market1501
+
+    choice: Any = "auto" if keypoints == ["auto"] else keypoints
+    print(prepare_market1501(raw, out, choice).summary())
+
+
+@prepare.command("deepfashion")
+def deepfashion(
+    raw: Annotated[Path, typer.Argument(help="folder with Img/ and Eval/")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    keypoints: Keypoints = None,
+    crop: Annotated[
+        bool, typer.Option("--crop", help="cut the borders at the sides: 256x176 instead of 256x256")
+    ] = False,
+) -> None:
+    """Prepare DeepFashion (In-shop Clothes Retrieval) as its owners release it."""
+    from pg2.data.sources.deepfashion import prepare_deepfashion
+
+    print(prepare_deepfashion(raw, out, keypoints, crop=crop).summary())
+
+
+@prepare.command("samples")
+def samples(
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    test_share: TestShare = 0.0,
+) -> None:
+    """Prepare the rendered people that come with pg2, at 256x256: a first data set to try things on."""
+    from pg2.data.sources.folder import prepare_folder
+
+    print(prepare_folder(SAMPLES, out, (256, 256), test_share=test_share).summary())
+
+
+@prepare.command("folder")
+def folder(
+    raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
+    out: Annotated[Path, typer.Argument(help="folder to make")],
+    size: Annotated[
+        str | None,
+        typer.Option(help="HEIGHTxWIDTH that people are cut to; default: 128x64, or as rendered"),
+    ] = None,
+    keypoints: Annotated[
+        str | None,
+        typer.Option(help="keypoint CSV, or auto to find them; default: RAW/keypoints.csv, else auto"),
+    ] = None,
+    test_share: TestShare = 0.0,
+) -> None:
+    """Prepare your own photos, or people made by `pg2 render`; keypoints are found where none are given."""
+    from pg2.data.sources.folder import prepare_folder
+
+    report = prepare_folder(raw, out, parse_size(size) if size else None, keypoints, test_share=test_share)
+    print(report.summary())

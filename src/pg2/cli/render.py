@@ -1,0 +1,28 @@
+"""`pg2 render`: people who do not exist."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pg2.cli.options import parse_size
+
+
+def render(
+    out: Annotated[Path, typer.Argument(help="folder to make; the same command again goes on with it")],
+    people: Annotated[int, typer.Option(help="how many people; more than before extends the folder")] = 100,
+    poses: Annotated[int, typer.Option(help="pictures of each person")] = 8,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels, multiples of 16")] = "256x256",
+    seed: Annotated[int, typer.Option(help="other people for another number")] = 0,
+    background: Annotated[str, typer.Option(help="studio or street")] = "studio",
+    framing: Annotated[
+        str, typer.Option(help="full, or mixed: a quarter shows the upper body only")
+    ] = "full",
+    workers: Annotated[int | None, typer.Option(help="processes; default: one a processor core")] = None,
+) -> None:
+    """Render synthetic people with exact keypoints, for `pg2 prepare folder`; needs pg2[render]."""
+    from pg2.rendering.options import RenderOptions
+    from pg2.rendering.people import render_people
+
+    options = RenderOptions(poses, parse_size(size), seed, background, framing)
+    print(render_people(out, people, options, workers=workers).summary())

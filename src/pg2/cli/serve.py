@@ -1,0 +1,53 @@
+"""`pg2 serve`: models over HTTP."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8000,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="as of `pg2 generate`; may be repeated, the first is the default; default: all shipped"
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="of the network; default: one a processor core")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="requests that share a run of the model, at most")] = 8,
+    batch_wait: Annotated[
+        float, typer.Option(min=0, help="milliseconds that a request waits for others")
+    ] = 5,
+    queue: Annotated[int, typer.Option(min=1, help="requests in the house; one more is refused")] = 64,
+    timeout: Annotated[float, typer.Option(min=0.001, help="seconds until a request is given up")] = 30,
+    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request")] = 20,
+    api_key_file: Annotated[
+        Path | None, typer.Option(help="file with the key that clients must show; or set PG2_API_KEY")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None, typer.Option(help="web site whose pages may use the service; may be repeated")
+    ] = None,
+) -> None:
+    """Serve models over HTTP until stopped; needs pg2[serve]."""
+    from pg2.serving import check_packages
+    from pg2.serving.options import ServeOptions, read_api_key
+
+    check_packages()
+    options = ServeOptions(
+        models=tuple(model or ()),
+        threads=threads,
+        batch=batch,
+        batch_wait=batch_wait,
+        queue=queue,
+        timeout=timeout,
+        max_body=round(max_body * 1e6),
+        api_key=read_api_key(api_key_file),
+        cors_origins=tuple(cors_origin or ()),
+    )
+    from pg2.serving.server import serve as run
+
+    run(options, host, port)

@@ -1,0 +1,106 @@
+"""Poses and pictures by command: one, a grid, many views; several people, animations, a full disk."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli_samples import PHOTO, assert_refused, size_of
+from PIL import Image
+
+from pg2.io.packaged import SAMPLES
+from pg2.pose.keypoints import Pose
+
+
+def test_poses_of_photos(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("pose", PHOTO, SAMPLES / "00005/00.jpg", "--out", tmp_path / "poses")
+    assert ran.code == 0, ran.err
+    files = sorted(file.name for file in (tmp_path / "poses").iterdir())
+    assert len(files) == 4
+    assert sum(name.endswith("_overlay.png") for name in files) == 2
+    for name in files:
+        if name.endswith(".json"):
+            pose = Pose.load(tmp_path / "poses" / name)
+            assert pose.has_torso
+            assert pose.size == (256, 256)
+
+
+def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("pose", "--list", "--out", tmp_path)
+    assert ran.code == 0
+    assert "hands-on-hips" in ran.out
+    assert size_of(tmp_path / "named.png")[0] > 400
+
+
+def test_views_of_a_person(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("views", model, PHOTO, "--out", tmp_path / "views.png")
+    assert ran.code == 0, ran.err
+    one = pg2("generate", PHOTO, "--pose", "front", "--pose", "left", "--pose", "back", "--pose", "right",
+              "--model", model, "--out", tmp_path / "grid.png")  # fmt: skip
+    assert one.code == 0, one.err
+    assert (tmp_path / "views.png").read_bytes() == (tmp_path / "grid.png").read_bytes()
+
+
+def test_poses_that_are_no_poses(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "pose.json"
+    person = {"pose_keypoints_2d": [1.0] * 54}
+    for text, said in (
+        ("", "not valid JSON"),
+        ("{}", "not an OpenPose document"),
+        ('{"people": []}', "no person"),
+        (json.dumps({"people": [{"pose_keypoints_2d": [1.0] * 51}]}), "51 values"),
+        (json.dumps({"people": [person]}).replace("1.0", "NaN", 1), "finite"),
+    ):
+        file.write_text(text)
+        assert_refused(
+            pg2("generate", PHOTO, "--pose", file, "--model", model, "--out", tmp_path / "a.png"), said
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["pose.json"]
+
+
+def test_two_people(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Side by side: the larger one is taken, the other can be asked for, a third is refused."""
+    pictures = [Image.open(SAMPLES / name / "00.jpg") for name in ("00003", "00013")]
+    both = Image.new("RGB", (460, 256), pictures[0].getpixel((2, 2)))
+    both.paste(pictures[0], (0, 0))
+    both.paste(pictures[1].resize((200, 200)), (256, 50))
+    photo = tmp_path / "both.png"
+    both.save(photo)
+    results = []
+    for number in (None, 0, 1):
+        option = [] if number is None else ["--person", number]
+        ran = pg2(
+            "generate", photo, "--pose", "front", "--model", model, "--out", tmp_path / "a.png", *option
+        )
+        assert ran.code == 0, ran.err
+        with Image.open(tmp_path / "a.png") as made:
+            results.append(np.asarray(made).astype(int))
+    assert (results[0] == results[1]).all()
+    assert (results[0] != results[2]).any()
+    ran = pg2(
+        "generate", photo, "--pose", "front", "--model", model, "--out", tmp_path / "b.png", "--person", 5
+    )
+    assert_refused(ran, "both.png")
+    assert not (tmp_path / "b.png").exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    frames = [Image.open(SAMPLES / "00003" / name) for name in ("00.jpg", "01.jpg")]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    ran = pg2(
+        "generate", tmp_path / "a.gif", "--pose", "front", "--model", model, "--out", tmp_path / "a.png"
+    )
+    assert ran.code == 0, ran.err
+    assert "a.gif is animated; its first frame is used" in ran.err
+    assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    ran = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--out", tmp_path / "a.png")
+    assert_refused(ran, "no space left on device")
+    assert not list(tmp_path.iterdir())
