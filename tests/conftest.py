@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pg2.data.prepared import PreparedDataset, Record, Skipped, write_prepared
+from pg2.data.prepared import PreparedDataset, Record
+from pg2.data.writing import Skipped, write_prepared
 
 FRAME = (32, 16)
 

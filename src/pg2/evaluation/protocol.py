@@ -11,11 +11,12 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.pairs import Pairs
-from pg2.data.prepared import PreparedDataset, tracked
+from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
 from pg2.io.files import atomic_path, write_text
 from pg2.io.pixels import to_uint8, to_unit
+from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
 from pg2.pose.keypoints import format_keypoints_csv
 from pg2.pose.maps import pose_mask

@@ -14,19 +14,16 @@ import importlib.util
 import os
 import re
 import shutil
-import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, write_text
+from pg2.io.progress import tracked
 from pg2.pose.keypoints import Points, format_keypoints_csv
 from pg2.rendering.folders import is_complete, json_text, person_folder, read_person
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
@@ -113,10 +110,8 @@ def render_people(
             write_text(out / _SETTINGS, json_text(_settings(options)))
         _write_if_new(out / "LICENSE.txt", LICENCE)
         _remove_unfinished(out)
-        finished: Iterable[int] = render_in_workers(missing, out, options, workers)
-        if progress and sys.stderr.isatty():
-            finished = track(finished, "People", total=len(missing), console=Console(stderr=True))
-        for _ in finished:
+        finished = render_in_workers(missing, out, options, workers)
+        for _ in tracked(finished, "People", progress, total=len(missing)):
             pass
     records = _write_tables(out)
     return RenderReport(len(records), sum(len(record["images"]) for record in records), len(missing))
