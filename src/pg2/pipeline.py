@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, Image8, load_image, to_rgb
-from pg2.io.pixels import to_images
+from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, load_image, to_rgb
+from pg2.io.pixels import Image8, to_images
 from pg2.models.pg2 import PG2, PG2Output
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.framing import Framing

@@ -35,7 +35,8 @@ from rich.progress import track
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, write_json, write_text
-from pg2.io.pictures import Image8, to_rgb
+from pg2.io.pictures import to_rgb
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
 
 FORMAT = 1

@@ -16,8 +16,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.protocol import pictures_of
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL
 from pg2.io.files import write_json, write_text
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_images
+from pg2.io.pixels import Image8, to_images
 from pg2.pipeline import Pipeline
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import bullets, page, paragraph, picture_table, table

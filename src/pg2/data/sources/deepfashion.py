@@ -22,7 +22,8 @@ from pg2.data.prepared import (
     write_prepared,
 )
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8, load_image, to_jpeg
+from pg2.io.pictures import load_image, to_jpeg
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv, spelling
 
 FRAME = (256, 256)
