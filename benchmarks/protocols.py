@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from rich.progress import track
 from skimage.metrics import structural_similarity
 
 from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.distributions import frechet_distance, inception_score, kernel_distance
 from pg2.evaluation.stored import StoredPictures
+from pg2.io.progress import tracked
 
 Picture = npt.NDArray[np.uint8]
 
@@ -131,7 +131,7 @@ def main() -> None:
     looks = {side: [] for side in ("generated", "target", "source")}  # type: ignore[var-annotated]
     probabilities, known, seen = [], {}, 0  # type: ignore[var-annotated]
     with torch.inference_mode():
-        for parts in track(stored.batches(), total=-(-len(stored) // 16)):
+        for parts in tracked(stored.batches(16), "scoring", total=-(-len(stored) // 16)):
             arrays = {side: tensor.permute(0, 2, 3, 1).numpy() for side, tensor in parts.items()}
             settings = pair_scores(arrays["target"].shape[2])
             for number in range(len(arrays["target"])):

@@ -8,9 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from pg2.data.prepared import PreparedDataset, Record, Skipped, write_prepared
+from pg2.data.prepared import PreparedDataset, Record
+from pg2.data.writing import Skipped, write_prepared
 
 FRAME = (32, 16)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need an accelerator are skipped where there is none."""
+    if torch.accelerator.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="this machine has no accelerator"))
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,7 @@
 """Photo + pose -> picture: the one door that the command line and Python users come through."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,14 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.errors import Pg2Error
+from pg2.io.devices import choose_device, runs_bf16
 from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, load_image, to_rgb
-from pg2.io.pixels import Image8, to_images
-from pg2.models.pg2 import PG2, PG2Output
+from pg2.io.pixels import Image8, from_images, to_images
+from pg2.models.inputs import Inputs, Output, PictureInfo, shown
+from pg2.models.pg2 import PG2
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
-from pg2.pose.maps import pose_input
 from pg2.pose.named import NAMES, named_pose
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import strip
@@ -35,11 +37,13 @@ class Source:
         photo: as it was given.
         framing: where on the photo the frame lies.
         image: uint8 RGB [h, w, 3], what the frame shows.
+        pose: the person's pose, in the frame.
     """
 
     photo: Photo = field(repr=False)
     framing: Framing
     image: Image8 = field(repr=False)
+    pose: Pose
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,11 @@ class Result:
     """What one photo and one pose gave. All pictures are in the model's frame, but for `full_size`.
 
     Attributes:
-        image: the result: refined by a two-stage model, coarse by a one-stage model.
-        coarse: stage I.
-        difference: what stage II adds, grey where nothing (half its strength, so that it fits into 8 bits);
-            None for a one-stage model.
+        image: the result, of the model's last stage.
+        pictures: what the model made on the way, by name, in order: "coarse" (stage I), then those of its
+            second stage, such as "difference". A difference is grey where there is none, at half its
+            strength, so that it fits into 8 bits; a mask goes from black to white.
+        headings: what each of them is called above a picture.
         pose: the target pose, in the frame.
         source: the photo, cut to the frame around the person.
         skeleton: the target pose, drawn.
@@ -58,10 +63,15 @@ class Result:
     """
 
     image: Image.Image
-    coarse: Image.Image
-    difference: Image.Image | None
+    pictures: Mapping[str, Image.Image]
+    headings: Mapping[str, str]
     pose: Pose
     _source: Source
+
+    @property
+    def named(self) -> dict[str, Image.Image]:
+        """All pictures in the frame: image, those of the stages, source and skeleton."""
+        return {"image": self.image, **self.pictures, "source": self.source, "skeleton": self.skeleton}
 
     @property
     def source(self) -> Image.Image:
@@ -81,10 +91,12 @@ class Result:
 
     @property
     def strip(self) -> Image.Image:
-        """Source, target skeleton, stage I, difference map and result beside each other, with headings."""
-        shown = {"source": self.source, "target pose": self.skeleton, "stage I": self.coarse}
-        if self.difference is not None:
-            shown |= {"difference map": self.difference, "result": self.image}
+        """Source, target skeleton, every stage's pictures and the result beside each other, with headings."""
+        shown = {"source": self.source, "target pose": self.skeleton}
+        shown |= {self.headings[name]: picture for name, picture in self.pictures.items()}
+        if len(self.pictures) > 1:
+            # A one-stage model's only picture is its result.
+            shown["result"] = self.image
         return Image.fromarray(strip([np.asarray(picture) for picture in shown.values()], list(shown)))
 
 
@@ -100,13 +112,39 @@ class Pipeline:
     >>> pipe("photo.jpg", "walking").image.save("walking.png")
     """
 
-    def __init__(self, model: PG2) -> None:
+    model: PG2
+    dtype: torch.dtype
+
+    def __init__(self, model: PG2, dtype: torch.dtype = torch.float32) -> None:
+        """`dtype`: of the arithmetic; bfloat16, where the device has it, is faster and less exact."""
+        if dtype not in (torch.float32, torch.bfloat16):
+            raise Pg2Error(f"a model computes in float32 or bfloat16, not {dtype}")
+        if dtype == torch.bfloat16 and not runs_bf16(model.device):
+            warnings.warn("this processor has no bf16; the model computes in fp32", stacklevel=2)
+            dtype = torch.float32
+        self.dtype = dtype
         self.model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
-    def from_pretrained(cls, model: str | Path, **options: Any) -> "Pipeline":
-        """Load a shipped model by name, a model folder, or a model on the Hugging Face hub. See `PG2`."""
-        return cls(PG2.from_pretrained(model, **options))
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        **options: Any,
+    ) -> "Pipeline":
+        """Load a shipped model by name, a model folder, or a model on the Hugging Face hub.
+
+        Args:
+            model: see `PG2.from_pretrained`, and for further options.
+            device: "cpu", "cuda", "mps", or "auto" for the fastest that is there.
+            dtype: what the networks compute in: torch.float32 or torch.bfloat16.
+
+        Raises:
+            Pg2Error: no such model or device, or a file that is damaged.
+        """
+        return cls(PG2.from_pretrained(model, device=choose_device(device), **options), dtype)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the model as a folder of config.json and model.safetensors. See `huggingface_hub`'s mixin."""
@@ -129,32 +167,34 @@ class Pipeline:
 
     def to(self, device: str | torch.device) -> "Pipeline":
         """Move the model to a device, such as "cuda"."""
-        self.model.to(device)
+        self.model.to(choose_device(device))
         return self
 
-    def run(self, source: Tensor, keypoints: Tensor) -> PG2Output:
-        """The model on tensors that are in its frame already.
+    @property
+    def pictures(self) -> Mapping[str, PictureInfo]:
+        """The pictures that the model makes on the way. See `PG2.pictures`."""
+        return self.model.pictures
 
-        Args:
-            source: image [B, 3, H, W] in [-1, 1].
-            keypoints: target pose [B, 18, 2], (x, y) in pixels of the frame, NaN where missing.
+    def results(self, output: Output) -> Mapping[str, Tensor]:
+        """The picture of each stage. See `PG2.results`."""
+        return self.model.results(output)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model runs."""
+        return self.model.device
+
+    def run(self, inputs: Inputs) -> Output:
+        """The model on tensors that are in its frame already, wherever they are.
 
         Returns:
-            images [B, 3, H, W] on the CPU.
+            float32 pictures on the model's device.
         """
-        device = next(self.model.parameters()).device
-        with torch.inference_mode():
-            pose = pose_input(keypoints.to(device), self.frame, **self.model.config.pose.model_dump())
-            output = self.model(source.to(device), pose)
-            image, coarse, difference = (None if part is None else part.float().cpu() for part in output)
-        assert image is not None
-        assert coarse is not None
-        return PG2Output(image, coarse, difference)
-
-    def scored(self, source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
-        """`run`, as the evaluation takes it: the picture of each stage by name."""
-        output = self.run(source, keypoints)
-        return {"coarse": output.coarse} | ({} if output.difference is None else {"refined": output.image})
+        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
+        with torch.inference_mode(), bf16:
+            output = self.model(inputs.to(self.device))
+        pictures = {name: picture.float() for name, picture in output.pictures.items()}
+        return Output(output.image.float(), pictures)
 
     def target_pose(self, pose: Pose | Photo, person: int | None = None) -> Pose:
         """A pose in the model's frame from a `Pose`, a named pose, an OpenPose JSON file or a photo.
@@ -187,9 +227,16 @@ class Pipeline:
     def prepare(self, photo: Photo, *, person: int | None = None, source_pose: Pose | None = None) -> Source:
         """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
         image = _array(photo)
+        size = (image.shape[0], image.shape[1])
+        if source_pose is not None and source_pose.size not in (None, size):
+            own = source_pose.size
+            raise Pg2Error(
+                f"the pose on the photo lies in a picture of {own[1]} x {own[0]} pixels, but the photo has "
+                f"{size[1]} x {size[0]}"
+            )
         found = self._pose_in(photo, image, person) if source_pose is None else source_pose
-        framing = Framing.around(found, (image.shape[0], image.shape[1]), self.frame)
-        return Source(photo, framing, framing.image(image))
+        framing = Framing.around(found, size, self.frame)
+        return Source(photo, framing, framing.image(image), framing.pose(found))
 
     def make(self, sources: Sequence[Source], targets: Sequence[Pose]) -> list[Result]:
         """Each source in the target pose beside it, all in one run of the model.
@@ -198,16 +245,19 @@ class Pipeline:
             sources: from `prepare`, at least one.
             targets: from `target_pose`, as many.
         """
-        images = torch.from_numpy(np.stack([source.image for source in sources]))
-        keypoints = torch.from_numpy(np.stack([target.points for target in targets]))
-        output = self.run(images.permute(0, 3, 1, 2) / 127.5 - 1.0, keypoints)
-        made, coarse = to_images(output.image), to_images(output.coarse)
-        difference = None if output.difference is None else to_images(output.difference / 2)
+        poses = ([item.pose.points for item in sources], [target.points for target in targets])
+        keypoints = [torch.from_numpy(np.stack(points)) for points in poses]
+        output = self.run(Inputs(from_images([source.image for source in sources]), *keypoints))
+        infos = self.model.pictures
+        made = to_images(output.image)
+        further = {
+            name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
+        }
         return [
             Result(
                 image=Image.fromarray(made[number]),
-                coarse=Image.fromarray(coarse[number]),
-                difference=None if difference is None else Image.fromarray(difference[number]),
+                pictures={name: Image.fromarray(images[number]) for name, images in further.items()},
+                headings={name: info.heading for name, info in infos.items()},
                 pose=target,
                 _source=source,
             )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from data_samples import save_noise, standing
 
+from pg2.data.sources.market1501 import prepare_market1501
 from pg2.pose.keypoints import format_keypoints_csv
 
 
@@ -23,6 +24,14 @@ def market(tmp_path: Path) -> Path:
         rows = [(name, standing(128, 64)) for name in files]
         (raw / f"market-annotation-{split}.csv").write_text(format_keypoints_csv(rows))
     return raw
+
+
+@pytest.fixture
+def prepared(market: Path, tmp_path: Path) -> Path:
+    """The same, prepared."""
+    out = tmp_path / "out"
+    prepare_market1501(market, out)
+    return out
 
 
 @pytest.fixture

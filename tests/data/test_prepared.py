@@ -1,7 +1,7 @@
-import csv
+"""Reading: what a prepared data set gives, and how damage shows."""
+
 import json
 import multiprocessing
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,44 +9,12 @@ import numpy as np
 import pytest
 
 from pg2.data.prepared import FORMAT, PreparedDataset, Record, ordered_pairs
-from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
-
-
-@pytest.fixture
-def prepared(market, tmp_path):
-    out = tmp_path / "out"
-    prepare_market1501(market, out)
-    return out
 
 
 def edit_manifest(prepared: Path, **changes) -> None:
     path = prepared / "dataset.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def test_written_in_formats_anyone_can_read(prepared, market):
-    with zipfile.ZipFile(prepared / "images.zip") as archive:
-        assert archive.testzip() is None
-        names = archive.namelist()
-        assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_STORED}
-    with (prepared / "records.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["name"] for row in rows] == names
-    assert rows[0]["person"] == "0010"
-    assert rows[0]["nose_x"] == "32"
-    manifest = json.loads((prepared / "dataset.json").read_text())
-    assert manifest["format"] == FORMAT
-    assert manifest["frame"] == {"height": 128, "width": 64}
-    assert manifest["splits"]["train"] == {"images": 6, "usable": 6, "people": 2, "ordered_pairs": 12}
-    assert sorted(file.name for file in prepared.iterdir()) == [
-        "dataset.json", "images.zip", "records.csv", "report.json", "report.md"
-    ]  # fmt: skip
-
-
-def test_same_input_gives_same_bytes(prepared, market, tmp_path, contents):
-    prepare_market1501(market, tmp_path / "again")
-    assert contents(tmp_path / "again") == contents(prepared)
 
 
 def test_reading(prepared):

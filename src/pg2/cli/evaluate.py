@@ -74,7 +74,7 @@ def evaluate(
     chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
     pair_indices(dataset, chosen)  # before the training pictures are looked at
     evaluation = score(
-        pipeline.scored,
+        pipeline,
         dataset,
         chosen,
         limit=limit,
@@ -86,10 +86,10 @@ def evaluate(
     write_report(
         out,
         evaluation,
-        examples(evaluation, pipeline.scored, dataset),
+        examples(evaluation, pipeline, dataset),
         model=model,
         data_name=name,
-        failures=failures_page(evaluation, pipeline.scored, dataset, model),
+        failures=failures_page(evaluation, pipeline, dataset, model),
         command=command,
     )
     print(markdown(evaluation, model, name, command))

@@ -11,6 +11,7 @@ from torch import Tensor
 from pg2.data.pairs import PairOrder
 from pg2.data.prepared import PreparedDataset
 from pg2.io.pixels import Image8, from_images
+from pg2.models.inputs import Inputs
 from pg2.pose.keypoints import Points, Pose
 
 _CACHE_BYTES = 1_000_000_000
@@ -20,18 +21,16 @@ class Batch(NamedTuple):
     """One batch of training pairs.
 
     Attributes:
-        source, target: uint8 [B, 3, H, W] RGB.
-        source_keypoints, target_keypoints: float32 [B, 18, 2], (x, y) in pixels, NaN where missing.
+        inputs: see `Inputs`.
+        target: the target pictures, uint8 [B, 3, H, W] RGB.
     """
 
-    source: Tensor
+    inputs: Inputs
     target: Tensor
-    source_keypoints: Tensor
-    target_keypoints: Tensor
 
     def to(self, device: torch.device) -> "Batch":
         """The batch on `device`."""
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in self))
+        return Batch(self.inputs.to(device, non_blocking=True), self.target.to(device, non_blocking=True))
 
 
 class Loader:
@@ -77,7 +76,7 @@ class Loader:
                 points[side].append(keypoints)
         pictures = [from_images(side) for side in images]
         poses = [torch.from_numpy(np.stack(side)) for side in points]
-        return Batch(pictures[0], pictures[1], poses[0], poses[1])
+        return Batch(Inputs(pictures[0], *poses), pictures[1])
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches `start` to `stop` - 1, each prepared while the one before is in use."""

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.protocol import Generate, pair_indices, pictures_of
+from pg2.evaluation.protocol import Model, pair_indices, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
 from pg2.io.pixels import Image8, to_images
@@ -106,14 +106,14 @@ def causes(source: Points, target: Points, known: Points) -> list[str]:
     return found.tolist()
 
 
-def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedDataset, model: str) -> str:
+def failures_page(evaluation: Evaluation, model: Model, data: PreparedDataset, name: str) -> str:
     """A page of the worst tenth of the pairs by mask-SSIM, by cause, with pictures.
 
     Args:
         evaluation: what `evaluate` gave.
-        generate: the same model, to draw the examples once more.
+        model: the same model, to draw the examples once more.
         data: the data set that was evaluated on.
-        model: what it is called.
+        name: what it is called.
 
     Returns:
         One HTML document.
@@ -149,7 +149,7 @@ def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedData
         )
         picked = [int(index) for index in order if here[index] and worst[index]][:_SHOWN]
         if picked:
-            columns = _pictures(generate, data, [pairs[index] for index in picked])
+            columns = _pictures(model, data, [pairs[index] for index in picked])
             labels = [f"{heading} {scores[index]:.3f}: {' → '.join(pairs[index])}" for index in picked]
             lines = [list(row) for row in zip(*columns.values(), strict=True)]
             sections += [f"<h2>{cause.capitalize()}</h2>", paragraph(words)]
@@ -160,13 +160,13 @@ def failures_page(evaluation: Evaluation, generate: Generate, data: PreparedData
         "cause whose share of the worst is much above its share of all is one that this model fails at. "
         "Causes are read off the keypoints; a pair counts for the first that applies."
     )
-    return page(f"Failure cases of {model}", "\n".join([opening, table(headings, rows), *sections]))
+    return page(f"Failure cases of {name}", "\n".join([opening, table(headings, rows), *sections]))
 
 
 def _pictures(
-    generate: Generate, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
+    model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
 ) -> Mapping[str, list[Image8]]:
-    pictures = pictures_of(generate, data, pairs)
+    pictures = pictures_of(model, data, pairs)
     keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
     columns = {"source": pictures.pop("source"), "target pose": draw_skeleton(keypoints, data.frame)}
     columns["target"] = pictures.pop("target")

@@ -1,8 +1,9 @@
 """Scoring a model on a list of pairs, beside what copying the source already scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -10,31 +11,41 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.pairs import Pairs
-from pg2.data.prepared import PreparedDataset, tracked
+from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
 from pg2.io.files import atomic_path, write_text
-from pg2.io.pixels import to_uint8
+from pg2.io.pixels import to_uint8, to_unit
+from pg2.io.progress import tracked
+from pg2.models.inputs import Inputs, Output, PictureInfo, shown
 from pg2.pose.keypoints import format_keypoints_csv
 from pg2.pose.maps import pose_mask
 
-Generate = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
-"""Source image float [B, 3, H, W] in [-1, 1] and target keypoints float [B, 18, 2] -> the model's pictures.
 
-Both arguments are on the CPU; the answer maps "coarse", and "refined" for a model of two stages, to
-images of the source's shape on any device.
-"""
+class Model(Protocol):
+    """What is scored: a `pg2.pipeline.Pipeline`, or anything else that answers the same."""
+
+    @property
+    def pictures(self) -> Mapping[str, PictureInfo]:
+        """See `PG2.pictures`."""
+
+    def run(self, inputs: Inputs) -> Output:
+        """The model's pictures of inputs on the CPU, float, on any device."""
+
+    def results(self, output: Output) -> Mapping[str, Tensor]:
+        """The pictures among them that are scored, "coarse" and "refined", image [B, 3, H, W] each."""
+
 
 _ARITHMETIC = Instruments()
 
 STAGES = {"coarse": "stage I (coarse)", "refined": "stage II (refined)"}
-"""The row of each picture that a `Generate` answers with."""
+"""The row of the picture of each stage."""
 
 _CACHE_BYTES = 1_000_000_000
 
 
 def evaluate(
-    generate: Generate,
+    model: Model,
     data: PreparedDataset,
     pairs: Sequence[tuple[str, str]],
     *,
@@ -48,7 +59,7 @@ def evaluate(
     """Score a model's pictures, and the copied source, against the targets of `pairs` (paper, section 4.2).
 
     Args:
-        generate: the model.
+        model: see `Model`.
         data: holds the pictures that the pairs name.
         pairs: (source, target) picture names.
         limit: score only the first so many pairs.
@@ -86,9 +97,8 @@ def evaluate(
             target, target_mask = (
                 torch.stack(side) for side in zip(*(load(t) for _, t in part), strict=True)
             )
-            made = {
-                name: to_uint8(images) for name, images in _generated(generate, data, source, part).items()
-            }
+            output = _generated(model, data, source, part)
+            made = {name: to_uint8(images).cpu() for name, images in model.results(output).items()}
             tally.add(
                 {COPY: source} | {STAGES.get(name, name): images for name, images in made.items()},
                 target,
@@ -136,14 +146,12 @@ def training_features(
     return [torch.cat(parts) for parts in found]
 
 
-def pictures_of(
-    generate: Generate, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
-) -> dict[str, Tensor]:
+def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
     """The pictures of a few pairs, to be looked at, all in one batch.
 
     Returns:
-        "source", "target" and each output of the model -> image float [n, 3, H, W], on the CPU; all
-        about [-1, 1].
+        "source", "target" and, by their headings, each picture of the model, the result last -> image float
+        [n, 3, H, W], on the CPU; all about [-1, 1].
 
     Raises:
         Pg2Error: as `evaluate`.
@@ -153,11 +161,14 @@ def pictures_of(
         torch.stack([_picture(data, index) for index in side]) for side in zip(*indices, strict=True)
     )
     with torch.inference_mode():
-        return {
-            "source": source / 127.5 - 1.0,
-            "target": target / 127.5 - 1.0,
-            **_generated(generate, data, source, indices),
+        output = _generated(model, data, source, indices)
+        made = {
+            info.heading: shown(output.pictures[name], info.kind).cpu()
+            for name, info in model.pictures.items()
         }
+        # A one-stage model's only picture is its result.
+        made |= {"result": output.image.cpu()} if len(made) > 1 else {}
+        return {"source": to_unit(source), "target": to_unit(target), **made}
 
 
 def all_test_pairs(data: PreparedDataset) -> list[tuple[str, str]]:
@@ -204,17 +215,15 @@ def _picture(data: PreparedDataset, index: int) -> Tensor:
 
 
 def _generated(
-    generate: Generate, data: PreparedDataset, source: Tensor, indices: Sequence[tuple[int, int]]
-) -> dict[str, Tensor]:
-    keypoints = torch.from_numpy(data.keypoints[[target for _, target in indices]])
-    results = {
-        name: images.float().cpu() for name, images in generate(source / 127.5 - 1.0, keypoints).items()
-    }
-    for name, images in results.items():
+    model: Model, data: PreparedDataset, source: Tensor, indices: Sequence[tuple[int, int]]
+) -> Output:
+    poses = (torch.from_numpy(data.keypoints[list(side)]) for side in zip(*indices, strict=True))
+    output = model.run(Inputs(source, *poses))
+    for name, images in model.results(output).items():
         broken = ~images.isfinite().flatten(1).all(1)
         if broken.any():
             first = data.records[indices[int(broken.nonzero()[0])][0]].name
             raise Pg2Error(
                 f"the model's {name} picture for the source {first} is not finite; the model is broken"
             )
-    return results
+    return output

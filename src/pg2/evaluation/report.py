@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.protocol import Generate, pictures_of
+from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures
 from pg2.io.files import atomic_path, check_own, write_json, write_text
@@ -196,16 +196,16 @@ def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list
     return np.hstack(sheets)
 
 
-def examples(evaluation: Evaluation, generate: Generate, data: PreparedDataset) -> Image8:
+def examples(evaluation: Evaluation, model: Model, data: PreparedDataset) -> Image8:
     """The best, median and worst pairs by mask-SSIM of the model's last picture, six each, as one sheet.
 
     Returns:
         uint8 [H, W, 3]: the three parts beside each other; in each, a pair a row: source, target
-        skeleton, target, then the model's pictures (with the difference map between two stages).
+        skeleton, target, then the model's pictures, the result last.
     """
     return _sheet(
         evaluation,
-        lambda picked: _columns(generate, data, [evaluation.pairs[index] for index in picked]),
+        lambda picked: _columns(model, data, [evaluation.pairs[index] for index in picked]),
     )
 
 
@@ -221,16 +221,14 @@ def examples_of(evaluation: Evaluation, stored: StoredPictures) -> Image8:
 
 
 def _columns(
-    generate: Generate, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
+    model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
 ) -> dict[str, list[Image8]]:
-    pictures = pictures_of(generate, data, pairs)
+    pictures = pictures_of(model, data, pairs)
     # Drawn larger than the pictures, so that it stays crisp when they are enlarged.
     height, width = data.frame
     zoom = max(256 // height, 1)
     keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
     skeleton = draw_skeleton((keypoints + 0.5) * zoom - 0.5, (height * zoom, width * zoom))
     columns = {"source": pictures.pop("source"), "target\npose": skeleton, "target": pictures.pop("target")}
-    if {"coarse", "refined"} <= pictures.keys():
-        coarse, refined = pictures.pop("coarse"), pictures.pop("refined")
-        columns |= {"coarse": coarse, "difference\nmap": refined - coarse, "refined": refined}
-    return {label: to_images(images) for label, images in (columns | pictures).items()}
+    columns |= {heading.replace(" ", "\n"): images for heading, images in pictures.items()}
+    return {label: to_images(images) for label, images in columns.items()}

@@ -1,6 +1,7 @@
 """Writing that never leaves half a file behind."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -132,3 +133,9 @@ def read_json(path: str | Path, what: str) -> Any:
         raise Pg2Error(f"cannot read {path} ({what}): {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error
+
+
+def sha256(path: str | Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

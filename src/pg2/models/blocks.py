@@ -1,5 +1,8 @@
 """The few pieces that the generators are built from."""
 
+from collections.abc import Mapping
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,3 +51,28 @@ def head(width: int, unshuffle: int) -> nn.Sequential:
 def double(x: Tensor) -> Tensor:
     """Nearest-neighbour enlargement: [B, C, H, W] -> [B, C, 2H, 2W]."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+def grown(
+    state: Mapping[str, Tensor], channels: int, inner: int, outer: int, factor: int
+) -> dict[str, Tensor]:
+    """Weights of a generator of stem and head for pictures that are `factor` times larger a side.
+
+    At first it makes what the smaller one makes of its picture shrunk by means, enlarged again: the stem
+    takes the mean of the pixels that an old one has become, the head repeats each.
+
+    Args:
+        state: of the smaller generator, whose stem sees a picture that was unshuffled by `inner`, and then,
+            beside other maps perhaps, by `outer`. The other maps stay of the size that they are.
+        channels: of the picture.
+    """
+    stem_weight = state["stem.1.weight"]
+    count = channels * inner**2 * outer**2
+    cells = stem_weight[:, :count].reshape(-1, channels, inner, inner, outer**2, *stem_weight.shape[2:])
+    cells = cells.repeat_interleave(factor, 2).repeat_interleave(factor, 3) / factor**2
+    larger = {**state, "stem.1.weight": torch.cat((cells.flatten(1, 4), stem_weight[:, count:]), 1)}
+    for name in ("head.0.weight", "head.0.bias"):
+        side = inner * outer
+        pixels = state[name].reshape(3, side, side, *state[name].shape[1:])
+        larger[name] = pixels.repeat_interleave(factor, 1).repeat_interleave(factor, 2).flatten(0, 2)
+    return larger

@@ -1,13 +1,19 @@
 """G1 of the paper (section 3.1), at the exact sizes or compact: a setting, not a second model."""
 
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pg2.models.blocks import ConvBlock, double, down, head, stem
+from pg2.errors import Pg2Error
+from pg2.io.pixels import to_unit
+from pg2.models.blocks import ConvBlock, double, down, grown, head, stem
 from pg2.models.config import CoarseConfig, PoseConfig
+from pg2.models.inputs import Inputs
+from pg2.models.stage import Stage
+from pg2.pose.maps import pose_input
 
 POSE_CHANNELS = 18
 """Of the heat maps."""
@@ -41,7 +47,7 @@ class PoseEncoder(nn.Module):
         return vector
 
 
-class CoarseGenerator(nn.Module):
+class CoarseGenerator(Stage):
     """G1, stage I (paper, section 3.1): a U-Net of residual blocks with a fully connected bottleneck.
 
     Encoder block i of N has h*i channels and an additive shortcut; the bottleneck maps the smallest
@@ -57,8 +63,12 @@ class CoarseGenerator(nn.Module):
     bottom; parameter counts are the same.
     """
 
+    name = "coarse"
+    config: CoarseConfig
+
     def __init__(self, config: CoarseConfig, frame: tuple[int, int], pose: PoseConfig = _FULL_SIZE) -> None:
         super().__init__()
+        self.config, self.frame, self.pose_config = config, frame, pose
         h, levels = config.width, config.blocks
         shrink = config.unshuffle * 2 ** (levels - 1)
         self.smallest = (frame[0] // shrink, frame[1] // shrink)
@@ -66,7 +76,6 @@ class CoarseGenerator(nn.Module):
         widths = [h * (i + 1) for i in range(levels)]
 
         # Maps that are drawn smaller meet the image where it has been unshuffled to their size.
-        self.shrink = pose.shrink
         ratio, z = config.unshuffle // pose.shrink, config.bottleneck
         beside = POSE_CHANNELS if pose.embedding == "input" else 0
         self.stem = stem(3 * pose.shrink**2 + beside, h, ratio)
@@ -98,19 +107,18 @@ class CoarseGenerator(nn.Module):
                 self.ups.append(nn.Sequential(nn.Conv2d(inner, entering, 1), nn.ReLU()))
         self.head = head(inner, config.unshuffle)
 
-    def forward(self, source: Tensor, pose: Tensor) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Coarse result I_B1 = G1(I_A, P_B).
 
         Args:
-            source: image I_A, [B, 3, H, W] in [-1, 1].
-            pose: P_B, heat maps [B, 18, H / shrink, W / shrink] in [-1, 1], or, for coordinates,
-                [B, 18, 3]: x and y in [-1, 1] across the frame, and 1 where present; three zeros where not.
+            inputs: see `Inputs`; the pose on the source is not looked at.
 
         Returns:
             image [B, 3, H, W]; linear, so values a little outside [-1, 1] can occur.
         """
-        if self.shrink > 1:
-            source = F.pixel_unshuffle(source, self.shrink)
+        source, pose = to_unit(inputs.source), self.draw(inputs.target_keypoints)
+        if self.pose_config.shrink > 1:
+            source = F.pixel_unshuffle(source, self.pose_config.shrink)
         x = self.stem(torch.cat((source, pose), 1) if self.pose is None else source)
         skips = []
         for level, block in enumerate(self.encoder):
@@ -128,3 +136,21 @@ class CoarseGenerator(nn.Module):
                 x = double(self.ups[level](x))
         image: Tensor = self.head(x)
         return image
+
+    def draw(self, keypoints: Tensor) -> Tensor:
+        """P_B as this network takes it, from keypoints [B, 18, 2]. See `pose_input`."""
+        return pose_input(keypoints, self.frame, **self.pose_config.model_dump())
+
+    def start_from(self, start: Self, factor: int) -> None:
+        """See `Stage`. The heat maps are drawn so much smaller that they stay of the size that they were."""
+        self.check_fits(start, {"unshuffle": start.config.unshuffle * factor})
+        wanted = {"embedding": start.pose_config.embedding, "shrink": start.pose_config.shrink * factor}
+        for setting, value in wanted.items():
+            if getattr(self.pose_config, setting) != value:
+                raise Pg2Error(
+                    f"the model to start from does not fit the recipe: model.pose.{setting} must be {value}, "
+                    f"not {getattr(self.pose_config, setting)}"
+                )
+        shrink = start.pose_config.shrink
+        ratio = start.config.unshuffle // shrink
+        self.load_state_dict(grown(start.state_dict(), 3, shrink, ratio, factor))

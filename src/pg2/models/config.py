@@ -1,8 +1,8 @@
 """The settings of the networks: every number that changes a shape, in one place."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 
 class Settings(BaseModel):
@@ -27,7 +27,29 @@ class PoseConfig(Settings):
     )
 
 
-class CoarseConfig(Settings):
+class StageNetwork(Settings):
+    """What the settings of every generator have."""
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of the frame must be multiples of."""
+        raise NotImplementedError
+
+
+class _UNet(StageNetwork):
+    """A generator of a stem that unshuffles, and levels of half the size each."""
+
+    blocks: int
+    unshuffle: int
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of the frame must be multiples of: of a pixel of the smallest level."""
+        multiple: int = self.unshuffle * 2 ** (self.blocks - 1)
+        return multiple
+
+
+class CoarseConfig(_UNet):
     """G1, stage I. The defaults are the paper's for Market-1501 (70,795,075 parameters at 128x64)."""
 
     width: int = Field(128, ge=1, description="h: channels of the stem; encoder block i has h*i")
@@ -40,9 +62,10 @@ class CoarseConfig(Settings):
     )
 
 
-class RefineConfig(Settings):
-    """G2, stage II. The defaults are the paper's for Market-1501 (6,058,883 parameters)."""
+class DifferenceConfig(_UNet):
+    """G2 of the paper, stage II. The defaults are the paper's for Market-1501 (6,058,883 parameters)."""
 
+    kind: Literal["difference"] = "difference"
     width: int = Field(128, ge=1, description="h: channels of the stem; encoder block i has h*i")
     blocks: int = Field(3, ge=1, description="N-2: levels of the encoder; 3 for 128x64, 4 for 256x256")
     unshuffle: int = Field(1, ge=1, description="pixel-unshuffle factor of the input stem; 1 is the paper's")
@@ -50,6 +73,16 @@ class RefineConfig(Settings):
         False, description="reuse the full-resolution skip: no at 128x64, yes at 256x256 (released graph)"
     )
     zero_start: bool = Field(False, description="start with a difference map of zeros")
+
+
+def _kind(value: Any) -> str:
+    """Which second stage is meant: models saved before there was a choice name none."""
+    return str(value.get("kind", "difference") if isinstance(value, dict) else getattr(value, "kind", ""))
+
+
+# A further second stage is one more member here, and one more case in `pg2.models.refine.build_refiner`.
+RefineConfig = Annotated[Annotated[DifferenceConfig, Tag("difference")], Discriminator(_kind)]
+"""The settings of a second stage of any kind; `kind` says which."""
 
 
 class DiscriminatorConfig(Settings):
@@ -70,7 +103,7 @@ class ModelConfig(Settings):
     frame: tuple[int, int] = Field((128, 64), description="(height, width) of the pictures in pixels")
     pose: PoseConfig = PoseConfig()
     coarse: CoarseConfig = CoarseConfig()
-    refine: RefineConfig | None = Field(RefineConfig(), description="null: a one-stage model")
+    refine: RefineConfig | None = Field(DifferenceConfig(), description="null: a one-stage model")
 
     @model_validator(mode="after")
     def _divides(self) -> "ModelConfig":
@@ -83,10 +116,9 @@ class ModelConfig(Settings):
         for name, part in (("coarse", self.coarse), ("refine", self.refine)):
             if part is None:
                 continue
-            step = part.unshuffle * 2 ** (part.blocks - 1)
-            if any(side < step or side % step for side in self.frame):
+            if any(side < part.multiple or side % part.multiple for side in self.frame):
                 raise ValueError(
-                    f"frame {self.frame[0]}x{self.frame[1]} must divide by {step} for {name} with "
-                    f"{part.blocks} blocks and unshuffle {part.unshuffle}"
+                    f"frame {self.frame[0]}x{self.frame[1]} must divide by {part.multiple}, for the "
+                    f"blocks and the unshuffle of model.{name}"
                 )
         return self

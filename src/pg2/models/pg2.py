@@ -1,13 +1,14 @@
-"""The two stages as one model; saving, loading and sharing it."""
+"""The stages as one model; saving, loading and sharing it."""
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from huggingface_hub import PyTorchModelHubMixin, hf_hub_download
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, snapshot_download
 from pydantic import ValidationError
 from torch import Tensor, nn
 
@@ -17,54 +18,126 @@ from pg2.io.files import atomic_path, write_json
 from pg2.io.tensors import load_tensors, save_tensors
 from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import ModelConfig
-from pg2.models.refine.difference import RefineGenerator
+from pg2.models.inputs import Inputs, Output, PictureInfo
+from pg2.models.refine import build_refiner
+from pg2.models.stage import Stage
 
-CONFIG, WEIGHTS = "config.json", "model.safetensors"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 
+FORMAT = 1
+"""Of config.json, which names it from now on: the highest that this version reads."""
 
-class PG2Output(NamedTuple):
-    """What the model gives; images are float [B, 3, H, W], about [-1, 1] (linear outputs, not clamped).
+ARCHITECTURE = "PG2"
 
-    `difference` is None and `image` is `coarse` for a one-stage model.
-    """
+_CARD_TEMPLATE = """\
+---
+{{ card_data }}
+---
 
-    image: Tensor
-    coarse: Tensor
-    difference: Tensor | None
+# A pg2 model
+
+Puts the person of a photo into another pose: PG2 ("Pose Guided Person Image Generation", Ma et al., NIPS
+2017).
+
+    from pg2 import Pipeline
+    Pipeline.from_pretrained("THIS/MODEL")("photo.jpg", "walking").image.save("walking.png")
+
+Say here what it was trained on, under which licence its weights are, how it scores and where it fails: the
+licence above is pg2's own.
+"""
 
 
 class PG2(
     nn.Module,
     PyTorchModelHubMixin,
     library_name="pg2",
+    license="mit",
+    pipeline_tag="image-to-image",
     tags=["pose-transfer", "person-image-generation"],
+    model_card_template=_CARD_TEMPLATE,
     coders={ModelConfig: (lambda config: config.model_dump(mode="json"), ModelConfig.model_validate)},
 ):
-    """PG2 (paper, section 3): coarse image from source and pose, then a difference map that refines it.
+    """PG2 (paper, section 3): a coarse image from source and pose, then a second stage that refines it.
 
     `save_pretrained(folder)`, `from_pretrained(name, folder or hub id)` and `push_to_hub(id)` follow
     `huggingface_hub`. A saved model is two files, config.json and model.safetensors; nothing is unpickled.
+
+    Attributes:
+        config: all its settings.
+        card: the model card that it was loaded with, to be shared along with it; None: there was none.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.card: str | None = None
         self.coarse = CoarseGenerator(config.coarse, config.frame, config.pose)
-        self.refine = None if config.refine is None else RefineGenerator(config.refine)
+        self.refine = None if config.refine is None else build_refiner(config.refine, config.frame)
 
-    def forward(self, source: Tensor, pose: Tensor) -> PG2Output:
-        """Both stages.
+    @property
+    def stages(self) -> dict[str, Stage]:
+        """The generators in the order in which they work, by the name of their picture: coarse, refined."""
+        return {"coarse": self.coarse, **({} if self.refine is None else {"refined": self.refine})}
 
-        Args:
-            source: image I_A, [B, 3, H, W] in [-1, 1].
-            pose: P_B as `config.pose` says: heat maps [B, 18, H / shrink, W / shrink] in [-1, 1], or
-                coordinates [B, 18, 3]; `pg2.pose.maps.pose_input` makes either from keypoints.
-        """
-        coarse = self.coarse(source, pose)
+    @property
+    def pictures(self) -> dict[str, PictureInfo]:
+        """What `Output.pictures` will hold, in order."""
+        further = {} if self.refine is None else self.refine.pictures
+        return {"coarse": PictureInfo("stage I"), **further}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def forward(self, inputs: Inputs) -> Output:
+        """All stages. The model draws heat maps itself, as its own settings say; see `Inputs`."""
+        coarse = self.coarse(inputs)
         if self.refine is None:
-            return PG2Output(coarse, coarse, None)
-        difference = self.refine(coarse, source)
-        return PG2Output(coarse + difference, coarse, difference)
+            return Output(coarse, {"coarse": coarse})
+        refined: Output = self.refine(inputs, coarse)
+        return Output(refined.image, {"coarse": coarse, **refined.pictures})
+
+    def results(self, output: Output) -> dict[str, Tensor]:
+        """The picture of each of `stages` in what `forward` gave, images [B, 3, H, W]."""
+        return dict(zip(self.stages, (output.pictures["coarse"], output.image), strict=False))
+
+    def initialise(self) -> None:
+        """Start all stages from nothing, each in its own way."""
+        for stage in self.stages.values():
+            stage.initialise()
+
+    def start_from(self, start: "PG2") -> None:
+        """Copy the weights of another model; a stage that only one of them has is left alone.
+
+        Where this model's pictures are k times as large and its stems unshuffle by k times as much, both work
+        on the same grid inside, and only stem and head have other shapes. They are spread so that at first
+        this model makes what `start` makes of the source scaled down k times, enlarged k times. So a model
+        grows from small pictures, on which poses are learned in a fraction of the time, to large ones.
+
+        Raises:
+            Pg2Error: the networks differ in another setting than that.
+        """
+        new, old = self.config.frame, start.config.frame
+        factor = new[0] // old[0]
+        if new != (old[0] * factor, old[1] * factor):
+            raise Pg2Error(
+                f"a model for {old[0]}x{old[1]} cannot start one for {new[0]}x{new[1]}; a whole "
+                "multiple of its frame is needed"
+            )
+        others = start.stages
+        for name, stage in self.stages.items():
+            if name in others:
+                stage.start_from(others[name], factor)
+
+    def ending_with(self, stage: str, trained: nn.Module) -> "PG2":
+        """A copy of this model whose last stage is `stage`, with the weights of `trained` in it."""
+        names = list(self.stages)
+        further = names[names.index(stage) + 1 :]
+        copy = PG2(self.config.model_copy(update={"refine": None}) if "refined" in further else self.config)
+        for name, own in copy.stages.items():
+            own.load_state_dict((trained if name == stage else self.stages[name]).state_dict())
+        return copy
 
     def save(self, folder: str | Path, dtype: torch.dtype = torch.float16) -> None:
         """Write the model as a folder of config.json and model.safetensors, the whole folder atomically.
@@ -80,7 +153,8 @@ class PG2(
     def _write(self, folder: Path, dtype: torch.dtype) -> None:
         state = {name: value.to(dtype) for name, value in self.state_dict().items()}
         save_tensors(folder / WEIGHTS, state, {"format": "pt"})
-        write_json(folder / CONFIG, {"config": self.config.model_dump(mode="json")})
+        about = {"architecture": ARCHITECTURE, "format": FORMAT}
+        write_json(folder / CONFIG, {**about, "config": self.config.model_dump(mode="json")})
 
     def save_pretrained(self, save_directory: str | Path, **options: Any) -> str | None:
         """Write the model into a folder as `huggingface_hub` does, model card included; see it for `options`.
@@ -99,13 +173,28 @@ class PG2(
     def _save_pretrained(self, save_directory: Path) -> None:
         self._write(save_directory, torch.float16)
 
+    def generate_model_card(self, *args: Any, **options: Any) -> ModelCard:
+        """The card of the model that this was loaded from, or a new one to be filled in."""
+        if self.card is not None:
+            return ModelCard(self.card, ignore_metadata_errors=True)
+        return super().generate_model_card(*args, **options)
+
     @classmethod
-    def from_pretrained(cls, model: str | Path, **options: Any) -> "PG2":  # type: ignore[override]
+    def from_pretrained(  # type: ignore[override]
+        cls,
+        model: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        revision: str | None = None,
+        **options: Any,
+    ) -> "PG2":
         """Load a model.
 
         Args:
             model: the name of a shipped model (`shipped_models()`), a folder, or a Hugging Face hub id.
-            options: `revision`, `token`, `cache_dir`, `local_files_only`, ... of `hf_hub_download`.
+            device: where the weights go.
+            revision: branch, tag or commit of a model of the hub; all files come from one commit.
+            options: `token`, `cache_dir`, `local_files_only`, ... of `huggingface_hub.snapshot_download`.
 
         Raises:
             Pg2Error: there is no such model, or its files are damaged or of another kind.
@@ -113,43 +202,59 @@ class PG2(
         folder = packaged.WEIGHTS / str(model)
         if str(model) not in shipped_models():
             folder = Path(model)
-        if folder.is_dir():
-            config, weights = folder / CONFIG, folder / WEIGHTS
-        else:
-            config, weights = (_download(str(model), name, options) for name in (CONFIG, WEIGHTS))
-        loaded = cls(_read_config(config))
-        state, _ = load_tensors(weights)
+        if not folder.is_dir():
+            folder = _download(str(model), revision, options)
+        # Nothing is drawn at random only to be replaced: the weights that are read become the model's own.
+        with torch.device("meta"):
+            loaded = cls(_read_config(folder / CONFIG))
+        state, _ = load_tensors(folder / WEIGHTS)
         try:
-            loaded.load_state_dict(state)
+            loaded.load_state_dict(
+                {name: value.to(device).float() for name, value in state.items()}, assign=True
+            )
         except RuntimeError as error:
-            raise Pg2Error(f"{weights} does not hold the model that {config} describes") from error
+            raise Pg2Error(
+                f"{folder / WEIGHTS} does not hold the model that {folder / CONFIG} describes"
+            ) from error
+        if (folder / CARD).is_file():
+            loaded.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
         return loaded.eval()
 
 
 def shipped_models() -> list[str]:
     """Names of the models inside the package, as `PG2.from_pretrained` takes them."""
-    return sorted(
-        str(file.parent.relative_to(packaged.WEIGHTS).as_posix()) for file in packaged.WEIGHTS.rglob(CONFIG)
-    )
+    root = packaged.WEIGHTS
+    return sorted(str(file.parent.relative_to(root).as_posix()) for file in root.rglob(CONFIG))
 
 
-def _download(model: str, name: str, options: dict[str, Any]) -> Path:
+def _download(model: str, revision: str | None, options: Mapping[str, Any]) -> Path:
     known = ", ".join(shipped_models()) or "none"
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise Pg2Error(f"there is no model {model}: neither a folder nor one of the shipped models ({known})")
     try:
-        return Path(hf_hub_download(model, name, **options))
+        # One commit for all files: a model that is being updated is never read half old, half new.
+        wanted = [CONFIG, WEIGHTS, CARD]
+        return Path(snapshot_download(model, revision=revision, allow_patterns=wanted, **options))
     except Exception as error:  # the hub's errors and those of its HTTP library share no base class
         raise Pg2Error(
-            f"there is no model {model}: no such folder, not one of the shipped models ({known}), and {name} "
-            f"could not be had from the Hugging Face hub ({type(error).__name__})"
+            f"there is no model {model}: no such folder, not one of the shipped models ({known}), and "
+            f"it could not be had from the Hugging Face hub ({type(error).__name__})"
         ) from error
 
 
 def _read_config(path: Path) -> ModelConfig:
     try:
-        return ModelConfig.model_validate(json.loads(path.read_text(encoding="utf-8"))["config"])
+        document = json.loads(path.read_text(encoding="utf-8"))
+        found, number = document.get("architecture", ARCHITECTURE), document.get("format", 1)
+        if found == ARCHITECTURE and number > FORMAT:
+            raise Pg2Error(
+                f"{path} was written by a newer pg2 (format {number}; this one reads up to {FORMAT}); "
+                "upgrade pg2"
+            )
+        if found != ARCHITECTURE:
+            raise ValueError(found)
+        return ModelConfig.model_validate(document["config"])
     except FileNotFoundError as error:
         raise Pg2Error(f"{path} is missing; a model folder holds {CONFIG} and {WEIGHTS}") from error
-    except (ValueError, KeyError, TypeError, OSError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, ValidationError) as error:
         raise Pg2Error(f"{path} is not the description of a pg2 model ({type(error).__name__})") from error

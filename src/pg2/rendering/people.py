@@ -6,35 +6,28 @@
     OUT/render.json     what it was made with
     OUT/LICENSE.txt     what it was made from
 
-A person's folder appears under its name when it is complete; it holds its rows of the tables in the hidden
-file `.record.json`, so that a run that was stopped, by whatever, goes on where it was.
+A person's folder appears under its name when it is complete (`folders.py`), so that a run that was
+stopped, by whatever, goes on where it was.
 """
 
 import importlib.util
-import json
 import os
 import re
 import shutil
-import sys
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from PIL import Image
-from rich.console import Console
-from rich.progress import track
 
 from pg2.errors import Pg2Error
-from pg2.io.files import atomic_path, read_json, write_text
+from pg2.io.files import read_json, write_text
+from pg2.io.progress import tracked
 from pg2.pose.keypoints import Points, format_keypoints_csv
+from pg2.rendering.folders import is_complete, json_text, person_folder, read_person
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
 from pg2.rendering.workers import render_in_workers
-
-if TYPE_CHECKING:
-    from pg2.rendering.pictures import Picture
 
 RENDERER = 1
 """Goes up when the same options give other pictures: a set is never continued with another renderer."""
@@ -52,7 +45,7 @@ The images and annotations are dedicated to the public domain under CC0 1.0
 """
 
 _KIND = "pg2 rendered people"
-_SETTINGS, _RECORD = "render.json", ".record.json"
+_SETTINGS = "render.json"
 _PERSON = re.compile(r"\d{5}")
 _UNFINISHED = re.compile(r"\.\d{5}\.\w+")
 _PACKAGES = ("anny", "moderngl", "scipy")
@@ -110,17 +103,15 @@ def render_people(
     if workers < 1:
         raise Pg2Error(f"rendering needs at least 1 worker, not {workers}")
     _check_place(out, options)
-    missing = [person for person in range(people) if not (_folder(out, person) / _RECORD).is_file()]
+    missing = [person for person in range(people) if not is_complete(person_folder(out, person))]
     if missing:
         check_renderer()
         if not (out / _SETTINGS).exists():
-            write_text(out / _SETTINGS, _json(_settings(options)))
+            write_text(out / _SETTINGS, json_text(_settings(options)))
         _write_if_new(out / "LICENSE.txt", LICENCE)
         _remove_unfinished(out)
-        finished: Iterable[int] = render_in_workers(missing, out, options, workers)
-        if progress and sys.stderr.isatty():
-            finished = track(finished, "People", total=len(missing), console=Console(stderr=True))
-        for _ in finished:
+        finished = render_in_workers(missing, out, options, workers)
+        for _ in tracked(finished, "People", progress, total=len(missing)):
             pass
     records = _write_tables(out)
     return RenderReport(len(records), sum(len(record["images"]) for record in records), len(missing))
@@ -141,42 +132,9 @@ def check_renderer() -> None:
         pass
 
 
-def write_person(out: Path, person: int, attributes: dict[str, Any], pictures: Iterable["Picture"]) -> None:
-    """Write the folder of a person; it appears when it is complete.
-
-    Args:
-        out: the data set.
-        person: their number.
-        attributes: of the person, for JSON.
-        pictures: of the person; consumed one at a time.
-
-    Raises:
-        Pg2Error: the disk is full or the place cannot be written to.
-    """
-    with atomic_path(_folder(out, person)) as new:
-        new.mkdir()
-        images, keypoints = [], {}
-        for number, picture in enumerate(pictures):
-            name = f"{person:05d}/{number:02d}.jpg"
-            # Full colour resolution: halved, it would blur clothes at these small sizes.
-            Image.fromarray(picture.image).save(new / f"{number:02d}.jpg", quality=92, subsampling=0)
-            images.append({"image": name, **picture.record})
-            keypoints[name] = [None if np.isnan(x) else [int(x), int(y)] for x, y in picture.points]
-        record = {"person": person, **attributes, "images": images}
-        (new / _RECORD).write_text(_json({"record": record, "keypoints": keypoints}), encoding="utf-8")
-
-
 def _cores() -> int:
     # Those this process may use: in a container they can be fewer than the machine has.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _folder(out: Path, person: int) -> Path:
-    return out / f"{person:05d}"
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
 def _described(options: RenderOptions) -> dict[str, Any]:
@@ -238,13 +196,13 @@ def _write_tables(out: Path) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = []
     rows: list[tuple[str, Points]] = []
     for folder in sorted(out.iterdir()):
-        if _PERSON.fullmatch(folder.name) and (folder / _RECORD).is_file():
-            complete = read_json(folder / _RECORD, "the record of a rendered person")
-            records.append(complete["record"])
-            for name, points in complete["keypoints"].items():
+        if _PERSON.fullmatch(folder.name) and is_complete(folder):
+            record, keypoints = read_person(folder)
+            records.append(record)
+            for name, points in keypoints.items():
                 filled = [point or (np.nan, np.nan) for point in points]
                 rows.append((name, np.array(filled, dtype=np.float32)))
-    _write_if_new(out / "people.json", _json(records))
+    _write_if_new(out / "people.json", json_text(records))
     _write_if_new(out / "keypoints.csv", format_keypoints_csv(rows))
     return records
 

@@ -110,7 +110,7 @@ def _start() -> None:
 def _render(out: Path, options: RenderOptions, person: int) -> None:
     """In a worker: render one person; the body model and the device are kept for the next."""
     global _photographer
-    from pg2.rendering.people import write_person
+    from pg2.rendering.folders import write_person
     from pg2.rendering.pictures import Photographer
 
     if _photographer is None:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.pictures import load_image
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import shipped_models
 from pg2.pipeline import Pipeline, Result, Source
 from pg2.pose.estimator import NoPersonError, PoseEstimator
@@ -145,7 +146,8 @@ class Service:
             pipeline = pipelines[name] = Pipeline.from_pretrained(name)
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.
-            pipeline.run(torch.zeros(1, 3, *pipeline.frame), torch.full((1, 18, 2), torch.nan))
+            nowhere = torch.full((1, 18, 2), torch.nan)
+            pipeline.run(Inputs(torch.zeros(1, 3, *pipeline.frame, dtype=torch.uint8), nowhere, nowhere))
         return pipelines
 
     def _served(self, name: str, pipeline: Pipeline) -> Served:
@@ -254,7 +256,8 @@ def _encode(result: Result, form: Form) -> dict[str, bytes]:
     """PNG by name; a one-stage model has no difference map."""
     encoded = {}
     for name in _IN_JSON if form == "json" else (form,):
-        picture: Image.Image | None = getattr(result, name)
+        whole = name in ("strip", "full_size")
+        picture: Image.Image | None = getattr(result, name) if whole else result.named.get(name)
         if picture is not None:
             buffer = io.BytesIO()
             picture.save(buffer, "PNG")

@@ -9,7 +9,8 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, write_json
 from pg2.table1.models import FASHION, MARKET, MODELS, Model
-from pg2.training.recipe import Recipe, load_recipe
+from pg2.training.recipe import load_recipe
+from pg2.training.settings import Recipe
 
 PRESETS = ("fast", "paper", "debug")
 

@@ -263,7 +263,7 @@ def _examples(experiment: Experiment) -> tuple[list[str], list[list[Image8]]]:
     pairs = [experiment.pairs[index] for index in spread.round().astype(int)]
     columns: dict[str, list[Image8]] = {}
     for trained in experiment.trained:
-        found = pictures_of(Pipeline.from_pretrained(trained.folder).scored, experiment.data, pairs)
+        found = pictures_of(Pipeline.from_pretrained(trained.folder), experiment.data, pairs)
         if not columns:
             columns["source"] = to_images(found["source"])
             columns["target pose"] = _skeletons(experiment.data, pairs)

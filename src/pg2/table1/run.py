@@ -22,7 +22,7 @@ from pg2.table1.models import MODELS, Model
 from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan
 from pg2.training.checkpoint import load_checkpoint
 from pg2.training.loop import step_seconds, train
-from pg2.training.recipe import Recipe
+from pg2.training.settings import Recipe
 
 Pair = tuple[str, str]
 
@@ -161,15 +161,15 @@ def run_experiment(
         if not _scored(scores, chosen, instruments):
             pipeline = Pipeline.from_pretrained(folder)
             known = training_features(data, instruments) if known is None else known
-            evaluation = evaluate(pipeline.scored, data, chosen, instruments=instruments, training=known)
-            picture = examples(evaluation, pipeline.scored, data)
+            evaluation = evaluate(pipeline, data, chosen, instruments=instruments, training=known)
+            picture = examples(evaluation, pipeline, data)
             write_report(
                 scores,
                 evaluation,
                 picture,
                 model=model.name,
                 data_name=data.source,
-                failures=failures_page(evaluation, pipeline.scored, data, model.name),
+                failures=failures_page(evaluation, pipeline, data, model.name),
                 seed=seed,
             )
         document = read_json(scores / "scores.json", "the scores of a model")

@@ -54,8 +54,14 @@ def save_checkpoint(
         groups[name] = state["param_groups"]
         for number, entries in state["state"].items():
             tensors |= {f"optimiser/{name}/{number}/{key}": value for key, value in entries.items()}
-    # safetensors refuses two names for one memory; averaged buffers may be such.
-    tensors = {name: value.clone() for name, value in tensors.items()}
+    # One copy, in the memory of the processor. safetensors refuses two names for one memory, as buffers may
+    # be.
+    places: set[int] = set()
+    for name, value in tensors.items():
+        tensors[name] = value = value.detach().cpu()
+        if value.numel() and value.data_ptr() in places:
+            tensors[name] = value.clone()
+        places.add(value.data_ptr())
     about = {"format": FORMAT, "progress": dict(progress), "groups": groups, "random": described}
     save_tensors(path, tensors, {"checkpoint": json.dumps(about)})
 

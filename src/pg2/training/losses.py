@@ -1,13 +1,16 @@
-"""Loss terms as pure functions (paper, sections 3.1 to 3.3)."""
+"""Loss terms: each a pure function, and its settings in a recipe (paper, sections 3.1 to 3.3)."""
 
-from collections.abc import Sequence
-from typing import Literal
+from abc import abstractmethod
+from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from pydantic import Field
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-AdversarialLoss = Literal["bce", "hinge"]
+from pg2.data.loader import Batch
+from pg2.models.config import Settings
+from pg2.models.inputs import Output
 
 
 def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -41,46 +44,73 @@ def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
     return 1 - (luminance * structure).mean()
 
 
-def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
-    if weight is None:
-        return values.mean()
-    return (values * weight).sum() / weight.sum().clamp_min(1.0)
+class Ready(NamedTuple):
+    """What all phases of a step share, on the device that trains.
 
-
-def discriminator_loss(
-    real: Tensor, fake: Tensor, kind: AdversarialLoss, weight: Tensor | None = None
-) -> Tensor:
-    """L_D = bce(D(real), 1) + bce(D(fake), 0) (equation 3), or its hinge form.
-
-    Logits have any shape; `weight`, of that shape, says how much each counts.
+    Attributes:
+        batch: as it was loaded.
+        source, target: images [B, 3, H, W] in [-1, 1].
+        mask: pose mask M_B of the target, [B, 1, H, W] in {0, 1}.
+        coarse: image I_B1 [B, 3, H, W] of the frozen stage I, where stage II is trained.
     """
-    if kind == "bce":
-        return _mean(F.softplus(-real), weight) + _mean(F.softplus(fake), weight)
-    return _mean(F.relu(1.0 - real), weight) + _mean(F.relu(1.0 + fake), weight)
+
+    batch: Batch
+    source: Tensor
+    target: Tensor
+    mask: Tensor
+    coarse: Tensor | None = None
 
 
-def generator_loss(fake: Tensor, kind: AdversarialLoss, weight: Tensor | None = None) -> Tensor:
-    """L_adv = bce(D(fake), 1) (equation 2), or -D(fake) for the hinge form; arguments as above."""
-    return _mean(F.softplus(-fake) if kind == "bce" else -fake, weight)
+class Term(Settings):
+    """The settings of a loss term. A new one is a class like those below, and a field of `Losses`."""
+
+    weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
+    after: int = Field(0, ge=0, description="steps before it joins")
+
+    def network(self) -> nn.Module | None:
+        """A frozen network that the term looks with; the stage moves and prepares it like any other."""
+        return None
+
+    @abstractmethod
+    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
+        """The term, not yet weighted; a scalar with its graph.
+
+        Args:
+            ready: the targets.
+            output: what the stage made of the batch.
+            network: what `network` gave, where it is by now.
+        """
 
 
-def r1_penalty(logits: Tensor, images: Tensor) -> Tensor:
-    """R1 (Mescheder et al., 2018): half the squared gradient of D's logits at real images, batch mean.
+class L1Term(Term):
+    """The pose mask loss of both stages (paper, equations 1 and 4); `weight` is lambda in stage II."""
 
-    It keeps a discriminator without norm layers from becoming steep where the data lie; not in the paper.
+    mask_weight: float = Field(1.0, ge=0, description="of the pose mask; 0: plain L1 (released stage I)")
 
-    Args:
-        logits: D(images), [B, ...]; with the graph.
-        images: what D saw, [B, ...]; with `requires_grad`.
-    """
-    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.float().square().flatten(1).sum(1).mean() / 2
+    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
+        """See `masked_l1`."""
+        return masked_l1(output.image, ready.target, ready.mask, self.mask_weight)
 
 
-def feature_loss(fake: Sequence[Tensor], real: Sequence[Tensor]) -> Tensor:
-    """Feature matching: L1 between D's activations, mean over layers; not part of the paper's losses.
+class SsimTerm(Term):
+    """1 - SSIM beside the L1 loss; the paper has none."""
 
-    Args:
-        fake, real: activations [B, C, H, W] of each layer, for the generated and for the real images.
-    """
-    return torch.stack([F.l1_loss(a, b.detach()) for a, b in zip(fake, real, strict=True)]).mean()
+    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
+    stride: int = Field(1, ge=1, le=7, description="of the windows in pixels")
+
+    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
+        """See `ssim_loss`."""
+        return ssim_loss(output.image, ready.target, self.stride)
+
+
+class Losses(Settings):
+    """All terms of a generator's loss but the adversarial one. The defaults are the paper's."""
+
+    l1: L1Term = L1Term()
+    ssim: SsimTerm = SsimTerm()
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """Those that count, by name, in order."""
+        found: dict[str, Term] = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: term for name, term in found.items() if term.weight}

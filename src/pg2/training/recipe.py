@@ -1,117 +1,19 @@
-"""Recipes: every setting of a training run, read from YAML and checked name by name."""
+"""Recipes: the settings of a training run, read from YAML and checked name by name."""
 
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import RECIPES
-from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
-from pg2.training.losses import AdversarialLoss
-
-Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
-class AdversarialConfig(Settings):
-    """The adversary of a stage (paper, section 3.3). The defaults are the paper's."""
-
-    discriminator: DiscriminatorConfig = DiscriminatorConfig()
-    pairing: Literal["pair", "triplet"] = Field(
-        "pair",
-        description="pair: D sees (source, image) pairs (paper); triplet: single images, the source a fake "
-        "too (released code)",
-    )
-    loss: AdversarialLoss = "bce"
-    region: Literal["frame", "body"] = Field(
-        "frame",
-        description="frame: every patch that D judges counts (paper); body: those that the target's pose "
-        "mask reaches, as there is little to be judged in a background",
-    )
-    weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
-    feature_weight: float = Field(
-        0.0, ge=0, description="of the distance of D's activations to the real image's; the paper has none"
-    )
-    r1_weight: float = Field(
-        0.0, ge=0, description="of the squared gradient of D's logits at real images; the paper has none"
-    )
-    r1_every: int = Field(16, ge=1, description="steps from one such penalty to the next, weighted as often")
-    lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
-
-    @model_validator(mode="after")
-    def _has_patches(self) -> "AdversarialConfig":
-        if self.region == "body" and (self.discriminator.head != "patch" or self.pairing != "pair"):
-            raise ValueError('region: body needs discriminator.head "patch" and pairing "pair"')
-        return self
-
-
-class StageConfig(Settings):
-    """One stage of training. The defaults are the paper's for Market-1501."""
-
-    steps: int = Field(ge=0, description="0, for stage I alone: keep that of the model that is started from")
-    batch: int = Field(16, ge=1, description="pairs a step, over all processes")
-    lr: float = Field(2e-5, gt=0)
-    betas: tuple[Beta, Beta] = Field((0.5, 0.999), description="of Adam")
-    warmup: int = Field(0, ge=0, description="steps over which the learning rate rises from zero")
-    decay: float = Field(
-        0.0, ge=0, le=1, description="last share of the steps, over which the learning rate falls to zero"
-    )
-    mask_weight: float = Field(1.0, ge=0, description="of the pose mask in the L1 loss; 0: plain L1")
-    l1_weight: float = Field(1.0, ge=0, description="lambda: of the L1 loss beside the adversarial one")
-    ssim_weight: float = Field(0.0, ge=0, description="of 1 - SSIM beside the L1 loss; the paper has none")
-    ssim_after: int = Field(0, ge=0, description="steps before that term joins")
-    ssim_stride: int = Field(1, ge=1, le=7, description="of the windows of that term in pixels")
-    adversarial: AdversarialConfig | None = None
-    ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")
-    best_by: Literal["ssim", "mask_ssim", "l1"] | None = Field(
-        None, description="keep a copy of the model that is best by this on validation pairs"
-    )
-    log_every: int = Field(50, ge=1)
-    save_every: int = Field(250, ge=1, description="steps between checkpoints")
-    validate_every: int = Field(500, ge=1)
-
-
-class DataConfig(Settings):
-    """How pairs are drawn."""
-
-    flip: bool = Field(True, description="mirror half of the pairs left to right")
-    validation_people: int = Field(
-        16,
-        ge=0,
-        description="people of the training split kept out of training, for validation; a third at most",
-    )
-    validation_pairs: int = Field(256, ge=1)
-
-
-class Recipe(Settings):
-    """A training run: model, data, stage I ("coarse") and stage II ("refined")."""
-
-    model: ModelConfig = ModelConfig()
-    data: DataConfig = DataConfig()
-    seed: int = Field(0, ge=0)
-    precision: Literal["fp32", "bf16"] = "fp32"
-    threads: int | None = Field(None, ge=1, description="CPU threads a process; null: PyTorch's choice")
-    coarse: StageConfig
-    refined: StageConfig | None = None
-
-    @model_validator(mode="after")
-    def _stages_fit(self) -> "Recipe":
-        if self.refined is not None and self.refined.steps == 0:
-            raise ValueError("refined.steps = 0: set refined and model.refine to null for a one-stage model")
-        if (self.refined is None) != (self.model.refine is None):
-            raise ValueError('"refined" and "model.refine" belong together: give both, or set both to null')
-        for stage in (self.coarse, self.refined):
-            factor = stage.adversarial.discriminator.unshuffle if stage and stage.adversarial else 1
-            if any(side % factor for side in self.model.frame):
-                raise ValueError(f"the frame does not divide by the discriminator's unshuffle = {factor}")
-        return self
-
+from pg2.training.settings import Recipe
 
 # What may change when a run is taken up again: how long it goes on, and what it reports on the way.
-_MAY_CHANGE = {"steps", "log_every", "save_every", "validate_every", "threads"}
+_MAY_CHANGE = {"steps", "log_every", "save_every", "validate_every", "threads", "compile"}
 
 
 def _subsettings(annotation: Any) -> list[type[BaseModel]]:
@@ -125,6 +27,8 @@ def _known_names(location: Sequence[str | int]) -> list[str]:
     settings: type[BaseModel] = Recipe
     for step in location[:-1]:
         field = settings.model_fields.get(str(step))
+        if field is None:
+            continue  # the kind of a stage that has several
         inner = _subsettings(field.annotation) if field else []
         if not inner:
             return []
@@ -240,6 +144,15 @@ def check_same(now: Recipe, before: Recipe, run: Path) -> None:
             found.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value})
         return found
 
+    for name, stage in now.stages.items():
+        begun = before.stages.get(name)
+        if begun is not None and begun.steps != stage.steps and stage.decay:
+            raise Pg2Error(
+                f"{run} was begun with {name}.steps = {begun.steps}, now it is {stage.steps}: the "
+                f"learning rate falls over the last {stage.decay:.0%} of them, so that another number "
+                "changes steps that were made already; give --out for a new run, or go on with "
+                "--init-from and a recipe without decay"
+            )
     old, new = flat(before.model_dump()), flat(now.model_dump())
     for key in [*old, *new]:
         if old.get(key) != new.get(key) and key.rpartition(".")[2] not in _MAY_CHANGE:

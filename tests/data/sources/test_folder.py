@@ -163,17 +163,6 @@ def test_a_killed_preparation_resumes_even_with_another_frame(photos, tmp_path):
         prepare_folder(photos, tmp_path / "out", (64, 32), estimator=estimator)
 
 
-def test_poses_of_another_estimator_are_not_taken_up(photos, tmp_path):
-    class Other(FakeEstimator):
-        pass
-
-    with pytest.raises(KeyboardInterrupt):
-        prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator(break_after=4))
-    other = Other()
-    prepare_folder(photos, tmp_path / "out", estimator=other)
-    assert other.calls == 6
-
-
 @pytest.mark.skipif(
     not (SHARED / "synthetic/people-256-test").is_dir(), reason="../shared/synthetic is not here"
 )

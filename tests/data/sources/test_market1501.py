@@ -1,11 +1,8 @@
-import errno
 import json
 import shutil
-import zipfile
 
 import pytest
-from data_samples import SHARED, FakeEstimator, save_noise, standing
-from PIL import Image
+from data_samples import SHARED, save_noise, standing
 
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
@@ -100,14 +97,6 @@ def test_keypoint_options(market, tmp_path):
     assert len(report.skipped["no keypoints for it"]) == 2
 
 
-def test_nothing_usable_leaves_nothing_behind(market, tmp_path):
-    for name in ("train", "test"):
-        (market / f"market-annotation-{name}.csv").write_text(format_keypoints_csv([]))
-    with pytest.raises(Pg2Error, match=r"nothing to prepare.*skipped, no keypoints for it: 8"):
-        prepare_market1501(market, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == [market]
-
-
 def test_run_again_does_nothing(market, tmp_path, contents):
     out = tmp_path / "out"
     first = prepare_market1501(market, out)
@@ -117,100 +106,6 @@ def test_run_again_does_nothing(market, tmp_path, contents):
     assert again.already_prepared
     assert again.summary() == "already prepared\n" + first.summary()
     assert (contents(out), out.stat().st_mtime_ns) == before
-
-
-def test_other_inputs_or_a_foreign_folder_are_refused(market, tmp_path, contents):
-    out = tmp_path / "out"
-    prepare_market1501(market, out)
-    before = contents(out)
-    with pytest.raises(Pg2Error, match="other files or options"):
-        prepare_market1501(market, out, "auto", estimator=FakeEstimator())
-    save_noise(next((market / "bounding_box_train").iterdir()), seed=99)
-    with pytest.raises(Pg2Error, match="other files or options"):
-        prepare_market1501(market, out)
-    assert contents(out) == before
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "thesis.txt").write_text("mine")
-    with pytest.raises(Pg2Error, match="already exists and is not a prepared data set"):
-        prepare_market1501(market, home)
-    with pytest.raises(Pg2Error, match="lies inside"):
-        prepare_market1501(market, market / "out")
-    (tmp_path / "new.partial").mkdir()
-    (tmp_path / "new.partial" / "thesis.txt").write_text("mine")
-    with pytest.raises(Pg2Error, match=r"holds thesis\.txt"):
-        prepare_market1501(market, tmp_path / "new")
-    assert (tmp_path / "new.partial" / "thesis.txt").read_text() == "mine"
-    assert contents(home) == {"thesis.txt": b"mine"}
-
-
-def test_an_empty_folder_is_a_free_place(market, tmp_path):
-    (tmp_path / "out").mkdir()
-    prepare_market1501(market, tmp_path / "out")
-    assert len(PreparedDataset(tmp_path / "out")) == 8
-
-
-def test_disk_full(market, tmp_path, monkeypatch):
-    def full(*_args, **_kwargs):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", full)
-    with pytest.raises(Pg2Error, match="no space left on device"):
-        prepare_market1501(market, tmp_path / "out")
-    assert list(tmp_path.iterdir()) == [market]
-
-
-def test_automatic_keypoints_resume_where_they_stopped(market, tmp_path):
-    out, partial = tmp_path / "out", tmp_path / "out.partial"
-    with pytest.raises(KeyboardInterrupt):
-        prepare_market1501(market, out, "auto", estimator=FakeEstimator(break_after=5))
-    assert not out.exists()
-    assert [file.name for file in partial.iterdir()] == ["journal.jsonl"]
-    # As a kill in the middle of a line leaves it: the fifth result is lost, four are kept.
-    journal = partial / "journal.jsonl"
-    journal.write_text(journal.read_text()[:-20])
-    with pytest.raises(KeyboardInterrupt):
-        prepare_market1501(market, out, "auto", estimator=FakeEstimator(break_after=2))
-    # A photo that changed in between is looked at again.
-    save_noise(sorted((market / "bounding_box_test").iterdir())[0], seed=1234)
-    estimator = FakeEstimator()
-    resumed = prepare_market1501(market, out, "auto", estimator=estimator)
-    assert estimator.calls == 8 - 4 - 2 + 1
-    assert not partial.exists()
-    straight = prepare_market1501(market, tmp_path / "straight", "auto", estimator=FakeEstimator())
-    assert resumed == straight
-    assert (out / "records.csv").read_bytes() == (tmp_path / "straight" / "records.csv").read_bytes()
-
-
-def test_the_disk_filling_up_loses_no_estimate(market, tmp_path, monkeypatch):
-    calls = 0
-    real = zipfile.ZipFile.writestr
-
-    def full_at_the_end(*args, **kwargs):
-        nonlocal calls
-        calls += 1
-        if calls == 8:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        real(*args, **kwargs)
-
-    monkeypatch.setattr(zipfile.ZipFile, "writestr", full_at_the_end)
-    with pytest.raises(Pg2Error, match="no space left"):
-        prepare_market1501(market, tmp_path / "out", "auto", estimator=FakeEstimator())
-    assert [file.name for file in (tmp_path / "out.partial").iterdir()] == ["journal.jsonl"]
-    estimator = FakeEstimator()
-    prepare_market1501(market, tmp_path / "out", "auto", estimator=estimator)
-    assert estimator.calls == 0
-
-
-def test_nobody_in_the_picture_is_remembered_too(market, tmp_path):
-    black = sorted((market / "bounding_box_train").iterdir())[0]
-    Image.new("RGB", (64, 128)).save(black)
-    with pytest.raises(KeyboardInterrupt):
-        prepare_market1501(market, tmp_path / "out", "auto", estimator=FakeEstimator(break_after=5))
-    estimator = FakeEstimator()
-    report = prepare_market1501(market, tmp_path / "out", "auto", estimator=estimator)
-    assert estimator.calls == 3
-    assert report.skipped == {"no person found": [black.name]}
 
 
 @pytest.mark.skipif(not (SHARED / "data/market1501").is_dir(), reason="../shared/data/market1501 is not here")

@@ -1,6 +1,5 @@
 """DeepFashion, In-shop Clothes Retrieval, as its owners release it -> a prepared data set."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,22 +7,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pg2.data.prepared import (
-    Estimator,
-    PoseJournal,
-    Record,
-    Report,
-    Skipped,
-    contents,
-    existing_report,
-    fingerprint,
-    keypoint_files,
-    tracked,
-    write_prepared,
-)
+from pg2.data.journal import Estimator, PoseJournal
+from pg2.data.prepared import Record
+from pg2.data.raw import contents, fingerprint, keypoint_files
+from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
+from pg2.io.files import sha256
 from pg2.io.pictures import load_image, to_jpeg
 from pg2.io.pixels import Image8
+from pg2.io.progress import tracked
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv, spelling
 
 FRAME = (256, 256)
@@ -98,7 +90,7 @@ def prepare_deepfashion(
         skipped.add(name, "in the list, but not there")
     tables = _keypoint_tables(raw, keypoints)
     annotations = None if tables is None else _read_tables(tables, names, skipped)
-    digests = [hashlib.sha256(table.read_bytes()).hexdigest() for table in tables or ()]
+    digests = [sha256(table) for table in tables or ()]
     options = {"source": "deepfashion", "crop": crop, "keypoints": digests}
     inputs = fingerprint(options, raw, [listing, *files])
     report = existing_report(raw, out, inputs)

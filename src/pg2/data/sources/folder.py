@@ -6,20 +6,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from pg2.data.prepared import (
-    Estimator,
-    PoseJournal,
-    Record,
-    Report,
-    Skipped,
-    existing_report,
-    fingerprint,
-    tracked,
-    write_prepared,
-)
+from pg2.data.journal import Estimator, PoseJournal
+from pg2.data.prepared import Record
+from pg2.data.raw import fingerprint
+from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json
+from pg2.io.files import read_json, sha256
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
+from pg2.io.progress import tracked
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
 
@@ -79,7 +73,7 @@ def prepare_folder(
     known: dict[str, Points] | None = None
     if keypoints != "auto":
         known = read_keypoints_csv(keypoints)
-        options["keypoints"] = hashlib.sha256(Path(keypoints).read_bytes()).hexdigest()
+        options["keypoints"] = sha256(keypoints)
     inputs = fingerprint(options, raw, files)
     report = existing_report(raw, out, inputs)
     if report is not None:

@@ -1,25 +1,17 @@
 """Market-1501 as its owners release it -> a prepared data set."""
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pg2.data.prepared import (
-    Estimator,
-    PoseJournal,
-    Record,
-    Report,
-    Skipped,
-    contents,
-    existing_report,
-    fingerprint,
-    keypoint_files,
-    tracked,
-    write_prepared,
-)
+from pg2.data.journal import Estimator, PoseJournal
+from pg2.data.prepared import Record
+from pg2.data.raw import contents, fingerprint, keypoint_files
+from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
+from pg2.io.files import sha256
 from pg2.io.pictures import load_image
+from pg2.io.progress import tracked
 from pg2.pose.keypoints import Points, read_keypoints_csv
 
 FRAME = (128, 64)
@@ -72,7 +64,7 @@ def prepare_market1501(
         words, annotations = ", ".join(table.name for table in tables), {}
         for table in tables:
             annotations.update(read_keypoints_csv(table))
-    digests = [hashlib.sha256(table.read_bytes()).hexdigest() for table in tables or ()]
+    digests = [sha256(table) for table in tables or ()]
     inputs = fingerprint({"source": "market1501", "keypoints": digests}, raw, files)
     report = existing_report(raw, out, inputs)
     if report is not None:

@@ -1,17 +1,26 @@
-"""G2 of the paper (section 3.2): what is added to the coarse picture, as a difference map."""
+"""G2 of the paper (section 3.2): what is to be added to the coarse picture, as a difference map."""
+
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from pg2.models.blocks import ConvBlock, double, down, head, stem
-from pg2.models.config import RefineConfig
+from pg2.io.pixels import to_unit
+from pg2.models.blocks import ConvBlock, double, down, grown, head, stem
+from pg2.models.config import DifferenceConfig
+from pg2.models.inputs import Inputs, Output, PictureInfo
+from pg2.models.stage import Refiner
 
 
-class RefineGenerator(nn.Module):
+class DifferenceRefiner(Refiner):
     """G2, stage II (paper, section 3.2): a U-Net without bottleneck whose output is a difference map."""
 
-    def __init__(self, config: RefineConfig) -> None:
+    config: DifferenceConfig
+    pictures: ClassVar = {"difference": PictureInfo("difference map", "difference")}
+
+    def __init__(self, config: DifferenceConfig) -> None:
         super().__init__()
+        self.config = config
         h, levels = config.width, config.blocks
         widths = [h * (i + 1) for i in range(levels)]
         self.stem = stem(6, h, config.unshuffle)
@@ -27,21 +36,20 @@ class RefineGenerator(nn.Module):
             self.decoder.append(ConvBlock(joined, h, shortcut=False))
             entering = h
         self.head = head(h, config.unshuffle)
-        self.zero_start = config.zero_start
         if config.zero_start:
             for parameter in self.head.parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, coarse: Tensor, source: Tensor) -> Tensor:
-        """Difference map G2(I_B1, I_A); the refined result is I_B2 = I_B1 + G2(I_B1, I_A).
+    def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
+        """The refined result I_B2 = I_B1 + G2(I_B1, I_A), and the difference map G2(I_B1, I_A), linear.
 
-        Args:
-            coarse: image I_B1, [B, 3, H, W] in [-1, 1].
-            source: image I_A, [B, 3, H, W] in [-1, 1].
-
-        Returns:
-            difference map [B, 3, H, W], linear.
+        See `Refiner`; of the inputs only the source picture is looked at.
         """
+        difference = self.difference(coarse, to_unit(inputs.source)).float()
+        return Output(coarse + difference, {"difference": difference})
+
+    def difference(self, coarse: Tensor, source: Tensor) -> Tensor:
+        """G2(I_B1, I_A), [B, 3, H, W], of two images [B, 3, H, W] in [-1, 1]."""
         x = self.stem(torch.cat((coarse, source), 1))
         skips = []
         for level, block in enumerate(self.encoder):
@@ -56,3 +64,21 @@ class RefineGenerator(nn.Module):
                 x = double(x)
         difference: Tensor = self.head(x)
         return difference
+
+    def initialise(self) -> None:
+        """See `Stage`; with a head that starts at zero, He-uniform weights.
+
+        After twelve layers without a shortcut Xavier's leave a seventh of their signal, and with as little to
+        work on, the head stands still for hundreds of steps.
+        """
+        super().initialise()
+        if self.config.zero_start:
+            for conv in self.modules():
+                if isinstance(conv, nn.Conv2d) and conv.weight.any():
+                    nn.init.kaiming_uniform_(conv.weight, nonlinearity="relu")
+
+    def start_from(self, start: Self, factor: int) -> None:
+        """See `Stage`. How a network starts from nothing does not matter here."""
+        grown_settings = {"unshuffle": start.config.unshuffle * factor, "zero_start": self.config.zero_start}
+        self.check_fits(start, grown_settings)
+        self.load_state_dict(grown(start.state_dict(), 6, start.config.unshuffle, 1, factor))

@@ -1,0 +1,41 @@
+"""What a source does with the raw folder it is given, before it prepares anything."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pg2.errors import Pg2Error
+
+
+def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path]) -> str:
+    """A hash of everything a preparation depends on: its options, and name, size and time of each file."""
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    for file in files:
+        state = file.stat()
+        digest.update(ascii([file.relative_to(root).as_posix(), state.st_size, state.st_mtime_ns]).encode())
+    return digest.hexdigest()
+
+
+def keypoint_files(keypoints: str | Path | Sequence[str | Path]) -> list[Path] | None:
+    """The keypoint files that someone chose; None when the keypoints are to be estimated ("auto").
+
+    Raises:
+        Pg2Error: none, or "auto" beside files.
+    """
+    given = [str(file) for file in ([keypoints] if isinstance(keypoints, str | Path) else keypoints)]
+    if given == ["auto"]:
+        return None
+    if not given or "auto" in given:
+        raise Pg2Error("--keypoints takes either auto or one or more keypoint files")
+    return [Path(file) for file in given]
+
+
+def contents(folder: Path) -> str:
+    """What a folder holds, in a few words, for someone who gave the wrong one."""
+    found = sorted(entry.name for entry in folder.iterdir())
+    return (
+        ", ".join(found[:5]) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
+        or "an empty folder"
+    )

@@ -1,0 +1,62 @@
+"""What a model is given, and what it gives back."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Inputs(NamedTuple):
+    """A source picture, the pose on it, and the pose that is wanted. All lie in the model's frame.
+
+    Attributes:
+        source: uint8 [B, 3, H, W] RGB.
+        source_keypoints: float32 [B, 18, 2], (x, y) in pixels, NaN where missing.
+        target_keypoints: the same of the target pose.
+    """
+
+    source: Tensor
+    source_keypoints: Tensor
+    target_keypoints: Tensor
+
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Inputs":
+        """The same on `device`."""
+        return Inputs(*(tensor.to(device, non_blocking=non_blocking) for tensor in self))
+
+
+PictureKind = Literal["image", "difference", "mask"]
+"""How the values of a picture are to be read: an image lies in [-1, 1], a difference of two in [-2, 2], a
+mask, of one channel, in [0, 1]."""
+
+
+class PictureInfo(NamedTuple):
+    """What a picture that a model makes on the way is called, and how its values are read."""
+
+    heading: str
+    kind: PictureKind = "image"
+
+
+class Output(NamedTuple):
+    """What a model gives.
+
+    Attributes:
+        image: the result, float [B, 3, H, W], about [-1, 1] (linear outputs, not clamped).
+        pictures: further pictures by name, in the order in which they are made: float [B, C, H, W], to be
+            read as the model's `pictures` say.
+    """
+
+    image: Tensor
+    pictures: Mapping[str, Tensor]
+
+
+def shown(picture: Tensor, kind: PictureKind) -> Tensor:
+    """A picture as it is looked at, [B, 3, H, W], about [-1, 1].
+
+    A difference is shown at half its strength, grey where there is none; a mask from black (0) to white (1).
+    """
+    if kind == "difference":
+        return picture / 2
+    if kind == "mask":
+        return (picture * 2 - 1).expand(-1, 3, -1, -1)
+    return picture

@@ -1,0 +1,72 @@
+"""The folder of one rendered person; it appears under its name when it is complete.
+
+    OUT/00000/00.jpg         a picture, by its number
+    OUT/00000/.record.json   the person's rows of the tables of the data set
+
+From the hidden file the tables of all people are written when a rendering ends.
+"""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from pg2.io.files import atomic_path, read_json
+
+if TYPE_CHECKING:
+    from pg2.rendering.pictures import Picture
+
+_RECORD = ".record.json"
+
+
+def person_folder(out: Path, person: int) -> Path:
+    """Where in the data set `out` the person of this number lies."""
+    return out / f"{person:05d}"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether it is the folder of a person."""
+    return (folder / _RECORD).is_file()
+
+
+def write_person(out: Path, person: int, attributes: dict[str, Any], pictures: Iterable["Picture"]) -> None:
+    """Write the folder of a person; it appears when it is complete.
+
+    Args:
+        out: the data set.
+        person: their number.
+        attributes: of the person, for JSON.
+        pictures: of the person; consumed one at a time.
+
+    Raises:
+        Pg2Error: the disk is full or the place cannot be written to.
+    """
+    with atomic_path(person_folder(out, person)) as new:
+        new.mkdir()
+        images, keypoints = [], {}
+        for number, picture in enumerate(pictures):
+            name = f"{person:05d}/{number:02d}.jpg"
+            # Full colour resolution: halved, it would blur clothes at these small sizes.
+            Image.fromarray(picture.image).save(new / f"{number:02d}.jpg", quality=92, subsampling=0)
+            images.append({"image": name, **picture.record})
+            keypoints[name] = [None if np.isnan(x) else [int(x), int(y)] for x, y in picture.points]
+        record = {"person": person, **attributes, "images": images}
+        (new / _RECORD).write_text(json_text({"record": record, "keypoints": keypoints}), encoding="utf-8")
+
+
+def read_person(folder: Path) -> tuple[dict[str, Any], dict[str, list[list[int] | None]]]:
+    """What the tables say of a person: their record, and of each picture's name the keypoints (x, y).
+
+    Raises:
+        Pg2Error: the file in the folder is damaged.
+    """
+    complete = read_json(folder / _RECORD, "the record of a rendered person")
+    return complete["record"], complete["keypoints"]
+
+
+def json_text(value: Any) -> str:
+    """As it is written into the data set."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"

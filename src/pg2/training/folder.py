@@ -1,0 +1,55 @@
+"""The folder of a run: what it was begun with, and that nothing else is gone on with in it."""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
+from pg2.io.files import read_json, write_json, write_text
+from pg2.models.pg2 import PG2
+from pg2.training.recipe import check_same, load_recipe
+from pg2.training.settings import Recipe
+
+
+def digest(model: PG2) -> str:
+    """A hash of all weights, to tell one model to start from from another."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def begin(recipe: Recipe, data: PreparedDataset, run: Path, start: str | None, main: bool) -> None:
+    """Write what a run is begun with into a new folder, or check it against what is there.
+
+    Args:
+        recipe, data: of the run.
+        run: its folder.
+        start: the `digest` of the model to start from, if any.
+        main: whether this process is the one that writes.
+
+    Raises:
+        Pg2Error: it was begun with something else, or the folder holds no run.
+    """
+    written, about = run / "recipe.yaml", run / "data.json"
+    records = data.manifest["parts"]["records.csv"]["sha256"]
+    if written.exists():
+        check_same(recipe, load_recipe(written), run)
+        before = read_json(about, "what the run was begun with") if about.exists() else {}
+        if before.get("records_sha256", records) != records:
+            raise Pg2Error(f"{run} was begun on another data set than {data.path}; give another --out")
+        began = before.get("start_sha256", start)
+        if began != start:
+            how = "without" if began is None else "with" if start is None else "with the weights of another"
+            what = "leave it out" if began is None else "give the same"
+            raise Pg2Error(f"{run} was begun {how} --init-from: {what}, or give another --out for a new run")
+    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
+        raise Pg2Error(f"{run} exists and is not a training run (it has no recipe.yaml); give another --out")
+    if main:
+        write_text(written, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
+        begun = {"path": str(data.path), "records_sha256": records, "start_sha256": start}
+        write_json(about, begun | {"pg2": version("pg2")})

@@ -1,0 +1,227 @@
+"""One stage of one run: its state, its step, and how it is saved, taken up and exported."""
+
+import math
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from pg2.data.loader import Batch
+from pg2.errors import Pg2Error
+from pg2.models.pg2 import PG2
+from pg2.training.average import Average
+from pg2.training.checkpoint import load_checkpoint, save_checkpoint
+from pg2.training.objectives import DISCRIMINATOR, GENERATOR, Objective
+from pg2.training.settings import StageConfig
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def learning_rate_factor(step: int, stage: StageConfig) -> float:
+    """Factor on the base learning rate at `step` (0, 1, ...): linear warm-up, flat, linear decay to zero."""
+    rise = min(1.0, (step + 1) / stage.warmup) if stage.warmup else 1.0
+    tail = stage.decay * stage.steps
+    return rise * (min(1.0, (stage.steps - step) / tail) if tail else 1.0)
+
+
+class StageRun:
+    """A stage while it is trained.
+
+    Attributes:
+        step: how many steps were made.
+        seconds: how long they took, over all sittings.
+        best: the best validation score so far; NaN: none yet.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        model: PG2,
+        folder: Path,
+        accelerator: "Accelerator",
+        compiled: bool = False,
+    ) -> None:
+        """Place and prepare everything that the objective needs.
+
+        Args:
+            objective: of the stage.
+            model: whose stage it is.
+            folder: of the stage in the run.
+            accelerator: of the run.
+            compiled: compile what is trained.
+
+        Raises:
+            Pg2Error: several processes would each see batch norm's statistics of their own part of a batch.
+        """
+        self.objective, self.model, self.folder, self.accelerator = objective, model, folder, accelerator
+        self.name, self.stage = objective.name, objective.stage
+        self._join_batch_norm()
+        self.modules = dict(objective.networks)
+        self.average: Average | None = None
+        if self.stage.ema:
+            # An averaged copy of a wrapped module would carry the wrapper: copy first, wrap afterwards.
+            self.average = Average(self._placed(self.modules[GENERATOR]), self.stage.ema)
+        self.optimisers = {
+            phase: torch.optim.Adam(
+                network.parameters(), objective.learning_rate(phase), betas=self.stage.betas
+            )
+            for phase, network in self.modules.items()
+        }
+        for phase, network in self.modules.items():
+            if compiled:
+                network.compile()
+            objective.networks[phase], self.optimisers[phase] = accelerator.prepare(
+                self._placed(network), self.optimisers[phase]
+            )
+        for network in objective.frozen.values():
+            self._placed(network)
+        self.step, self.seconds, self.best = 0, 0.0, math.nan
+
+    def _placed(self, module: nn.Module) -> nn.Module:
+        module.to(self.accelerator.device)
+        return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+    def _join_batch_norm(self) -> None:
+        if self.accelerator.num_processes == 1:
+            return
+        for phase, network in self.objective.networks.items():
+            if not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+                continue
+            if self.accelerator.device.type != "cuda":
+                raise Pg2Error(
+                    f"stage {self.name}: batch norm in the {phase} would see a part of the batch in each of "
+                    f"{self.accelerator.num_processes} processes, and only GPUs can join them; set "
+                    f"{self.name}.adversarial.discriminator.norm to spectral, or train in one process"
+                )
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where all of this is kept."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def evaluated(self) -> nn.Module:
+        """The generator as it would be exported: its average where one is kept."""
+        return self.modules[GENERATOR] if self.average is None else self.average.module
+
+    def _stored(self) -> dict[str, nn.Module]:
+        return {**self.modules, **({} if self.average is None else {"average": self.average})}
+
+    def _raw_optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            name: getattr(optimiser, "optimizer", optimiser) for name, optimiser in self.optimisers.items()
+        }
+
+    def resume(self) -> None:
+        """Take up the last checkpoint, if there is one."""
+        if self.accelerator.is_main_process:
+            # What a kill in the middle of saving left.
+            for unfinished in self.folder.glob(f".{self.checkpoint.name}.*"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+        if self.checkpoint.exists():
+            progress = load_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers())
+            self.step, self.seconds = progress["step"], progress["seconds"]
+            self.best = math.nan if progress["best"] is None else progress["best"]
+
+    def save(self) -> None:
+        """Write the checkpoint (main process only)."""
+        if self.accelerator.is_main_process:
+            best = None if math.isnan(self.best) else self.best
+            progress = {"step": self.step, "seconds": self.seconds, "best": best}
+            save_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers(), progress)
+
+    def check_finite(self) -> None:
+        """Keep weights that an update has spoilt from being saved.
+
+        Raises:
+            Pg2Error: a weight is not finite.
+        """
+        for name, module in self.modules.items():
+            if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
+                raise Pg2Error(
+                    f"stage {self.name} stopped at step {self.step}: weights of the {name} are not finite; "
+                    f"{self._sound}"
+                )
+
+    @property
+    def _sound(self) -> str:
+        return f"the last checkpoint in {self.folder} is sound; try a lower lr, or precision: fp32"
+
+    def check_terms(self, terms: dict[str, float]) -> None:
+        """Refuse losses that are not finite.
+
+        Raises:
+            Pg2Error: one is not; all are named.
+        """
+        if not all(math.isfinite(value) for value in terms.values()):
+            bad = ", ".join(f"{name} = {value}" for name, value in terms.items())
+            raise Pg2Error(
+                f"stage {self.name} stopped at step {self.step}: the loss is not finite ({bad}); "
+                f"{self._sound}"
+            )
+
+    def export(self, folder: Path) -> None:
+        """Write the model as it is evaluated, with the stages trained so far, as a model folder."""
+        if self.accelerator.is_main_process:
+            self.model.ending_with(self.name, self.evaluated).save(folder)
+
+    def is_better(self, scores: dict[str, float]) -> bool:
+        """Whether these validation scores are the best so far, by the recipe's `best_by`; keeps it if so."""
+        by = self.stage.best_by
+        if by is None:
+            return False
+        score = -scores[by] if by == "l1" else scores[by]
+        if math.isnan(score) or score <= self.best:
+            return False
+        self.best = score
+        return True
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One optimiser step of every phase; returns the terms, where they were computed.
+
+        On an accelerator nothing waits for their values: the caller checks them now and then.
+
+        Raises:
+            Pg2Error: on the CPU: a term is not finite; the weights are as they were.
+        """
+        factor = learning_rate_factor(self.step, self.stage)
+        values: dict[str, Tensor] = {}
+        with self.accelerator.autocast():
+            ready = self.objective.prepare(batch.to(self.accelerator.device))
+            output = self.objective.generate(ready)
+        for phase in self.objective.phases:
+            optimiser = self.optimisers[phase]
+            for group in optimiser.param_groups:
+                group["lr"] = self.objective.learning_rate(phase) * factor
+            judge = self.modules.get(DISCRIMINATOR) if phase == GENERATOR else None
+            with _frozen(judge), self.accelerator.autocast():
+                terms = self.objective.terms(phase, ready, output, self.step)
+                values |= {name: term.detach() for name, term in terms.items()}
+                if self.accelerator.device.type == "cpu":
+                    self.check_terms({name: float(values[name]) for name in terms})
+                self.accelerator.backward(torch.stack(list(terms.values())).sum())
+            optimiser.step()
+            optimiser.zero_grad()
+        if self.average is not None:
+            self.average.update(self.modules[GENERATOR], self.step)
+        self.step += 1
+        return values
+
+
+@contextmanager
+def _frozen(module: nn.Module | None) -> Iterator[None]:
+    """Gradients flow through a module, but none are computed for it."""
+    parameters = [] if module is None else list(module.parameters())
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
