@@ -14,6 +14,15 @@ from pg2.data.writing import Skipped, write_prepared
 FRAME = (32, 16)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need an accelerator are skipped where there is none."""
+    if torch.accelerator.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="this machine has no accelerator"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _two_threads() -> None:
     torch.set_num_threads(2)

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
-from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
 from pg2.pose.maps import heatmaps
 from pg2.pose.named import named_pose
 
@@ -20,7 +20,7 @@ PHOTO = SAMPLES / "00003/00.jpg"
 def pipe() -> Pipeline:
     torch.manual_seed(0)
     config = ModelConfig(
-        frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=RefineConfig(width=8, blocks=2)
+        frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=DifferenceConfig(width=8, blocks=2)
     )
     return Pipeline(PG2(config))
 

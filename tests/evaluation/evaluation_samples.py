@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_unit
+from pg2.io.pixels import Image8, to_unit
 from pg2.models.inputs import Inputs, Output, PictureInfo
 
 Stage = Callable[[Tensor, Tensor], Tensor]

@@ -20,7 +20,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import exclusive
 from pg2.io.tensors import load_tensors
-from pg2.models.config import ModelConfig, RefineConfig
+from pg2.models.config import DifferenceConfig, ModelConfig
 from pg2.models.pg2 import PG2
 from pg2.training.loop import initialise, learning_rate_factor, split_validation, train
 from pg2.training.recipe import StageConfig, load_recipe
@@ -294,7 +294,7 @@ def test_a_refining_head_that_starts_at_zero_has_a_signal_to_work_on(zero_start:
     """Behind Xavier's weights a seventh of it is left, and the difference map stays where it is."""
     torch.manual_seed(0)
     config = ModelConfig(
-        frame=(64, 64), refine=RefineConfig(width=32, shallow_skip=True, zero_start=zero_start)
+        frame=(64, 64), refine=DifferenceConfig(width=32, shallow_skip=True, zero_start=zero_start)
     )
     model = PG2(config)
     initialise(model)
