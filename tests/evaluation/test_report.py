@@ -142,7 +142,7 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
     assert np.array_equal(rows[-1][0], source)
     assert np.array_equal(rows[-1][2], target)
     coarse, difference, refined = (rows[-1][column].astype(float) for column in (3, 4, 5))
-    assert np.abs(coarse + (difference - 127.5) - refined).max() <= 2
+    assert np.abs(coarse + 2 * (difference - 127.5) - refined).max() <= 2
 
 
 def test_a_model_of_one_stage_has_no_difference_map(monkeypatch: pytest.MonkeyPatch) -> None:
