@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,21 @@ def test_what_was_left_out_is_written_down(tmp_path: Path) -> None:
     assert document["measured"]["ssim"] == 5
     assert document["instruments"] == [CLASSIFIER.words]
     assert evaluated().notes == []
+
+
+def test_it_says_what_an_interval_is_over(tmp_path: Path) -> None:
+    found = evaluated(5)
+    people = torch.tensor([3, 3, 7, 8, 8])
+    for known, words in (
+        (people, " over 3 people, as the pairs of one person are not independent;"),
+        (people[:1].expand(5), " (none here: all pairs are of one person);"),
+        (None, ", pairs taken as independent;"),
+    ):
+        write(tmp_path, replace(found, people=known))
+        text = (tmp_path / "scores.md").read_text()
+        assert f"Mean ± half the 95 % confidence interval{words} for a score" in text
+        document = json.loads((tmp_path / "scores.json").read_text())
+        assert f"half the 95 % confidence interval of the mean{words} of a score" in document["confidence"]
 
 
 def test_a_full_disk_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

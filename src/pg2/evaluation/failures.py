@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.protocol import Model, pair_indices, pictures_of
+from pg2.evaluation.pairs import Pair, pair_indices
+from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
 from pg2.io.pixels import Image8, to_images
@@ -166,9 +167,7 @@ def failures_page(evaluation: Evaluation, model: Model, data: PreparedDataset, n
     return page(f"Failure cases of {name}", "\n".join([opening, table(headings, rows), *sections]))
 
 
-def _pictures(
-    model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
-) -> Mapping[str, list[Image8]]:
+def _pictures(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> Mapping[str, list[Image8]]:
     pictures = pictures_of(model, data, pairs)
     keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
     columns = {"source": pictures.pop("source"), "target pose": draw_skeleton(keypoints, data.frame)}
