@@ -24,8 +24,8 @@ from pg2.evaluation.protocol import (
 )
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, Instruments, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored
-from pg2.io.pictures import Image8, load_image
-from pg2.io.pixels import to_uint8
+from pg2.io.pictures import load_image
+from pg2.io.pixels import Image8, to_uint8
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
 from pg2.pose.maps import pose_mask

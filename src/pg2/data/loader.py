@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pg2.data.pairs import PairOrder
 from pg2.data.prepared import PreparedDataset
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8, from_images
 from pg2.models.inputs import Inputs
 from pg2.pose.keypoints import Points, Pose
 
@@ -74,7 +74,7 @@ class Loader:
                     keypoints = Pose(keypoints, self._data.frame).mirror().points
                 images[side].append(image)
                 points[side].append(keypoints)
-        pictures = [torch.from_numpy(np.stack(side)).permute(0, 3, 1, 2) for side in images]
+        pictures = [from_images(side) for side in images]
         poses = [torch.from_numpy(np.stack(side)) for side in points]
         return Batch(Inputs(pictures[0], *poses), pictures[1])
 

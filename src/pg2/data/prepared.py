@@ -27,7 +27,8 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
-from pg2.io.pictures import Image8, to_rgb
+from pg2.io.pictures import to_rgb
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
 
 FORMAT = 1

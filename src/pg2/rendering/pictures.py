@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import Points
 from pg2.rendering.backgrounds import foot_shadows, street, studio
 from pg2.rendering.body import BodyModel
