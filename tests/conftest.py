@@ -14,6 +14,11 @@ from pg2.data.writing import Skipped, write_prepared
 FRAME = (32, 16)
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.accelerator.is_available():
+        pytest.skip("there is no accelerator here")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _two_threads() -> None:
     torch.set_num_threads(2)

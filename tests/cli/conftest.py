@@ -30,12 +30,12 @@ def pg2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  #
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained model of 32x16."""
-    from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+    from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
     from pg2.models.pg2 import PG2
 
     folder = tmp_path_factory.mktemp("models") / "small"
     config = ModelConfig(
-        frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=RefineConfig(width=8, blocks=2)
+        frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=DifferenceConfig(width=8, blocks=2)
     )
     PG2(config).save(folder)
     return folder

@@ -10,7 +10,7 @@ from serving_samples import Start, wait_for
 from starlette.testclient import TestClient
 
 from pg2 import PG2
-from pg2.models.config import CoarseConfig, ModelConfig, RefineConfig
+from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
 from pg2.serving.app import create_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -21,7 +21,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     """Two model folders: of two stages at 64x32, of one stage at 32x16."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("models")
-    coarse, refine = CoarseConfig(width=8, blocks=2), RefineConfig(width=8, blocks=2)
+    coarse, refine = CoarseConfig(width=8, blocks=2), DifferenceConfig(width=8, blocks=2)
     PG2(ModelConfig(frame=(64, 32), coarse=coarse, refine=refine)).save(folder / "two")
     PG2(ModelConfig(frame=(32, 16), coarse=coarse, refine=None)).save(folder / "one")
     return str(folder / "two"), str(folder / "one")
