@@ -191,6 +191,12 @@ def test_a_pose_on_another_photo_is_refused(pipe: Pipeline) -> None:
     said = "the pose on the photo lies in a picture of 128 x 64 pixels, but the photo has 256 x 256"
     with pytest.raises(SourcePoseError, match=said):
         pipe(PHOTO, "front", source_pose=Pose(POSE.points, (64, 128)))
+    for points, said in (
+        (np.full((18, 2), np.nan), "no keypoint"),
+        (POSE.points + 300, "outside its picture"),
+    ):
+        with pytest.raises(SourcePoseError, match=said):
+            pipe(PHOTO, "front", source_pose=Pose(points, (256, 256)))
     # One that does not say where it lies is taken as it is.
     bare = pipe(PHOTO, "front", source_pose=Pose(POSE.points)).image
     assert bare == pipe(PHOTO, "front", source_pose=POSE).image

@@ -31,7 +31,7 @@ Photo = str | Path | bytes | Image.Image | Image8
 
 
 class SourcePoseError(Pg2Error):
-    """The pose that is said to be on a photo lies in a picture of another size."""
+    """The pose that is said to be on a photo cannot be the one there."""
 
 
 @dataclass(frozen=True)
@@ -229,14 +229,11 @@ class Pipeline:
         """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
         image = _array(photo)
         size = (image.shape[0], image.shape[1])
-        if source_pose is not None and source_pose.size not in (None, size):
-            own = source_pose.size
-            raise SourcePoseError(
-                f"the pose on the photo lies in a picture of {own[1]} x {own[0]} pixels, but the photo has "
-                f"{size[1]} x {size[0]}"
-            )
-        found = self._pose_in(photo, image, person) if source_pose is None else source_pose
-        framing = Framing.around(found, size, self.frame)
+        if source_pose is None:
+            found = self._pose_in(photo, image, person)
+            framing = Framing.around(found, size, self.frame)
+        else:
+            found, framing = source_pose, _around_given(source_pose, size, self.frame)
         return Source(photo, framing, framing.image(image), framing.pose(found))
 
     def make(self, sources: Sequence[Source], targets: Sequence[Pose], *, batch: int = 16) -> list[Result]:
@@ -294,7 +291,7 @@ class Pipeline:
             source_pose: where the person stands in the photo, when known; it is estimated otherwise.
 
         Raises:
-            SourcePoseError: `source_pose` lies in a picture of another size than the photo.
+            SourcePoseError: `source_pose` lies in a picture of another size than the photo, or outside it.
             Pg2Error: a file that is not what it should be, or a photo that shows nobody.
         """
         return self.grid(
@@ -318,6 +315,19 @@ class Pipeline:
             source = self.prepare(photo, person=person, source_pose=known)
             rows.append(self.make([source] * len(targets), targets))
         return rows
+
+
+def _around_given(pose: Pose, size: tuple[int, int], frame: tuple[int, int]) -> Framing:
+    """The frame around a person on a photo of `size` whose pose is said to be `pose`."""
+    if pose.size not in (None, size):
+        raise SourcePoseError(
+            f"the pose on the photo lies in a picture of {pose.size[1]} x {pose.size[0]} pixels, but the "
+            f"photo has {size[1]} x {size[0]}"
+        )
+    try:
+        return Framing.around(pose, size, frame)
+    except Pg2Error as error:
+        raise SourcePoseError(str(error)) from error
 
 
 def _array(photo: Photo) -> Image8:
