@@ -19,6 +19,7 @@ from pg2.data.prepared import (
 )
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json
+from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
@@ -127,7 +128,7 @@ def _photos(raw: Path, skipped: Skipped) -> list[Path]:
             continue
         for file in sorted(entry.iterdir()):
             name = f"{entry.name}/{file.name}"
-            if file.name.startswith("."):
+            if file.name.startswith(".") or file.name.endswith(GEOMETRY_SUFFIX):
                 continue
             if file.is_dir():
                 skipped.add(name, "a folder inside the folder of a person")
