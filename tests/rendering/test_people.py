@@ -227,3 +227,8 @@ def test_the_command_says_what_is_there(rendered, monkeypatch, capsys):
         cli.main()
     assert exit_.value.code == 0
     assert capsys.readouterr().out == "already rendered: 2 people, 8 pictures\n"
+    monkeypatch.setattr(sys, "argv", ["pg2", "render", str(rendered), *arguments, "--geometry"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 2
+    assert "geometry False instead of True" in capsys.readouterr().err
