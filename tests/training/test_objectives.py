@@ -5,6 +5,7 @@ import torch
 
 from pg2.data.loader import Batch
 from pg2.models.config import ModelConfig
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
 from pg2.pose.maps import heatmaps, pose_mask
 from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
@@ -22,12 +23,8 @@ ADVERSARY = {"discriminator": {"width": 8, "layers": 2}}
 def made(stage: dict[str, object], refined: bool) -> tuple[Objective, PG2, Batch]:
     torch.manual_seed(0)
     model = PG2(ModelConfig.model_validate(MODEL))
-    batch = Batch(
-        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
-        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
-        torch.rand(4, 18, 2) * 15,
-        torch.rand(4, 18, 2) * 15,
-    )
+    source, target = torch.randint(0, 256, (2, 4, 3, 32, 16), dtype=torch.uint8)
+    batch = Batch(Inputs(source, *(torch.rand(2, 4, 18, 2) * 15)), target)
     return Objective(model, StageConfig.model_validate({"steps": 1, **stage}), refined), model, batch
 
 
@@ -83,9 +80,9 @@ def test_r1_comes_every_few_steps_and_trains_the_discriminator_alone() -> None:
 def test_stage_one_is_the_pose_mask_loss() -> None:
     objective, model, batch = made({"mask_weight": 1.0}, refined=False)
     ready = objective.prepare(batch)
-    source, target = batch.source / 127.5 - 1, batch.target / 127.5 - 1
-    made_image = model.coarse(source, heatmaps(batch.target_keypoints, (32, 16)))
-    expected = masked_l1(made_image, target, pose_mask(batch.target_keypoints, (32, 16)))
+    source, target = batch.inputs.source / 127.5 - 1, batch.target / 127.5 - 1
+    made_image = model.coarse(source, heatmaps(batch.inputs.target_keypoints, (32, 16)))
+    expected = masked_l1(made_image, target, pose_mask(batch.inputs.target_keypoints, (32, 16)))
     terms = objective.terms("generator", ready, objective.generate(ready), 0)
     assert set(terms) == {"l1"}
     torch.testing.assert_close(terms["l1"], expected)

@@ -21,13 +21,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from pg2.data.loader import Batch, Loader
+from pg2.data.loader import Batch, Loader, assemble
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, exclusive, read_json, write_json, write_text
 from pg2.io.pixels import to_uint8
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
 from pg2.models.refine.difference import RefineGenerator
 from pg2.models.transfer import start_from
@@ -96,12 +97,7 @@ class _Validation:
 
     @staticmethod
     def _batch(data: PreparedDataset, pairs: list[tuple[int, int]]) -> Batch:
-        images = [
-            torch.from_numpy(np.stack([data.image(pair[side]) for pair in pairs])).permute(0, 3, 1, 2)
-            for side in (0, 1)
-        ]
-        poses = [torch.from_numpy(data.keypoints[[pair[side] for pair in pairs]]) for side in (0, 1)]
-        return Batch(images[0], images[1], poses[0], poses[1])
+        return assemble(data, [(source, target, False) for source, target in pairs])
 
     @torch.no_grad()
     def scores(self, objective: Objective, generator: nn.Module, device: torch.device) -> dict[str, float]:
@@ -123,9 +119,10 @@ class _Validation:
     @torch.no_grad()
     def strip(self, objective: Objective, generator: nn.Module, device: torch.device) -> Tensor:
         """Sample strips, uint8 [3, H * rows, W * columns]: source, target pose, (coarse,) made, target."""
-        batch = Batch(*(tensor[:_SAMPLES] for tensor in self.batches[0])).to(device)
+        inputs, target = self.batches[0]
+        batch = Batch(Inputs(*(tensor[:_SAMPLES] for tensor in inputs)), target[:_SAMPLES]).to(device)
         ready = objective.prepare(batch)
-        columns = [ready["source"], draw_skeleton(batch.target_keypoints, objective.frame)]
+        columns = [ready["source"], draw_skeleton(batch.inputs.target_keypoints, objective.frame)]
         columns += [ready["coarse"]] if "coarse" in ready else []
         columns += [objective.generate(ready, generator), ready["target"]]
         rows = torch.cat([to_uint8(column).cpu() for column in columns], 3)
@@ -237,7 +234,7 @@ class _StageRun:
         factor = learning_rate_factor(self.step, self.stage)
         values: dict[str, float] = {}
         with self.accelerator.autocast():
-            ready = self.objective.prepare(batch.to(self.accelerator.device))
+            ready = self.objective.prepare(batch.to(self.accelerator.device, non_blocking=True))
             image = self.objective.generate(ready)
         for phase in self.objective.phases:
             optimiser = self.optimisers[phase]
@@ -449,6 +446,7 @@ def _train(
                 stage.batch,
                 accelerator.process_index,
                 accelerator.num_processes,
+                accelerator.device,
             )
             _run_stage(state, loader, validation, console)
         if accelerator.is_main_process and not final.exists():

@@ -63,9 +63,10 @@ class Objective:
 
         Pose and mask are drawn here, on the batch's device; they are never stored.
         """
-        source, target = (image.float() / 127.5 - 1.0 for image in (batch.source, batch.target))
-        ready = {"source": source, "target": target, "mask": pose_mask(batch.target_keypoints, self.frame)}
-        pose = pose_input(batch.target_keypoints, self.frame, **self.pose)
+        source, target = (image.float() / 127.5 - 1.0 for image in (batch.inputs.source, batch.target))
+        keypoints = batch.inputs.target_keypoints
+        ready = {"source": source, "target": target, "mask": pose_mask(keypoints, self.frame)}
+        pose = pose_input(keypoints, self.frame, **self.pose)
         if self.frozen is None:
             ready["pose"] = pose
         else:
