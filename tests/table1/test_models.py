@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pg2.data.loader import Batch
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
 from pg2.table1.models import CLAIMS, FASHION, MARKET, MODELS, Claim
 from pg2.training.loop import initialise
@@ -66,7 +67,7 @@ def test_a_real_step_gives_gradients_to_exactly_what_it_trains(name: str, model:
     height, width = recipe.model.frame
     pictures = torch.randint(0, 256, (2, 2, 3, height, width), dtype=torch.uint8)
     points = torch.rand(2, 2, 18, 2) * torch.tensor((width - 1, height - 1))
-    batch = Batch(pictures[0], pictures[1], points[0], points[1])
+    batch = Batch(Inputs(pictures[0], *points), pictures[1])
     for refined, stage in ((False, recipe.coarse), (True, recipe.refined)):
         if stage is None:
             continue
