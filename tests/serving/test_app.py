@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture
 from starlette.testclient import TestClient
@@ -91,6 +92,26 @@ def test_a_model_of_one_stage(client: TestClient, models: tuple[str, str]) -> No
     assert body["pictures"]["coarse"] == body["coarse"] == body["image"]
     assert body["difference"] is None
     assert picture(base64.b64decode(body["image"])).shape == (32, 16, 3)
+
+
+def test_a_model_of_other_pictures(start: Start, fading: str) -> None:
+    """Their names, headings and order are the model's, wherever they are met."""
+    with start() as (client, _):
+        entry = client.get("/v1/models").json()["models"][0]
+        assert [picture["name"] for picture in entry["pictures"]] == ["coarse", "faded", "share"]
+        assert entry["pictures"][2] == {"name": "share", "heading": "share of the source", "kind": "mask"}
+        body = client.post("/v1/generate", **form(format="json")).json()
+        assert list(body["pictures"]) == ["coarse", "faded", "share"]
+        assert body["coarse"] == body["pictures"]["coarse"]
+        assert body["difference"] is None
+        share = client.post("/v1/generate", **form(format="share"))
+        assert base64.b64decode(body["pictures"]["share"]) == share.content
+        pixels = picture(share.content)
+        assert (pixels[0].min(), pixels[-1].max()) == (255, 0)
+        wide = picture(client.post("/v1/generate", **form(format="strip")).content).shape[1]
+        assert wide > 6 * picture(base64.b64decode(body["image"])).shape[1] * 4
+        refused = client.post("/v1/generate", **form(format="difference"))
+        assert "gives image, coarse, faded, share, source" in error_of(refused, 422, "invalid")
 
 
 def test_a_picture_that_the_model_does_not_make(client: TestClient, models: tuple[str, str]) -> None:
@@ -318,6 +339,30 @@ def test_other_sites_that_may(start: Start) -> None:
             answer = client.get("/v1/models", headers={"Origin": origin})
             assert answer.status_code == 401
             assert answer.headers.get("Access-Control-Allow-Origin") == allowed
+
+
+def test_models_run_where_and_as_they_are_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch, pipelines: list[Pipeline]
+) -> None:
+    """Shown by PyTorch's device of shapes without values, which is everywhere."""
+    with start(device="meta") as (client, service):
+        assert {served.pipeline.device.type for served in service.models.values()} == {"meta"}
+        assert client.get("/readyz").status_code == 200
+    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: True)  # every processor can, if slowly
+    with start(precision="bf16") as (client, service):
+        assert {served.pipeline.dtype for served in service.models.values()} == {torch.bfloat16}
+        made = picture(client.post("/v1/generate", **form()).content)
+    off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
+    assert 0 < off.max() <= 12
+
+
+@pytest.mark.gpu
+def test_an_accelerator_serves(start: Start, pipelines: list[Pipeline]) -> None:
+    with start(device="auto") as (client, service):
+        assert next(iter(service.models.values())).pipeline.device.type != "cpu"
+        made = picture(client.post("/v1/generate", **form()).content)
+    off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
+    assert off.max() <= 2
 
 
 def test_a_key_is_asked_for(start: Start) -> None:

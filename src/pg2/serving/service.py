@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
+from pg2.io.devices import DTYPES
 from pg2.io.pictures import load_image
 from pg2.models.inputs import Inputs
 from pg2.models.pg2 import shipped_models
@@ -140,7 +141,9 @@ class Service:
         self._estimator = pipelines[names[0]].estimator
         if self.state == "loading":
             self.state = "ready"
-            log(logging.INFO, "ready", models=list(names), seconds=round(time.perf_counter() - began, 3))
+            seconds = round(time.perf_counter() - began, 3)
+            device = str(pipelines[names[0]].device)
+            log(logging.INFO, "ready", models=list(names), device=device, seconds=seconds)
 
     def _pipelines(self, names: Sequence[str]) -> dict[str, Pipeline]:
         if self.options.threads is not None:
@@ -148,7 +151,9 @@ class Service:
         estimator = PoseEstimator(threads=self.options.threads)
         pipelines = {}
         for name in names:
-            pipeline = pipelines[name] = Pipeline.from_pretrained(name)
+            pipeline = pipelines[name] = Pipeline.from_pretrained(
+                name, device=self.options.device, dtype=DTYPES[self.options.precision]
+            )
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.
             nowhere = torch.full((1, 18, 2), torch.nan)
