@@ -15,8 +15,8 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.io.devices import choose_device, runs_bf16
-from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, Image8, load_image, to_rgb
-from pg2.io.pixels import from_images, to_images
+from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, load_image, to_rgb
+from pg2.io.pixels import Image8, from_images, to_images
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
 from pg2.models.pg2 import PG2
 from pg2.pose.estimator import PoseEstimator

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8
 from pg2.pose.estimator import NoPersonError
 from pg2.pose.keypoints import Points, Pose
 

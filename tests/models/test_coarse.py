@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from model_samples import inputs
 from pydantic import ValidationError
 from torch import nn
 
 from pg2.models.coarse import CoarseGenerator
-from pg2.models.config import CoarseConfig, ModelConfig, PoseConfig, RefineConfig
-from pg2.models.refine.difference import RefineGenerator
+from pg2.models.config import CoarseConfig, ModelConfig, PoseConfig
+from pg2.pose.maps import heatmaps
 
 
 def count(module: nn.Module) -> int:
@@ -19,17 +20,11 @@ def test_exact_g1_has_the_parameters_of_the_released_graph() -> None:
         assert count(CoarseGenerator(CoarseConfig(width=128, blocks=5), (128, 64))) == 70_795_075
 
 
-def test_exact_g2_has_the_parameters_of_the_released_graph() -> None:
-    with torch.device("meta"):
-        assert count(RefineGenerator(RefineConfig(width=128, blocks=3))) == 6_058_883
-
-
-def test_exact_networks_at_256() -> None:
-    """Counted by hand from the paper's description: six levels, and every skip of G2 reused."""
+def test_exact_g1_at_256() -> None:
+    """Counted by hand from the paper's description: six levels."""
     with torch.device("meta"):
         g1 = CoarseGenerator(CoarseConfig(width=128, blocks=6), (256, 256))
-        image = torch.empty(1, 3, 256, 256)
-        assert g1(image, torch.empty(1, 18, 256, 256)).shape == image.shape
+        assert g1(inputs(1, (256, 256))).shape == (1, 3, 256, 256)
         assert g1.smallest == (8, 8)
         assert (g1.squeeze.in_features, g1.squeeze.out_features) == (8 * 8 * 768, 64)
         h = 128
@@ -44,9 +39,6 @@ def test_exact_networks_at_256() -> None:
         decoder = sum(2 * conv(c, c) for c in joined)
         decoder += sum(conv(c, h * i, 1) for c, i in zip(joined, (5, 4, 3, 2, 1), strict=False))
         assert count(g1) == encoder + dense + decoder + conv(2 * h, 3)
-
-        g2 = RefineGenerator(RefineConfig(width=128, blocks=4, shallow_skip=True))
-        assert g2(image, image).shape == image.shape
 
 
 def test_embeddings_change_the_stem_and_the_bottleneck_alone() -> None:
@@ -71,10 +63,8 @@ def test_embeddings_change_the_stem_and_the_bottleneck_alone() -> None:
 def test_an_embedded_pose_changes_the_picture(embedding: str) -> None:
     torch.manual_seed(0)
     model = CoarseGenerator(compact[0], (32, 16), PoseConfig.model_validate({"embedding": embedding}))
-    shape = (1, 18, 3) if embedding == "coordinates" else (1, 18, 32, 16)
-    source = torch.zeros(1, 3, 32, 16)
-    one, other = (model(source, value * torch.ones(shape)) for value in (0.0, 1.0))
-    assert not torch.equal(one, other)
+    given = inputs()
+    assert not torch.equal(model(given), model(given._replace(target_keypoints=given.source_keypoints)))
 
 
 compact = [
@@ -90,23 +80,9 @@ compact = [
 def test_every_parameter_of_g1_gets_a_gradient(config: CoarseConfig, embedding: str) -> None:
     torch.manual_seed(0)
     model = CoarseGenerator(config, (32, 16), PoseConfig.model_validate({"embedding": embedding}))
-    pose = torch.randn(2, 18, 3) if embedding == "coordinates" else torch.randn(2, 18, 32, 16)
-    image = model(torch.randn(2, 3, 32, 16), pose)
-    assert image.shape == (2, 3, 32, 16)
+    image = model(inputs(8))
+    assert image.shape == (8, 3, 32, 16)
     image.square().mean().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
-        assert parameter.grad.any(), name
-
-
-@pytest.mark.parametrize("shallow_skip", [False, True])
-@pytest.mark.parametrize("unshuffle", [1, 2])
-def test_every_parameter_of_g2_gets_a_gradient(shallow_skip: bool, unshuffle: int) -> None:
-    torch.manual_seed(0)
-    model = RefineGenerator(RefineConfig(width=8, blocks=2, unshuffle=unshuffle, shallow_skip=shallow_skip))
-    difference = model(torch.randn(2, 3, 32, 16), torch.randn(2, 3, 32, 16))
-    assert difference.shape == (2, 3, 32, 16)
-    difference.square().mean().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.any(), name
@@ -116,15 +92,23 @@ def test_the_bottleneck_reaches_every_place() -> None:
     """The paper's reason for it: a corner of the input moves the far corner of the output."""
     torch.manual_seed(0)
     model = CoarseGenerator(CoarseConfig(width=8, blocks=2), (64, 32))
-    source = torch.zeros(1, 3, 64, 32, requires_grad=True)
-    model(source, torch.zeros(1, 18, 64, 32))[0, :, -1, -1].sum().backward()
-    assert source.grad is not None
-    assert source.grad[0, :, 0, 0].any()
+    given = inputs(1, (64, 32))
+    other = given._replace(source=given.source.clone())
+    other.source[0, :, 0, 0] ^= 255
+    assert not torch.equal(model(given)[0, :, -1, -1], model(other)[0, :, -1, -1])
 
 
-def test_zero_start_gives_a_difference_map_of_zeros() -> None:
-    image = torch.randn(1, 3, 32, 16)
-    assert not RefineGenerator(RefineConfig(width=8, blocks=2, zero_start=True))(image, image).any()
+def test_the_model_draws_the_pose_as_its_own_settings_say() -> None:
+    """Nobody else can give it maps of another radius."""
+    torch.manual_seed(0)
+    given = inputs(1)
+    seen: list[torch.Tensor] = []
+    for radius in (1.0, 3.0):
+        model = CoarseGenerator(CoarseConfig(width=8, blocks=2), (32, 16), PoseConfig(radius=radius))
+        model.stem.register_forward_hook(lambda _, arguments, __: seen.append(arguments[0][:, 3:]))
+        model(given)
+        assert torch.equal(seen[-1], heatmaps(given.target_keypoints, (32, 16), radius))
+    assert seen[0].sum() < seen[1].sum()
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw
 
 import pg2
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8, load_image
+from pg2.io.pictures import load_image
+from pg2.io.pixels import Image8
 from pg2.pose.estimator import MOVENET, NoPersonError, PoseEstimator
 from pg2.pose.keypoints import KEYPOINTS, Pose, read_keypoints_csv
 from pg2.pose.named import named_pose

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8, load_image
+from pg2.io.pictures import load_image
+from pg2.io.pixels import Image8
 from pg2.pose import show
 from pg2.pose.estimator import NoPersonError
 from pg2.pose.keypoints import Pose

@@ -1,14 +1,12 @@
-"""Strips and grids: sizes, places, labels, bounds; a model's tensor as a picture."""
+"""Strips and grids: sizes, places, labels, bounds."""
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_images, to_uint8
+from pg2.io.pixels import Image8
 from pg2.reports.grids import grid, strip
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
@@ -88,20 +86,6 @@ def test_a_gigantic_sheet_is_refused_before_it_is_made() -> None:
     picture = plain(RED, (1000, 1000))
     with pytest.raises(Pg2Error, match="11 x 11 pictures would have 122 megapixels"):
         grid([[picture] * 11] * 11)
-
-
-def test_to_uint8_ends_middle_and_beyond() -> None:
-    values = torch.tensor([-1.5, -1.0, 0.0, 1.0, 7.0]).view(1, 1, 1, 5).expand(2, 3, 1, 5)
-    assert to_uint8(values)[1, 2, 0].tolist() == [0, 0, 128, 255, 255]
-    assert to_uint8(values).dtype == torch.uint8
-
-
-def test_every_grey_level_survives_the_way_to_a_model_and_back() -> None:
-    levels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(1, 3, 16, 16)
-    assert torch.equal(to_uint8(levels / 127.5 - 1.0), levels)
-    (picture,) = to_images(levels / 127.5 - 1.0)
-    assert picture.shape == (16, 16, 3)
-    assert np.array_equal(picture, levels[0].permute(1, 2, 0).numpy())
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

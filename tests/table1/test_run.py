@@ -17,9 +17,9 @@ from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.table1 import run
 from pg2.table1.models import MODELS
-from pg2.table1.report import FILES, _half_width, markdown, verdicts, write_table
+from pg2.table1.report import FILES, markdown, verdicts, write_table
 from pg2.table1.run import Experiment, run_experiment
-from pg2.training.recipe import Recipe
+from pg2.training.settings import Recipe
 
 QUIET = Console(quiet=True)
 NAMES = [model.name for model in MODELS]
@@ -233,15 +233,3 @@ def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment)
 
     assert judged(slice(0, 0)) == judged(slice(0, 1)) == ["agrees"]
     assert judged(slice(0, None)) == []
-
-
-def test_an_interval_over_people() -> None:
-    """Pairs of one person that all say the same are one observation."""
-    people = np.repeat(np.arange(20), 50)
-    values = np.random.default_rng(0).normal(size=20)
-    means = _half_width(np.repeat(values, 50), people)
-    assert means == pytest.approx(1.96 * values.std(ddof=1) / 20**0.5)
-    independent = np.random.default_rng(1).normal(size=1000)
-    assert _half_width(independent, np.arange(1000)) == pytest.approx(
-        1.96 * independent.std(ddof=1) / 1000**0.5
-    )

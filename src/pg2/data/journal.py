@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import Pose
 
 Estimator = Callable[[Image8], Pose]

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import shutil
 import zipfile
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from PIL import ExifTags, Image
 
 from pg2.data.journal import JOURNAL, partial_folder
 from pg2.data.prepared import (
@@ -30,6 +32,7 @@ from pg2.data.prepared import (
 )
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
+from pg2.reports.tables import markdown_table
 
 
 @dataclass
@@ -62,10 +65,13 @@ class Report:
     def markdown(self) -> str:
         """The report as a page; of a long list of names only the beginning is shown."""
         lines = [f"# Preparation of {self.source}", "", f"Pairs: {PAIR_RULE['words']}.", ""]
-        lines += ["| split | images | usable | people | ordered pairs |", "|---|---|---|---|---|"]
-        for split, count in self.splits.items():
-            numbers = (f"{count[key]:,}" for key in ("images", "usable", "people", "ordered_pairs"))
-            lines.append(f"| {split} | {' | '.join(numbers)} |")
+        lines += markdown_table(
+            ["split", "images", "usable", "people", "ordered pairs"],
+            [
+                [split, *(f"{count[key]:,}" for key in ("images", "usable", "people", "ordered_pairs"))]
+                for split, count in self.splits.items()
+            ],
+        )
         lines += ["", "## Skipped", ""]
         if not self.skipped:
             lines.append("Nothing.")
@@ -159,12 +165,13 @@ def write_prepared(
 
     Raises:
         Pg2Error: no pair among the pictures, two pictures of one name, or the disk is full.
+        ValueError: a record of another split, or a picture of another size.
     """
     partial = partial_folder(out)
     try:
         with atomic_path(partial / "dataset") as new:
             new.mkdir()
-            records = _write_images(new / IMAGES, pictures)
+            records = _write_images(new / IMAGES, pictures, frame)
             report = Report(
                 source, {split: _count(records, split) for split in SPLITS}, dict(skipped.by_reason)
             )
@@ -207,10 +214,13 @@ def write_prepared(
     return report
 
 
-def _write_images(path: Path, pictures: Iterable[tuple[Record, bytes]]) -> list[Record]:
+def _write_images(
+    path: Path, pictures: Iterable[tuple[Record, bytes]], frame: tuple[int, int]
+) -> list[Record]:
     records: dict[str, Record] = {}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
         for record, data in pictures:
+            _check(record, data, frame)
             stored = stored_name(record.name)
             if stored in records:
                 raise Pg2Error(f"two pictures would be stored as {stored}; rename one of them")
@@ -220,6 +230,18 @@ def _write_images(path: Path, pictures: Iterable[tuple[Record, bytes]]) -> list[
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, data)
     return list(records.values())
+
+
+def _check(record: Record, data: bytes, frame: tuple[int, int]) -> None:
+    """Catch what would show nowhere later: such a picture would be left out, or squeezed."""
+    if record.split not in SPLITS:
+        raise ValueError(f'{record.name} is of the split "{record.split}"; there are {" and ".join(SPLITS)}')
+    with Image.open(io.BytesIO(data)) as picture:
+        # Reading turns a picture as its EXIF orientation says; 5 to 8 lie on their side.
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        size = picture.size if turned else picture.size[::-1]
+    if size != frame:
+        raise ValueError(f"{record.name} is {size[0]}x{size[1]} instead of {frame[0]}x{frame[1]}")
 
 
 def _write_records(path: Path, records: Iterable[Record]) -> None:

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import KEYPOINTS, Points
 

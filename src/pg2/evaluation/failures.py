@@ -10,8 +10,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.protocol import Model, pair_indices, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_images
+from pg2.io.pixels import Image8, to_images
 from pg2.pose.keypoints import KEYPOINTS, TORSO, Points
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import page, paragraph, picture_table, table

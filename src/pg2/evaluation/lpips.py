@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.weights import load_state
+from pg2.io.pixels import to_unit
 from pg2.models.blocks import double
 
 PUBLISHED = "alexnet-owt-7be5be79.pth"
@@ -84,7 +85,7 @@ class Lpips:
             images: uint8 or float [B, 3, H, W] in 0..255. A side under 64 pixels is doubled until it is not.
         """
         mean, spread = (torch.tensor(value).view(3, 1, 1) for value in (_MEAN, _SPREAD))
-        x = (images.float() / 127.5 - 1.0 - mean) / spread
+        x = (to_unit(images) - mean) / spread
         while min(x.shape[2:]) < _SMALLEST:
             x = double(x)
         return [part / (part.square().sum(1, keepdim=True).sqrt() + 1e-10) for part in self._network(x)]

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
-from pg2.io.pictures import SUFFIXES, Image8, load_image
+from pg2.io.pictures import SUFFIXES, load_image
+from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
 from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import COUNT, read_keypoints_csv

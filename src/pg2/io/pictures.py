@@ -7,12 +7,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from pg2.errors import Pg2Error
-
-Image8 = npt.NDArray[np.uint8]
+from pg2.io.pixels import Image8
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 """File name endings taken as pictures when a folder is searched."""

@@ -138,7 +138,7 @@ class CoarseGenerator(Stage):
         return image
 
     def draw(self, keypoints: Tensor) -> Tensor:
-        """P_B as this network takes it: heat maps or coordinates of keypoints [B, 18, 2]. See `pose_input`."""
+        """P_B as this network takes it, from keypoints [B, 18, 2]. See `pose_input`."""
         return pose_input(keypoints, self.frame, **self.pose_config.model_dump())
 
     def start_from(self, start: Self, factor: int) -> None:

@@ -75,13 +75,13 @@ class DifferenceConfig(_UNet):
     zero_start: bool = Field(False, description="start with a difference map of zeros")
 
 
-def _kind(value: Any) -> str:
+def kind_of(value: Any) -> str:
     """Which second stage is meant: models saved before there was a choice name none."""
     return str(value.get("kind", "difference") if isinstance(value, dict) else getattr(value, "kind", ""))
 
 
 # A further second stage is one more member here, and one more case in `pg2.models.refine.build_refiner`.
-RefineConfig = Annotated[Annotated[DifferenceConfig, Tag("difference")], Discriminator(_kind)]
+RefineConfig = Annotated[Annotated[DifferenceConfig, Tag("difference")], Discriminator(kind_of)]
 """The settings of a second stage of any kind; `kind` says which."""
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import WEIGHTS
-from pg2.io.pictures import Image8, shrink
+from pg2.io.pictures import shrink
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
 
 MOVENET = WEIGHTS / "movenet_thunder.onnx"

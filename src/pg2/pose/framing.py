@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import Image8, shrink
+from pg2.io.pictures import shrink
+from pg2.io.pixels import Image8
 from pg2.pose.keypoints import Pose
 
 # How far the picture reaches beyond the outermost keypoints, as fractions of their height: the eyes and

@@ -12,8 +12,7 @@ import torch
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import NAMED_POSES
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_images
+from pg2.io.pixels import Image8, to_images
 from pg2.pose.keypoints import Pose
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import strip

@@ -8,8 +8,8 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
-from pg2.io.pictures import Image8, load_image, shrink
-from pg2.io.pixels import to_images
+from pg2.io.pictures import load_image, shrink
+from pg2.io.pixels import Image8, from_images, to_images, to_unit
 from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.pose.skeleton import draw_skeleton
@@ -30,7 +30,7 @@ def overlay(image: Image8, pose: Pose) -> Image8:
     small = shrink(image, _LONGEST)
     size = (small.shape[0], small.shape[1])
     points = Pose(pose.points, (image.shape[0], image.shape[1])).resize(size).points
-    photo = torch.from_numpy(small.copy()).permute(2, 0, 1)[None] / 127.5 - 1.0
+    photo = to_unit(from_images([small]))
     return to_images(draw_skeleton(torch.from_numpy(points.copy())[None], size, photo))[0]
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from pg2.io.pixels import to_unit
 from pg2.pose.maps import LIMBS, pixel_grid
 
 COLOURS = (
@@ -44,12 +45,12 @@ def draw_skeleton(
     else:
         picture = background.float().clone()
     ys, xs = pixel_grid(keypoints, size)
-    colours = torch.tensor(COLOURS, dtype=torch.float32, device=keypoints.device) / 127.5 - 1.0
+    colours = to_unit(torch.tensor(COLOURS, device=keypoints.device).view(-1, 3, 1, 1))
     # One limb at a time keeps the memory of a large overlay at a few planes.
     for limb, colour in zip(LIMBS, colours, strict=True):
         distance = _segment_distance(keypoints, (limb,), size)
         cover = (thickness / 2 + 0.5 - distance).clamp(0.0, 1.0).nan_to_num(0.0)
-        picture = torch.lerp(picture, colour.view(1, 3, 1, 1), cover)
+        picture = torch.lerp(picture, colour, cover)
     for index in range(keypoints.shape[1]):
         x, y = (keypoints[:, index, axis].float().view(-1, 1, 1, 1) for axis in (0, 1))
         cover = (thickness * 0.8 + 0.5 - torch.hypot(xs - x, ys - y)).clamp(0.0, 1.0).nan_to_num(0.0)

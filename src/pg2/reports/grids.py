@@ -6,7 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import MAX_PIXELS, Image8
+from pg2.io.pictures import MAX_PIXELS
+from pg2.io.pixels import Image8
 
 _TALL = 256  # smaller pictures are enlarged by a whole factor to at most this height
 _GAP, _MARGIN = 6, 12

@@ -7,7 +7,7 @@ from html import escape
 
 from PIL import Image
 
-from pg2.io.pictures import Image8
+from pg2.io.pixels import Image8
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1c1e21; --paper: #fdfdfc; --soft: #5b6068; --line: #d9dbde; }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
@@ -9,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.interval import mean_of
 from pg2.evaluation.protocol import pictures_of
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL
 from pg2.io.files import write_json, write_text
-from pg2.io.pictures import Image8
-from pg2.io.pixels import to_images
+from pg2.io.pixels import Image8, to_images
 from pg2.pipeline import Pipeline
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import bullets, page, paragraph, picture_table, table
@@ -120,25 +120,15 @@ def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
         difference = more - less
         if claim.score == "sharpness":
             difference = difference / by_name[claim.more].pairs["target_sharpness"].mean()
-        there = ~np.isnan(difference)  # targets without a pose have no mask-SSIM
-        if not there.any():
+        # NaN: targets without a pose have no mask-SSIM.
+        mean, spread = mean_of(torch.from_numpy(difference), torch.from_numpy(experiment.people))
+        if math.isnan(mean):
             continue
-        difference, people = difference[there], experiment.people[there]
-        mean, spread = float(difference.mean()), _half_width(difference, people)
-        undecided = spread is None or abs(mean) <= spread
+        undecided = not abs(mean) > spread  # of one person nothing is known: NaN
         verdict = "undecided" if undecided else "agrees" if mean > 0 else "disagrees"
-        found.append({**claim._asdict(), "difference": mean, "half_width": spread, "verdict": verdict})
+        half_width = None if math.isnan(spread) else spread
+        found.append({**claim._asdict(), "difference": mean, "half_width": half_width, "verdict": verdict})
     return found
-
-
-def _half_width(values: npt.NDArray[np.float64], people: npt.NDArray[np.int64]) -> float | None:
-    """Half the 95 % interval of a mean whose values come in clusters, one a person; None for one person."""
-    _, numbers = np.unique(people, return_inverse=True)
-    clusters = np.bincount(numbers, values - values.mean())
-    count = len(clusters)
-    if count < 2:
-        return None
-    return float(1.96 * (clusters**2).sum() ** 0.5 * (count / (count - 1)) ** 0.5 / len(values))
 
 
 def _in_words(verdict: Mapping[str, Any]) -> str:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, check_own, write_json, write_text
-from pg2.io.pictures import Image8, load_image
+from pg2.io.pictures import load_image
+from pg2.io.pixels import Image8
 from pg2.reports.grids import grid
 from pg2.reports.tables import markdown_table
 from pg2.userstudy.answers import Answer, Answers

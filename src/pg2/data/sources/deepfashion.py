@@ -13,7 +13,8 @@ from pg2.data.raw import contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
-from pg2.io.pictures import Image8, load_image, to_jpeg
+from pg2.io.pictures import load_image, to_jpeg
+from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
 from pg2.pose.keypoints import Points, Pose, read_keypoints_csv, spelling
 
