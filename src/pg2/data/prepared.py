@@ -30,7 +30,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.pictures import to_rgb
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
+from pg2.pose.formats import spelling
+from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
 
 FORMAT = 1
 """The format number that this version writes, and the highest that it reads."""

@@ -18,7 +18,7 @@ from pg2.io.files import atomic_path, write_text
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.maps import pose_mask
 
 
