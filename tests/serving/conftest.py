@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from pg2 import PG2, Pipeline
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
 
@@ -34,7 +34,7 @@ def start(models: tuple[str, str]) -> Start:
     @contextlib.contextmanager
     def run(**options: Any) -> Iterator[tuple[TestClient, Service]]:
         service = Service(ServeOptions(**({"models": models} | options)))
-        with TestClient(create_app(service), raise_server_exceptions=False) as client:
+        with TestClient(service_app(service), raise_server_exceptions=False) as client:
             wait_for(lambda: service.state != "loading" or service.failure)
             yield client, service
 

@@ -24,7 +24,7 @@ from serving_samples import PHOTO, form, picture, wait_for
 from pg2 import Pose
 from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
 
@@ -42,7 +42,7 @@ def serving(models: tuple[str, str], **options: Any) -> Iterator[str]:
     """The address of a service in a thread of this process."""
     service = Service(ServeOptions(models=models, **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, ws="none", http="h11"))
+        server = uvicorn.Server(uvicorn.Config(service_app(service), log_config=None, ws="none", http="h11"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -48,8 +48,8 @@ from pg2.serving.service import Service
 _PHOTO = "00.jpg"  # of each person of the samples
 
 
-def create_app(service: Service) -> FastAPI:
-    """The ASGI application around a service, which it starts and stops."""
+def service_app(service: Service) -> FastAPI:
+    """The API and its page around a service, which it starts and stops, as an ASGI application."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
