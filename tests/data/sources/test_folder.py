@@ -77,6 +77,7 @@ def test_known_keypoints_are_taken_instead_of_estimated(photos, tmp_path):
         format_keypoints_csv((name, standing(*sizes[name]) + 1) for name in names)
     )
     (photos / "people.json").write_text("[]")
+    (photos / "ann/2.geometry.npz").write_bytes(b"")
     estimator = FakeEstimator(break_after=0)
     frame = sizes["ann/2.jpg"]
     report = prepare_folder(photos, tmp_path / "out", frame, estimator=estimator)

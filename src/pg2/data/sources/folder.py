@@ -12,6 +12,7 @@ from pg2.data.raw import fingerprint
 from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
+from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.io.progress import tracked
 from pg2.pose.framing import Framing
@@ -121,7 +122,7 @@ def _photos(raw: Path, skipped: Skipped) -> list[Path]:
             continue
         for file in sorted(entry.iterdir()):
             name = f"{entry.name}/{file.name}"
-            if file.name.startswith("."):
+            if file.name.startswith(".") or file.name.endswith(GEOMETRY_SUFFIX):
                 continue
             if file.is_dir():
                 skipped.add(name, "a folder inside the folder of a person")
