@@ -82,7 +82,7 @@ class Objective:
         if ready.coarse is None:
             return Output(generator(ready.batch.inputs).float(), {})
         output: Output = generator(ready.batch.inputs, ready.coarse)
-        return Output(output.image.float(), output.pictures)
+        return output._replace(image=output.image.float())
 
     def terms(self, phase: str, ready: Ready, output: Output, step: int) -> Terms:
         """Named loss terms of a phase; their sum is its loss.
