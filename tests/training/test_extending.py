@@ -22,9 +22,9 @@ from pg2.models.stage import Refiner
 from pg2.pipeline import Pipeline
 from pg2.pose.keypoints import Pose
 from pg2.training.loop import train
-from pg2.training.losses import Losses, Ready, Term
 from pg2.training.recipe import load_recipe
-from pg2.training.settings import Recipe, StageConfig
+from pg2.training.settings import Losses, Recipe, StageConfig
+from pg2.training.terms import Ready, Term
 
 
 class BlendConfig(StageNetwork):

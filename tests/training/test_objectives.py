@@ -11,9 +11,10 @@ from pg2.models.inputs import Output
 from pg2.models.pg2 import PG2
 from pg2.pose.maps import pose_mask
 from pg2.training.adversary import discriminator_loss, generator_loss
-from pg2.training.losses import Ready, masked_l1
+from pg2.training.losses import masked_l1
 from pg2.training.objectives import Objective
 from pg2.training.settings import StageConfig
+from pg2.training.terms import Ready
 
 MODEL = {
     "frame": (32, 16),

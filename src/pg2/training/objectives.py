@@ -9,8 +9,8 @@ from pg2.models.inputs import Output
 from pg2.models.pg2 import PG2
 from pg2.pose.maps import pose_mask
 from pg2.training.adversary import Adversary
-from pg2.training.losses import Ready
 from pg2.training.settings import StageConfig
+from pg2.training.terms import Ready
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 
