@@ -99,7 +99,7 @@ class Objective:
         terms = {
             name: term.weight * term.value(ready, output, self.frozen.get(name))
             for name, term in self._terms.items()
-            if step >= term.after
+            if term.after <= step and (term.until is None or step < term.until)
         }
         if self.adversary is not None:
             terms |= self.adversary.terms(ready, output.image)

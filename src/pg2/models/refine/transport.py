@@ -58,7 +58,8 @@ class TransportRefiner(Refiner):
         self.encoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths)
         self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
         self.reduce = nn.ModuleList(
-            nn.Conv2d(below + here, here, 1) for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            nn.Conv2d(below + here, here, 1)
+            for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.decoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths[-2::-1])
         self.way = nn.Conv2d(config.width, _CHOICES + 2, 3, padding=1)
@@ -80,7 +81,9 @@ class TransportRefiner(Refiner):
 
     def start_from(self, start: Self, factor: int) -> None:
         """See `Stage`. Maps are as many pixels wide as before; only an equal frame can be gone on from."""
-        self.check_fits(start, {"stride": start.config.stride * factor, "shrink": start.config.shrink * factor})
+        self.check_fits(
+            start, {"stride": start.config.stride * factor, "shrink": start.config.shrink * factor}
+        )
         self.load_state_dict(start.state_dict())
 
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
@@ -100,15 +103,15 @@ class TransportRefiner(Refiner):
             odds, residual = self._odds(priors, way), self._residual(way)
             warped, places = self._fetch(source, parts, odds, residual)
             copied, target, stood = (full[:, at : at + 1].sigmoid() for at in (_COPY, _TARGET, _SOURCE))
-            person = copied * warped + (1 - copied) * (coarse + full[:, _PERSON])
+            # Blur wins L1: with its gradient here, the mask would close. It has a loss of its own.
+            shown = copied.detach()
+            person = shown * warped + (1 - shown) * (coarse + full[:, _PERSON])
             ground = self._ground(source, coarse, stood) + full[:, _GROUND]
             image = target * person + (1 - target) * ground
         pictures = {"warped": warped, "mask": copied * target, "silhouette": target}
         return Output(image, pictures, {"places": places, "source_silhouette": stood, "copied": copied})
 
-    def _seen(
-        self, source: Tensor, coarse: Tensor, parts: Parts, priors: Tensor, inputs: Inputs
-    ) -> Tensor:
+    def _seen(self, source: Tensor, coarse: Tensor, parts: Parts, priors: Tensor, inputs: Inputs) -> Tensor:
         """What the network sees, [B, channels, h, w] on the grid of 1/stride."""
         shrink, stride = self.config.shrink, self.config.stride
         small, small_coarse = (F.avg_pool2d(picture, shrink) for picture in (source, coarse))
@@ -150,9 +153,7 @@ class TransportRefiner(Refiner):
         """What is added to the way by parts, [B, 2, h, w] in pixels, bounded."""
         return self.config.reach * self.frame[0] * way[:, _CHOICES:].tanh()
 
-    def _fetch(
-        self, source: Tensor, parts: Parts, odds: Tensor, residual: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _fetch(self, source: Tensor, parts: Parts, odds: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """The source as the target's pixels see it, and where the cells of the grid were fetched.
 
         The choice between the parts is made pixel by pixel, and by the exact way of each: between two limbs a
