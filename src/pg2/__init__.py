@@ -20,7 +20,7 @@ _HOME = {
     "Pg2Error": "errors",
     "Pipeline": "pipeline",
     "Pose": "pose.keypoints",
-    "PoseEstimator": "pose.estimate",
+    "PoseEstimator": "pose.estimator",
     "PreparedDataset": "data.prepared",
     "Result": "pipeline",
 }

@@ -44,10 +44,10 @@ class Held:
         self.free.set()
         self._pipeline.make = self._make  # type: ignore[method-assign]
 
-    def __call__(self, sources: Sequence[Any], targets: Sequence[Any]) -> list[Result]:
+    def __call__(self, sources: Sequence[Any], targets: Sequence[Any], *, batch: int) -> list[Result]:
         self.batches.append(len(sources))
         assert self.free.wait(10)
-        return self._make(sources, targets)
+        return self._make(sources, targets, batch=batch)
 
 
 def test_requests_that_come_together_share_a_run(start: Start, models: tuple[str, str]) -> None:

@@ -4,8 +4,8 @@ One folder that anyone can read without pg2:
 
 - `images.zip`: the JPEG files, uncompressed in the zip, so each is found and checked (CRC) on its own.
 - `records.csv`: a line a picture: name, split, person, 18 keypoints as x and y (empty where missing).
-- `geometry.zip`: only of people rendered with `--geometry`: which place on the person each pixel shows, a file
-  a picture (`pg2.io.geometry`).
+- `geometry.zip`: only of people rendered with `--geometry`: which place on the person each pixel shows, a
+  file a picture (`pg2.io.geometry`).
 - `dataset.json`: format number, source, frame, pair rule, counts, size and SHA-256 of the parts above.
 - `report.json`, `report.md`: what was taken, and every file that was not, by reason.
 
@@ -175,7 +175,7 @@ class PreparedDataset:
 
     @property
     def has_geometry(self) -> bool:
-        """Whether it knows which place on the person each pixel shows: rendered with `--geometry`, unscaled."""
+        """Whether it knows what place on the person each pixel shows: rendered `--geometry`, unscaled."""
         return GEOMETRY in self._parts and not self._scaled
 
     def geometry(self, index: int) -> Geometry:

@@ -32,6 +32,7 @@ from pg2.data.prepared import (
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
 from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
+from pg2.reports.tables import markdown_table
 
 
 @dataclass
@@ -64,10 +65,13 @@ class Report:
     def markdown(self) -> str:
         """The report as a page; of a long list of names only the beginning is shown."""
         lines = [f"# Preparation of {self.source}", "", f"Pairs: {PAIR_RULE['words']}.", ""]
-        lines += ["| split | images | usable | people | ordered pairs |", "|---|---|---|---|---|"]
-        for split, count in self.splits.items():
-            numbers = (f"{count[key]:,}" for key in ("images", "usable", "people", "ordered_pairs"))
-            lines.append(f"| {split} | {' | '.join(numbers)} |")
+        lines += markdown_table(
+            ["split", "images", "usable", "people", "ordered pairs"],
+            [
+                [split, *(f"{count[key]:,}" for key in ("images", "usable", "people", "ordered_pairs"))]
+                for split, count in self.splits.items()
+            ],
+        )
         lines += ["", "## Skipped", ""]
         if not self.skipped:
             lines.append("Nothing.")

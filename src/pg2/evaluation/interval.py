@@ -37,5 +37,5 @@ def mean_of(values: Tensor, people: Tensor | None = None) -> Estimate:
     scores = values.cpu().numpy()
     # What the pairs of a person have in common does not average out: summed before it is squared.
     sums = np.bincount(numbers, scores - scores.mean())
-    spread = (sums**2).sum() ** 0.5 * (count / (count - 1)) ** 0.5
-    return Estimate(float(scores.mean()), float(1.96 * spread / len(scores)))
+    half_width = 1.96 * (sums**2).sum() ** 0.5 * (count / (count - 1)) ** 0.5 / len(scores)
+    return Estimate(float(scores.mean()), float(half_width))

@@ -76,7 +76,7 @@ class DifferenceConfig(_UNet):
 
 
 class TransportConfig(StageNetwork):
-    """A second stage that fetches detail from the source. The defaults suit 256x256; 128x64: stride 2, shrink 1."""
+    """A second stage that fetches from the source. The defaults suit 256x256; 128x64: stride 2, shrink 1."""
 
     kind: Literal["transport"]
     width: int = Field(48, ge=1, description="channels of the first level; level i has i times as many")

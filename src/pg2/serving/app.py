@@ -29,7 +29,6 @@ from pg2.serving.limits import while_connected
 from pg2.serving.middleware import REQUEST_ID, Around
 from pg2.serving.reading import read_fields
 from pg2.serving.schemas import (
-    Form,
     GenerateRequest,
     Health,
     Joint,
@@ -44,8 +43,6 @@ from pg2.serving.schemas import (
     SamplesAnswer,
 )
 from pg2.serving.service import Service
-
-"""The page, served at / where it is there."""
 
 _PHOTO = "00.jpg"  # of each person of the samples
 
@@ -106,8 +103,8 @@ def create_app(service: Service) -> FastAPI:
 
         async def answer(fields: Any) -> Response:
             asked = await service.threads.run(GenerateRequest.read, fields)
-            form: Form = asked.format or ("json" if _prefers_json(request) else "image")
-            made = await service.generate(asked, form)
+            usual = "json" if _prefers_json(request) else "image"
+            made = await service.generate(asked, usual if asked.format is None else asked.format)
             spent = made.timings.model_dump().items()
             headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
             if isinstance(made.content, bytes):

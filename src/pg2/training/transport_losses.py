@@ -1,7 +1,8 @@
-"""Loss terms of a second stage that fetches from the source, and of the exact flow that rendered people come with.
+"""Loss terms of a second stage that fetches from the source, and of the exact flow that rendered people come
+with.
 
-Where a data set has no exact flow (photographs), the terms that need it are 0, and the copy mask learns from the
-pictures alone.
+Where a data set has no exact flow (photographs), the terms that need it are 0, and the copy mask learns from
+the pictures alone.
 """
 
 import torch
@@ -36,7 +37,8 @@ def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Ten
 
 
 def nearer(first: Tensor, second: Tensor, target: Tensor, margin: float) -> Tensor:
-    """Where the first of two pictures is nearer to the target, patch by patch, softly: [B, 1, H, W] in [0, 1].
+    """Where the first of two pictures is nearer to the target, patch by patch, softly: [B, 1, H, W] in [0,
+    1].
 
     Args:
         first, second, target: images [B, 3, H, W] in [-1, 1].

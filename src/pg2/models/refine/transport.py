@@ -1,10 +1,10 @@
 """A second stage that fetches the detail from the source picture instead of painting it.
 
-Poses are known on both sides, so most of the way from a target pixel to its place in the source is closed-form
-geometry (`pg2.pose.parts`). A small network learns the rest: which body part a pixel shows, a bounded residual of
-the way, where what was fetched is to be trusted, where the person ends, and a correction of colours. After
-Siarohin et al. 2018 (deformable skips), Balakrishnan et al. 2018 (layers), Li et al. 2019 (intrinsic flow). It
-stays PG2: the coarse picture gives the body, the second stage refines it.
+Poses are known on both sides, so most of the way from a target pixel to its place in the source is
+closed-form geometry (`pg2.pose.parts`). A small network learns the rest: which body part a pixel shows, a
+bounded residual of the way, where what was fetched is to be trusted, where the person ends, and a correction
+of colours. After Siarohin et al. 2018 (deformable skips), Balakrishnan et al. 2018 (layers), Li et al. 2019
+(intrinsic flow). It stays PG2: the coarse picture gives the body, the second stage refines it.
 """
 
 from itertools import pairwise
@@ -25,7 +25,8 @@ from pg2.pose.parts import PARTS, Parts, cell_centres, part_places, part_priors,
 # The ten parts, and standing still: what is not body stays where it is.
 _CHOICES = len(PARTS) + 1
 
-# Full-resolution outputs: copy mask, silhouettes of target and source, colours of the person and of the ground.
+# Full-resolution outputs: copy mask, silhouettes of target and source, colours of the person and of the
+# ground.
 _COPY, _TARGET, _SOURCE, _PERSON, _GROUND = 0, 1, 2, slice(3, 6), slice(6, 9)
 _FULL = 9
 
@@ -89,8 +90,8 @@ class TransportRefiner(Refiner):
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
         """The refined picture; warped source, copy mask [B, 1, H, W] and silhouette [B, 1, H, W].
 
-        See `Refiner`. `Output.maps` has what losses look at: "places" [B, h, w, 2], where in the source the cells
-        of the grid of 1/stride were fetched; "source_silhouette" and "copied" [B, 1, H, W].
+        See `Refiner`. `Output.maps` has what losses look at: "places" [B, h, w, 2], where in the source the
+        cells of the grid of 1/stride were fetched; "source_silhouette" and "copied" [B, 1, H, W].
         """
         # Places are pixels: half precision would move them by more than one.
         with torch.autocast(inputs.source.device.type, enabled=False):
