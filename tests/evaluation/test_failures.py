@@ -1,11 +1,11 @@
 """Failure cases: each cause on a pose made for it, and the page."""
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from evaluation_samples import FakeModel, darker
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
@@ -13,6 +13,7 @@ from pg2.evaluation.protocol import all_test_pairs, evaluate
 from pg2.pose.keypoints import KEYPOINTS
 from pg2.pose.named import named_pose
 
+MODEL = FakeModel(darker)
 FRONT, BACK = (named_pose(name).points for name in ("front", "back"))
 LEGS = [index for index, name in enumerate(KEYPOINTS) if name.endswith(("knee", "ankle"))]
 ARMS = [index for index, name in enumerate(KEYPOINTS) if name.endswith(("elbow", "wrist"))]
@@ -64,33 +65,26 @@ def test_without_training_poses_none_is_rare() -> None:
 
 
 def test_the_page(tiny: PreparedDataset) -> None:
-    def generate(source: Any, _: Any) -> dict[str, Any]:
-        return {"coarse": source * 0.5}
-
-    evaluation = evaluate(generate, tiny, all_test_pairs(tiny), progress=False)
-    text = failures_page(evaluation, generate, tiny, "a <model>")
+    evaluation = evaluate(MODEL, tiny, all_test_pairs(tiny), progress=False)
+    text = failures_page(evaluation, MODEL, tiny, "a <model>")
     assert "Failure cases of a &lt;model&gt;" in text
     assert sum(words in text for words in CAUSES.values()) >= 1
-    assert text.count("<img ") == 4, "one worst pair of twelve: source, pose, target, coarse"
+    assert text.count("<img ") == 4, "one worst pair of twelve: source, pose, target, stage I"
     worst = int(evaluation.rows["stage I (coarse)"]["mask_ssim"].argmin())
     assert " → ".join(evaluation.pairs[worst]) in text
 
 
 def test_a_pair_without_a_mask_is_not_ranked(tiny: PreparedDataset) -> None:
     """It is neither the best nor the worst, and the others are still ranked by mask-SSIM."""
-
-    def generate(source: Any, _: Any) -> dict[str, Any]:
-        return {"coarse": source * 0.5}
-
-    evaluation = evaluate(generate, tiny, all_test_pairs(tiny), progress=False)
+    evaluation = evaluate(MODEL, tiny, all_test_pairs(tiny), progress=False)
     row = dict(evaluation.rows["stage I (coarse)"])
     scores = row["mask_ssim"] = row["mask_ssim"].clone()
     evaluation = replace(evaluation, rows={**evaluation.rows, "stage I (coarse)": row})
     worst, second = scores.argsort()[:2].tolist()
     scores[worst] = torch.nan
-    text = failures_page(evaluation, generate, tiny, "model")
+    text = failures_page(evaluation, MODEL, tiny, "model")
     assert " → ".join(evaluation.pairs[second]) in text
     assert " → ".join(evaluation.pairs[worst]) not in text
     assert "of 11 pairs with the lowest mask-SSIM" in text
     scores.fill_(torch.nan)
-    assert "of 12 pairs with the lowest SSIM" in failures_page(evaluation, generate, tiny, "model")
+    assert "of 12 pairs with the lowest SSIM" in failures_page(evaluation, MODEL, tiny, "model")

@@ -1,12 +1,12 @@
 """Scoring a model over pairs: rows, masks, errors, agreement with scikit-image on real pairs."""
 
-from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from evaluation_samples import FakeData, FakeModel, darker, noise, stacked
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -25,7 +25,7 @@ from pg2.evaluation.protocol import (
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, Instruments, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored
 from pg2.io.pictures import load_image
-from pg2.io.pixels import Image8, to_uint8
+from pg2.io.pixels import to_uint8
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
 from pg2.pose.maps import pose_mask
@@ -35,43 +35,20 @@ MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
 PAIRS = [("0.jpg", "1.jpg"), ("1.jpg", "0.jpg"), ("2.jpg", "3.jpg"), ("3.jpg", "1.jpg"), ("4.jpg", "0.jpg")]
 
 
-class FakeData:
-    """The interface of `PreparedDataset`, in memory."""
-
-    def __init__(self, pictures: dict[str, Image8], keypoints: np.ndarray) -> None:
-        self.frame = next(iter(pictures.values())).shape[:2]
-        self.records = [SimpleNamespace(name=name) for name in pictures]
-        self.keypoints = keypoints
-        self.decoded: Counter[int] = Counter()
-        self._pictures = list(pictures.values())
-
-    def image(self, index: int) -> Image8:
-        self.decoded[index] += 1
-        return self._pictures[index]
-
-    def index_of(self, name: str) -> int:
-        for index, record in enumerate(self.records):
-            if record.name == name:
-                return index
-        raise Pg2Error(f"no {name}")
-
-
 @pytest.fixture
-def data() -> FakeData:
-    rng = np.random.default_rng(0)
-    pictures = {f"{i}.jpg": rng.integers(0, 256, (32, 16, 3), dtype=np.uint8) for i in range(5)}
-    keypoints = rng.uniform((0, 0), (16, 32), (5, 18, 2)).astype(np.float32)
-    keypoints[:, 12:] = np.nan
-    return FakeData(pictures, keypoints)
+def data() -> Any:
+    return noise(5)
 
 
-def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+def posed(source: Tensor, keypoints: Tensor) -> Tensor:
+    """A stage II that depends on the target's pose, and leaves [-1, 1]."""
     assert source.min() >= -1
     assert source.max() <= 1
     assert keypoints.shape == (len(source), 18, 2)
-    coarse = source * 0.5
-    # Depends on the target's pose, and leaves [-1, 1].
-    return {"coarse": coarse, "refined": coarse + keypoints.nansum((1, 2)).sin().view(-1, 1, 1, 1)}
+    return source * 0.5 + keypoints.nansum((1, 2)).sin().view(-1, 1, 1, 1)
+
+
+TWO_STAGES = FakeModel(darker, posed)
 
 
 def mean_of(found: Evaluation, row: str, score: str) -> float:
@@ -80,23 +57,22 @@ def mean_of(found: Evaluation, row: str, score: str) -> float:
     return estimate.mean
 
 
-def stacked(data: FakeData, side: int) -> Tensor:
-    pictures = [data.image(data.index_of(pair[side])) for pair in PAIRS]
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)
+def side(data: Any, number: int) -> Tensor:
+    return stacked(data, [pair[number] for pair in PAIRS])
 
 
-def test_every_score_of_every_row(data: FakeData) -> None:
+def test_every_score_of_every_row(data: Any) -> None:
     classifier = Classifier()
     tools = Instruments([classifier])
     with pytest.warns(UserWarning, match="5 pictures are fewer than the 10 splits of IS"):
-        found = evaluate(two_stages, data, PAIRS, batch=2, instruments=tools, progress=False)  # type: ignore[arg-type]
+        found = evaluate(TWO_STAGES, data, PAIRS, batch=2, instruments=tools, progress=False)
     assert list(found.rows) == [COPY, "stage I (coarse)", "stage II (refined)"]
-    source, target = stacked(data, 0), stacked(data, 1)
-    indices = torch.tensor(pair_indices(data, PAIRS))  # type: ignore[arg-type]
+    source, target = side(data, 0), side(data, 1)
+    indices = torch.tensor(pair_indices(data, PAIRS))
     keypoints = torch.from_numpy(data.keypoints)
     masks = [pose_mask(keypoints[indices[:, side]], (32, 16)) for side in (0, 1)]
-    outputs = two_stages(source / 127.5 - 1, keypoints[indices[:, 1]])
-    pictures = [source, to_uint8(outputs["coarse"]), to_uint8(outputs["refined"])]
+    made = [stage(source / 127.5 - 1, keypoints[indices[:, 1]]) for stage in (darker, posed)]
+    pictures = [source, *map(to_uint8, made)]
     for (row, scores), picture in zip(found.rows.items(), pictures, strict=True):
         expected = {
             "ssim": metrics.ssim(picture, target),
@@ -116,10 +92,10 @@ def test_every_score_of_every_row(data: FakeData) -> None:
     torch.testing.assert_close(found.target_sharpness, metrics.sharpness(target))
 
 
-def test_the_size_of_a_batch_changes_nothing_and_pictures_are_decoded_once(data: FakeData) -> None:
-    together = evaluate(two_stages, data, PAIRS, batch=100, progress=False)  # type: ignore[arg-type]
+def test_the_size_of_a_batch_changes_nothing_and_pictures_are_decoded_once(data: Any) -> None:
+    together = evaluate(TWO_STAGES, data, PAIRS, batch=100, progress=False)
     data.decoded.clear()
-    alone = evaluate(two_stages, data, PAIRS, batch=1, progress=False)  # type: ignore[arg-type]
+    alone = evaluate(TWO_STAGES, data, PAIRS, batch=1, progress=False)
     assert set(data.decoded.values()) == {1}
     for row, scores in together.rows.items():
         for score, values in scores.items():
@@ -137,11 +113,11 @@ def test_all_pairs_of_the_test_split(tiny: PreparedDataset, monkeypatch: pytest.
         all_test_pairs(tiny)
 
 
-def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:
-    targets = iter(stacked(data, 1).split(2))
+def test_a_perfect_model_scores_perfectly(data: Any) -> None:
+    targets = iter(side(data, 1).split(2))
     found = evaluate(
-        lambda source, keypoints: {"coarse": next(targets) / 127.5 - 1},
-        data,  # type: ignore[arg-type]
+        FakeModel(lambda source, keypoints: next(targets) / 127.5 - 1),
+        data,
         PAIRS,
         batch=2,
         progress=False,
@@ -154,8 +130,8 @@ def test_a_perfect_model_scores_perfectly(data: FakeData) -> None:
     assert means == pytest.approx(perfect)
 
 
-def test_estimates(data: FakeData) -> None:
-    found = evaluate(two_stages, data, PAIRS, progress=False)  # type: ignore[arg-type]
+def test_estimates(data: Any) -> None:
+    found = evaluate(TWO_STAGES, data, PAIRS, progress=False)
     values = found.rows[COPY]["l1"].numpy()
     mean, half_width = found.estimate(COPY, "l1") or (0, 0)
     assert mean == pytest.approx(values.mean())
@@ -166,23 +142,23 @@ def test_estimates(data: FakeData) -> None:
     assert 0 < spread < 1
 
 
-def test_scores_of_the_whole_set(data: FakeData) -> None:
+def test_scores_of_the_whole_set(data: Any) -> None:
     """Real pictures count once each; with few pictures IS is left out, and that is said."""
     tools = Instruments([Classifier()])
     names = {name for _, name in PAIRS}
     with pytest.warns(UserWarning, match="5 pictures are fewer than the 10 splits of IS"):
-        few = evaluate(two_stages, data, PAIRS, instruments=tools, progress=False)  # type: ignore[arg-type]
+        few = evaluate(TWO_STAGES, data, PAIRS, instruments=tools, progress=False)
     assert "lite0_is" not in few.about
     assert {"lite0_fid_test", "lite0_kid_test"} <= few.about.keys()
-    found = evaluate(two_stages, data, PAIRS * 4, batch=3, instruments=tools, progress=False)  # type: ignore[arg-type]
+    found = evaluate(TWO_STAGES, data, PAIRS * 4, batch=3, instruments=tools, progress=False)
     targets = torch.from_numpy(np.stack([data.image(data.index_of(name)) for name in sorted(names)]))
     wanted = Classifier().look(targets.permute(0, 3, 1, 2)).pooled
-    made = two_stages(stacked(data, 0) / 127.5 - 1, torch.zeros(5, 18, 2))["coarse"]
+    made = darker(side(data, 0) / 127.5 - 1, torch.zeros(5, 18, 2))
     pooled = Classifier().look(to_uint8(made)).pooled.repeat(4, 1)
     distance = frechet_distance(pooled, wanted)
     assert mean_of(found, "stage I (coarse)", "lite0_fid_test") == pytest.approx(distance, rel=1e-4)
     # As many real pictures as generated ones, or their IS would be of less.
-    repeated = torch.cat([Classifier().look(stacked(data, 1)).probabilities] * 4)
+    repeated = torch.cat([Classifier().look(side(data, 1)).probabilities] * 4)
     assert mean_of(found, REAL, "lite0_is") == pytest.approx(inception_score(repeated).mean, rel=1e-4)
     assert found.estimate(REAL, "lite0_fid_test") is None, "no distance to themselves"
     assert mean_of(found, COPY, "lite0_is") > 1
@@ -200,7 +176,7 @@ def test_distances_to_the_training_pictures(tiny: PreparedDataset) -> None:
     torch.testing.assert_close(training[0], tools.judges[0].look(pictures).pooled, rtol=1e-3, atol=1e-3)
     pairs = all_test_pairs(tiny)
     found = evaluate(
-        lambda source, _: {"coarse": source},
+        FakeModel(lambda source, _: source),
         tiny,
         pairs,
         instruments=tools,
@@ -211,17 +187,17 @@ def test_distances_to_the_training_pictures(tiny: PreparedDataset) -> None:
     assert mean_of(found, COPY, "lite0_fid_train") == mean_of(found, "stage I (coarse)", "lite0_fid_train")
 
 
-def test_the_pose_estimator_looks_at_some_pairs(data: FakeData) -> None:
+def test_the_pose_estimator_looks_at_some_pairs(data: Any) -> None:
     tools = Instruments(estimator=PoseEstimator(threads=1), bodies=2)
-    found = evaluate(two_stages, data, PAIRS, instruments=tools, progress=False)  # type: ignore[arg-type]
+    found = evaluate(TWO_STAGES, data, PAIRS, instruments=tools, progress=False)
     looked_at = ~found.rows[REAL]["person"].isnan()
     assert looked_at.tolist() == [True, False, False, False, True]
     assert 0 <= mean_of(found, COPY, "person") < 0.33, "noise is nobody"
 
 
-def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path) -> None:
+def test_pictures_are_kept_for_scoring_them_later(data: Any, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
-    found = evaluate(two_stages, data, PAIRS, batch=2, store=folder, progress=False)  # type: ignore[arg-type]
+    found = evaluate(TWO_STAGES, data, PAIRS, batch=2, store=folder, progress=False)
     names = ["coarse", "keypoints.csv", "refined", "source", "source_mask", "target", "target_mask"]
     assert sorted(file.name for file in folder.iterdir()) == names
     stored = StoredPictures(
@@ -240,42 +216,47 @@ def test_pictures_are_kept_for_scoring_them_later(data: FakeData, tmp_path: Path
     torch.testing.assert_close(masked, found.rows["stage II (refined)"]["mask_ssim"])
 
 
-def test_a_limit_takes_the_first_pairs(data: FakeData) -> None:
-    whole = evaluate(two_stages, data, PAIRS, progress=False)  # type: ignore[arg-type]
-    first = evaluate(two_stages, data, PAIRS, limit=2, progress=False)  # type: ignore[arg-type]
+def test_a_limit_takes_the_first_pairs(data: Any) -> None:
+    whole = evaluate(TWO_STAGES, data, PAIRS, progress=False)
+    first = evaluate(TWO_STAGES, data, PAIRS, limit=2, progress=False)
     assert first.pairs == PAIRS[:2]
     torch.testing.assert_close(first.rows[COPY]["ssim"], whole.rows[COPY]["ssim"][:2])
 
 
 @pytest.mark.parametrize(("pairs", "limit"), [([], None), (PAIRS, 0), (PAIRS, -3)])
-def test_nothing_to_evaluate(data: FakeData, pairs: list[tuple[str, str]], limit: int | None) -> None:
+def test_nothing_to_evaluate(data: Any, pairs: list[tuple[str, str]], limit: int | None) -> None:
     with pytest.raises(Pg2Error, match=r"no pair|at least 1"):
-        evaluate(two_stages, data, pairs, limit=limit)  # type: ignore[arg-type]
+        evaluate(TWO_STAGES, data, pairs, limit=limit)
 
 
-def test_pairs_of_unknown_pictures_are_counted_and_the_first_is_named(data: FakeData) -> None:
+def test_pairs_of_unknown_pictures_are_counted_and_the_first_is_named(data: Any) -> None:
     pairs = [*PAIRS, ("0.jpg", "lost.jpg"), ("gone.jpg", "lost.jpg")]
     words = r"lacks 2 of the 7 pictures .* \(2 of 7 pairs\), the first of them lost\.jpg"
     with pytest.raises(Pg2Error, match=words):
-        evaluate(two_stages, data, pairs)  # type: ignore[arg-type]
+        evaluate(TWO_STAGES, data, pairs)
 
 
-def test_a_broken_model_is_named(data: FakeData) -> None:
-    def broken(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
+def test_a_broken_model_is_named(data: Any) -> None:
+    def broken(source: Tensor, keypoints: Tensor) -> Tensor:
         refined = source.clone()
         refined[2, 0, 5, 5] = torch.nan
-        return {"coarse": source, "refined": refined}
+        return refined
 
     with pytest.raises(Pg2Error, match=r"refined picture for the source 2\.jpg is not finite"):
-        evaluate(broken, data, PAIRS, progress=False)  # type: ignore[arg-type]
+        evaluate(FakeModel(darker, broken), data, PAIRS, progress=False)
 
 
-def test_pictures_of_a_few_pairs(data: FakeData) -> None:
-    pictures = pictures_of(two_stages, data, PAIRS)  # type: ignore[arg-type]
-    assert list(pictures) == ["source", "target", "coarse", "refined"]
-    assert torch.equal(to_uint8(pictures["source"]), stacked(data, 0))
-    assert torch.equal(to_uint8(pictures["target"]), stacked(data, 1))
-    torch.testing.assert_close(pictures["coarse"], pictures["source"] * 0.5)
+def test_pictures_of_a_few_pairs(data: Any) -> None:
+    pictures = pictures_of(TWO_STAGES, data, PAIRS)
+    assert list(pictures) == ["source", "target", "stage I", "difference map", "result"]
+    assert torch.equal(to_uint8(pictures["source"]), side(data, 0))
+    assert torch.equal(to_uint8(pictures["target"]), side(data, 1))
+    torch.testing.assert_close(pictures["stage I"], pictures["source"] * 0.5)
+    # A difference is shown at half its strength.
+    result = pictures["stage I"] + 2 * pictures["difference map"]
+    torch.testing.assert_close(pictures["result"], result)
+    one = pictures_of(FakeModel(darker), data, PAIRS)
+    assert list(one) == ["source", "target", "stage I"], "a one-stage model's only picture is its result"
 
 
 @pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
@@ -284,11 +265,11 @@ def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
     pairs = [everything[i] for i in np.random.default_rng(0).choice(len(everything), 300, replace=False)]
     points = read_keypoints_csv(MARKET / "market-annotation-test.csv")
     names = list(dict.fromkeys(name for pair in pairs for name in pair))
-    data = FakeData(
+    data: Any = FakeData(
         {name: load_image(MARKET / "bounding_box_test" / name) for name in names},
         np.stack([points[name] for name in names]),
     )
-    found = evaluate(lambda source, keypoints: {}, data, pairs, progress=False)  # type: ignore[arg-type]
+    found = evaluate(FakeModel(), data, pairs, progress=False)
     assert list(found.rows) == [COPY]
     for number, (source, target) in enumerate(pairs[:60]):
         a, b = (data.image(data.index_of(name)) for name in (source, target))

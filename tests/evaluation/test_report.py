@@ -6,14 +6,13 @@ import json
 import math
 import warnings
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from evaluation_samples import FakeModel, darker, noise
 from PIL import Image
-from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation import report
@@ -23,50 +22,26 @@ from pg2.evaluation.report import FILES, check_place, examples, markdown, write_
 from pg2.evaluation.scores import COPY, REAL, Evaluation, Instruments
 from pg2.io.pictures import load_image
 
-RNG = np.random.default_rng(0)
 COUNT = 20
 
 
-class Data:
-    """The interface of `PreparedDataset`, in memory; picture i is of the flat grey 10 i plus noise."""
-
-    frame = (32, 16)
-    records = tuple(SimpleNamespace(name=f"{i}.jpg") for i in range(COUNT))
-    keypoints = RNG.uniform((0, 0), (16, 32), (COUNT, 18, 2)).astype(np.float32)
-
-    def image(self, index: int) -> np.ndarray:
-        noise = np.random.default_rng(index).integers(0, 50, (*self.frame, 3))
-        return (noise + 10 * index).astype(np.uint8)
-
-    def index_of(self, name: str) -> int:
-        return int(name.removesuffix(".jpg"))
-
-
-DATA: Any = Data()
-
-
-def two_stages(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
-    return {"coarse": source * 0.5, "refined": source * 0.8}
-
-
+DATA: Any = noise(COUNT, level=lambda i: 10 * i, high=50)
+TWO_STAGES = FakeModel(darker, lambda source, _: source * 0.8)
+ONE_STAGE = FakeModel(darker)
 CLASSIFIER = Classifier()
 
 
-def one_stage(source: Tensor, keypoints: Tensor) -> dict[str, Tensor]:
-    return {"coarse": source * 0.5}
-
-
-def evaluated(count: int = COUNT, generate: Any = two_stages) -> Evaluation:
+def evaluated(count: int = COUNT, model: FakeModel = TWO_STAGES) -> Evaluation:
     pairs = [(f"{i}.jpg", f"{i * 7 % COUNT}.jpg") for i in range(count)]
     with warnings.catch_warnings(action="ignore"):
-        return evaluate(generate, DATA, pairs, instruments=Instruments([CLASSIFIER]), progress=False)
+        return evaluate(model, DATA, pairs, instruments=Instruments([CLASSIFIER]), progress=False)
 
 
-def write(out: Path, evaluation: Evaluation, generate: Any = two_stages) -> None:
+def write(out: Path, evaluation: Evaluation, model: FakeModel = TWO_STAGES) -> None:
     write_report(
         out,
         evaluation,
-        examples(evaluation, generate, DATA),
+        examples(evaluation, model, DATA),
         model="toy",
         data_name="fake",
         failures="<p>none</p>",
@@ -145,7 +120,7 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
         return real(rows, columns, labels)
 
     monkeypatch.setattr(report, "grid", spy)
-    sheet = examples(found, two_stages, DATA)
+    sheet = examples(found, TWO_STAGES, DATA)
     assert sheet.dtype == np.uint8
     assert sheet.shape[1] > sheet.shape[0]
     shown = [[float(label.split("\n")[1]) for label in labels] for _, _, labels in sheets]
@@ -160,7 +135,7 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
     # What stands in a row belongs together.
     rows, columns, _ = sheets[2]
     assert [label.replace("\n", " ") for label in columns] == [
-        "source", "target pose", "target", "coarse", "difference map", "refined"
+        "source", "target pose", "target", "stage I", "difference map", "result"
     ]  # fmt: skip
     worst = int(found.rows["stage II (refined)"]["mask_ssim"].argmin())
     source, target = (DATA.image(DATA.index_of(name)) for name in found.pairs[worst])
@@ -174,8 +149,8 @@ def test_a_model_of_one_stage_has_no_difference_map(monkeypatch: pytest.MonkeyPa
     seen: list[list[str]] = []
     real = report.grid
     monkeypatch.setattr(report, "grid", lambda r, c, n: (seen.append(c), real(r, c, n))[1])
-    examples(evaluated(6, one_stage), one_stage, DATA)
-    assert seen[0] == ["source", "target\npose", "target", "coarse"]
+    examples(evaluated(6, ONE_STAGE), ONE_STAGE, DATA)
+    assert seen[0] == ["source", "target\npose", "target", "stage\nI"]
 
 
 def test_an_earlier_report_is_replaced_and_anything_else_refused(tmp_path: Path) -> None:

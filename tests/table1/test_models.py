@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from pg2.data.loader import Batch
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
 from pg2.table1.models import CLAIMS, FASHION, MARKET, MODELS, Claim
-from pg2.training.loop import initialise
 from pg2.training.objectives import Objective
-from pg2.training.recipe import Recipe, load_recipe
+from pg2.training.recipe import load_recipe
+from pg2.training.settings import Recipe
 
 RECIPES = [
     (f"{preset}/{data}/{model.recipe}", model.name)
@@ -24,8 +25,8 @@ NARROW = ["model.coarse.width=4", "model.coarse.bottleneck=8", "precision=fp32"]
 def narrowed(name: str) -> Recipe:
     changes = list(NARROW)
     whole = load_recipe(name)
-    for stage, config in (("coarse", whole.coarse), ("refined", whole.refined)):
-        if config is not None and config.adversarial is not None:
+    for stage, config in whole.stages.items():
+        if config.adversarial is not None:
             changes.append(f"{stage}.adversarial.discriminator.width=4")
     if whole.model.refine is not None:
         changes.append("model.refine.width=4")
@@ -37,51 +38,49 @@ def test_a_recipe_is_the_setting_that_the_table_names(name: str, model: str) -> 
     recipe = load_recipe(name)
     embedding = {"G1-CE-L1": "coordinates", "G1-HME-L1": "heatmaps"}.get(model, "input")
     assert recipe.model.pose.embedding == embedding
-    assert recipe.coarse.mask_weight == (0 if model.endswith("-L1") else 1)
-    assert recipe.coarse.ssim_weight == 0
+    assert recipe.coarse.losses.l1.mask_weight == (0 if model.endswith("-L1") else 1)
+    assert list(recipe.coarse.losses.terms) == ["l1"]
     assert (recipe.coarse.adversarial is not None) == (model == "G1+D")
     assert (recipe.refined is not None) == (model == "G1+G2+D")
     if recipe.refined is not None:
         assert recipe.refined.adversarial is not None
-        assert recipe.refined.mask_weight == 1
-        assert recipe.refined.ssim_weight == 0
+        assert recipe.refined.losses.l1.mask_weight == 1
+        assert list(recipe.refined.losses.terms) == ["l1"]
     whole = load_recipe(name.rpartition("/")[0] + "/g1-g2-d")
     assert recipe.model.frame == whole.model.frame
     assert recipe.model.coarse == whole.model.coarse
     if model == "G1+D":
         assert whole.refined is not None
         assert recipe.coarse.adversarial == whole.refined.adversarial
-        assert recipe.coarse.l1_weight == whole.refined.l1_weight
+        assert recipe.coarse.losses.l1.weight == whole.refined.losses.l1.weight
 
 
-@pytest.mark.parametrize(("name", "model"), RECIPES)
-def test_a_real_step_gives_gradients_to_exactly_what_it_trains(name: str, model: str) -> None:
+@pytest.mark.parametrize(("recipe_name", "model"), RECIPES)
+def test_a_real_step_gives_gradients_to_exactly_what_it_trains(recipe_name: str, model: str) -> None:
     torch.manual_seed(0)
-    recipe = narrowed(name)
+    recipe = narrowed(recipe_name)
     network = PG2(recipe.model)
-    initialise(network)
+    network.initialise()
     for weight in network.parameters():
         if not weight.any():  # behind a head that starts at zero nothing would move in the first step
             torch.nn.init.normal_(weight, std=0.02)
     height, width = recipe.model.frame
     pictures = torch.randint(0, 256, (2, 2, 3, height, width), dtype=torch.uint8)
     points = torch.rand(2, 2, 18, 2) * torch.tensor((width - 1, height - 1))
-    batch = Batch(pictures[0], pictures[1], points[0], points[1])
-    for refined, stage in ((False, recipe.coarse), (True, recipe.refined)):
-        if stage is None:
-            continue
-        objective = Objective(network, stage, refined)
+    batch = Batch(Inputs(pictures[0], points[0], points[1]), pictures[1])
+    for name, stage in recipe.stages.items():
+        objective = Objective(network, name, stage)
         modules = {"coarse": network.coarse, "refine": network.refine, **objective.networks}
         optimisers = {
             phase: torch.optim.Adam(module.parameters(), 1e-3) for phase, module in objective.networks.items()
         }
         ready = objective.prepare(batch)
-        image = objective.generate(ready)
+        output = objective.generate(ready)
         for phase in objective.phases:
             judge = objective.networks.get("discriminator") if phase == "generator" else None
             if judge is not None:
                 judge.requires_grad_(False)
-            terms = objective.terms(phase, ready, image, 0, judge)
+            terms = objective.terms(phase, ready, output, 0)
             torch.stack(list(terms.values())).sum().backward()
             for key, module in modules.items():
                 if module is None:

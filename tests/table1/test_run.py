@@ -19,7 +19,7 @@ from pg2.table1 import run
 from pg2.table1.models import MODELS
 from pg2.table1.report import FILES, markdown, verdicts, write_table
 from pg2.table1.run import Experiment, run_experiment
-from pg2.training.recipe import Recipe
+from pg2.training.settings import Recipe
 
 QUIET = Console(quiet=True)
 NAMES = [model.name for model in MODELS]

@@ -19,8 +19,9 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +165,11 @@ class PreparedDataset:
             if rgb.size != (width, height):
                 rgb = rgb.resize((width, height), Image.Resampling.BOX)
             return np.asarray(rgb)
+
+    def cached(self, size: int = 1_000_000_000) -> Callable[[int], Image8]:
+        """`image`, with the pictures last used kept in memory, decoded, up to `size` bytes in all."""
+        height, width = self.frame
+        return lru_cache(max(size // (height * width * 3), 1))(self.image)
 
     def jpeg(self, index: int) -> bytes:
         """The JPEG file of picture number `index`, as stored.

@@ -168,7 +168,9 @@ def _loader(
     recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, batch: int, accelerator: "Accelerator"
 ) -> Loader:
     order = PairOrder(pairs, seed, recipe.data.flip)
-    return Loader(data, order, batch, accelerator.process_index, accelerator.num_processes)
+    return Loader(
+        data, order, batch, accelerator.process_index, accelerator.num_processes, accelerator.device
+    )
 
 
 def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict[str, float]:
