@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -48,7 +49,7 @@ class ExactFlow:
             Pg2Error: two pictures of different people, or damaged data.
         """
         width = self._data.frame[1]
-        parts: list[list[np.ndarray[tuple[int, ...], np.dtype[np.generic]]]] = [[], [], [], []]
+        parts: list[list[npt.NDArray[Any]]] = [[], [], [], []]
         for source, target, flipped in pairs:
             geometry = self._data.geometry(target)
             places, seen = correspond(self._surface(source), geometry, self._stride)
@@ -57,6 +58,7 @@ class ExactFlow:
                 places, seen = places[:, ::-1].copy(), seen[:, ::-1]
                 places[..., 0] = width - 1 - places[..., 0]
                 masks = [mask[..., ::-1] for mask in masks]
-            for part, value in zip(parts, (places, seen, *masks), strict=True):
+            found: list[npt.NDArray[Any]] = [places, seen, *masks]
+            for part, value in zip(parts, found, strict=True):
                 part.append(value)
         return Exact(*(torch.from_numpy(np.stack(part)) for part in parts))

@@ -36,6 +36,7 @@ class Objective:
             raise ValueError(f"the model has no stage {name}")
         self.name, self.stage, self.frame = name, stage, model.config.frame
         self.pictures = model.pictures
+        self._config = stages[name].config
         self.adversary = None if stage.adversarial is None else Adversary(stage.adversarial, self.frame)
         self.networks: dict[str, nn.Module] = {GENERATOR: stages[name]}
         if self.adversary is not None:
@@ -50,6 +51,13 @@ class Objective:
             self._before = self.frozen["coarse"] = model.coarse
         for network in self.frozen.values():
             network.requires_grad_(False).eval()
+
+    @property
+    def grid(self) -> int | None:
+        """Pixels to a side of the cells in which exact flow is wanted; None: it is not."""
+        if not any(term.wants_exact for term in self._terms.values()):
+            return None
+        return getattr(self._config, "stride", None)
 
     @property
     def phases(self) -> tuple[str, ...]:

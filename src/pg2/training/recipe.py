@@ -82,11 +82,13 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, mapping by mapping."""
+    """`base` with `changes` laid over it, mapping by mapping; one that names its `kind` takes the place."""
     merged = dict(base)
     for key, value in changes.items():
         before = merged.get(key)
-        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+        if isinstance(before, dict) and isinstance(value, dict) and "kind" not in value:
+            value = _merge(before, value)
+        merged[key] = value
     return merged
 
 

@@ -62,10 +62,18 @@ def _none(output: Output) -> Tensor:
     return output.image.new_zeros(())
 
 
-class FlowTerm(Term):
+class _ExactTerm(Term):
+    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
+
+    @property
+    def wants_exact(self) -> bool:
+        """See `Term`."""
+        return True
+
+
+class FlowTerm(_ExactTerm):
     """End-point error to the exact flow of rendered people, on the grid of 1/stride."""
 
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
     borrowed: float = Field(
         0.3, ge=0, description="weight of places that the source hides, towards their nearest counterpart"
     )
@@ -79,10 +87,8 @@ class FlowTerm(Term):
         return flow_loss(output.maps["places"], ready.batch.exact.places, weight[:, 0], scale)
 
 
-class WarpedTerm(Term):
+class WarpedTerm(_ExactTerm):
     """L1 and 1 - SSIM of what was fetched, where the source shows it (or something that may stand for it)."""
-
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """Without exact flow on the target's pose mask."""
@@ -94,17 +100,16 @@ class WarpedTerm(Term):
             there = (either > 0.5).float() * (ready.batch.exact.target_mask > 12).float()
         l1 = ((warped - target).abs() * there).sum() / (3 * there.sum()).clamp_min(1.0)
         black = warped.new_tensor(-1.0)
-        both = (torch.where(there > 0, picture, black) for picture in (warped, target))
-        return l1 + ssim_loss(*both, stride=3)
+        made, wanted = (torch.where(there > 0, picture, black) for picture in (warped, target))
+        return l1 + ssim_loss(made, wanted, stride=3)
 
 
-class CopyTerm(Term):
+class CopyTerm(_ExactTerm):
     """The copy mask: it says where what was fetched is nearer to the target than the coarse picture.
 
     In the L1 of the result it would close everywhere, as blur wins L1; there it is taken as it stands.
     """
 
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
     margin: float = Field(0.08, description="in favour of what was fetched, of a range of 2")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -121,10 +126,9 @@ class CopyTerm(Term):
         return mask_loss(output.maps["copied"], wanted, body)
 
 
-class SilhouetteTerm(Term):
+class SilhouetteTerm(_ExactTerm):
     """Where the person is, in the target and in the source."""
 
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
     source: float = Field(0.5, ge=0, description="of the source's silhouette beside the target's")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
