@@ -37,7 +37,6 @@ def test_in_its_own_pose_the_source_is_fetched_as_it_is() -> None:
 
 
 def test_a_shifted_pose_fetches_the_shifted_picture() -> None:
-    """Where the prior of a body part is certain; elsewhere it may stand still."""
     given = smooth()
     shifted = given._replace(target_keypoints=given.target_keypoints + torch.tensor((3.0, 2.0)))
     network = refiner(reach=0.0, sharpness=20.0)
@@ -113,3 +112,10 @@ def test_the_ground_is_filled_in_from_around_the_person() -> None:
     known[..., 9:21, 11:19] = 0.0
     torch.testing.assert_close(filled(image, known), torch.full_like(image, 0.25), atol=1e-3, rtol=0)
     assert filled(image, torch.zeros_like(known)).isfinite().all()
+
+
+def test_it_runs_anywhere() -> None:
+    with torch.device("meta"):
+        network = TransportRefiner(TransportConfig.model_validate(SMALL), FRAME)
+    output = network(inputs(2, FRAME).to("meta"), torch.zeros(2, 3, *FRAME, device="meta"))
+    assert output.image.shape == (2, 3, *FRAME)

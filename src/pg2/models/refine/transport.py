@@ -7,6 +7,7 @@ of colours. After Siarohin et al. 2018 (deformable skips), Balakrishnan et al. 2
 (intrinsic flow). It stays PG2: the coarse picture gives the body, the second stage refines it.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import ClassVar, Self
 
@@ -20,10 +21,7 @@ from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
-from pg2.pose.parts import PARTS, Parts, cell_centres, part_places, part_priors, part_transforms, sample
-
-# The ten parts, and standing still: what is not body stays where it is.
-_CHOICES = len(PARTS) + 1
+from pg2.pose.parts import PARTS, Parts, part_places, part_priors, part_transforms, sample
 
 # Full-resolution outputs: copy mask, silhouettes of target and source, colours of the person and of the
 # ground.
@@ -63,7 +61,7 @@ class TransportRefiner(Refiner):
             for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.decoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths[-2::-1])
-        self.way = nn.Conv2d(config.width, _CHOICES + 2, 3, padding=1)
+        self.way = nn.Conv2d(config.width, len(PARTS) + 2, 3, padding=1)
         self.full = nn.Conv2d(config.width, _FULL * config.stride**2, 3, padding=1)
         self.initialise()
 
@@ -94,13 +92,13 @@ class TransportRefiner(Refiner):
         cells of the grid of 1/stride were fetched; "source_silhouette" and "copied" [B, 1, H, W].
         """
         # Places are pixels: half precision would move them by more than one.
-        with torch.autocast(inputs.source.device.type, enabled=False):
+        with _full_precision(inputs.source.device):
             source, coarse = to_unit(inputs.source), coarse.float()
             parts = part_transforms(inputs.source_keypoints, inputs.target_keypoints)
             priors = part_priors(parts, self.frame, self.config.stride)
             seen = self._seen(source, coarse, parts, priors, inputs)
         way, full = (head.float() for head in self._network(seen))
-        with torch.autocast(inputs.source.device.type, enabled=False):
+        with _full_precision(inputs.source.device):
             odds, residual = self._odds(priors, way), self._residual(way)
             warped, places = self._fetch(source, parts, odds, residual)
             copied, target, stood = (full[:, at : at + 1].sigmoid() for at in (_COPY, _TARGET, _SOURCE))
@@ -132,7 +130,7 @@ class TransportRefiner(Refiner):
         return torch.cat((F.pixel_unshuffle(pictures, stride // shrink), priors.sigmoid(), *maps), 1)
 
     def _network(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The heads: [B, choices + 2, h, w], and [B, 9, H, W] after the pixel shuffle."""
+        """The heads: [B, 10 + 2, h, w], and [B, 9, H, W] after the pixel shuffle."""
         x = F.relu(self.stem(x))
         skips = []
         for level, block in enumerate(self.encoder):
@@ -146,13 +144,12 @@ class TransportRefiner(Refiner):
         return self.way(x), F.pixel_shuffle(self.full(x), self.config.stride)
 
     def _odds(self, priors: Tensor, way: Tensor) -> Tensor:
-        """Log odds of the choices, [B, choices, h, w]: what the poses say, and what the network adds."""
-        still = torch.zeros_like(priors[:, :1])
-        return self.config.sharpness * (torch.cat((priors, still), 1) + 4 * way[:, :_CHOICES])
+        """Log odds of the parts, [B, 10, h, w]: what the poses say, and what the network adds."""
+        return self.config.sharpness * (priors + 4 * way[:, : len(PARTS)])
 
     def _residual(self, way: Tensor) -> Tensor:
         """What is added to the way by parts, [B, 2, h, w] in pixels, bounded."""
-        return self.config.reach * self.frame[0] * way[:, _CHOICES:].tanh()
+        return self.config.reach * self.frame[0] * way[:, len(PARTS) :].tanh()
 
     def _fetch(self, source: Tensor, parts: Parts, odds: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
         """The source as the target's pixels see it, and where the cells of the grid were fetched.
@@ -172,11 +169,8 @@ class TransportRefiner(Refiner):
         return sample(source, places), at_cells
 
     def _mixed(self, odds: Tensor, parts: Parts, stride: int) -> Tensor:
-        """Places in the source, [B, h, w, 2], of cells whose choices are as likely as `odds` say."""
-        share = odds.softmax(1)
-        still = cell_centres(self.frame, stride, odds.device).expand(len(odds), 1, -1, -1, -1)
-        places = torch.cat((part_places(parts, self.frame, stride), still), 1)
-        return (share[..., None] * places).sum(1)
+        """Places in the source, [B, h, w, 2], of cells whose parts are as likely as `odds` say."""
+        return (odds.softmax(1)[..., None] * part_places(parts, self.frame, stride)).sum(1)
 
     def _ground(self, source: Tensor, coarse: Tensor, stood: Tensor) -> Tensor:
         """What is seen behind the person, [B, 3, H, W]."""
@@ -184,6 +178,12 @@ class TransportRefiner(Refiner):
             return coarse
         free = 1 - stood
         return free * source + stood * filled(source, free)
+
+
+def _full_precision(device: torch.device) -> AbstractContextManager[object]:
+    if not torch.amp.is_autocast_available(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def filled(image: Tensor, known: Tensor) -> Tensor:
