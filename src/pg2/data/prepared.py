@@ -34,7 +34,8 @@ from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry import Geometry, parse_geometry
 from pg2.io.pictures import to_rgb
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
+from pg2.pose.formats import spelling
+from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
 
 FORMAT = 1
 """The format number that this version writes, and the highest that it reads."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from PIL import ExifTags, Image
 
 from pg2.data.journal import JOURNAL, partial_folder
 from pg2.data.prepared import (
@@ -167,12 +169,13 @@ def write_prepared(
 
     Raises:
         Pg2Error: no pair among the pictures, two pictures of one name, or the disk is full.
+        ValueError: a record of another split, or a picture of another size.
     """
     partial = partial_folder(out)
     try:
         with atomic_path(partial / "dataset") as new:
             new.mkdir()
-            records = _write_images(new, pictures, geometry)
+            records = _write_images(new, pictures, frame, geometry)
             report = Report(
                 source, {split: _count(records, split) for split in SPLITS}, dict(skipped.by_reason)
             )
@@ -218,6 +221,7 @@ def write_prepared(
 def _write_images(
     folder: Path,
     pictures: Iterable[tuple[Record, bytes]],
+    frame: tuple[int, int],
     geometry: Callable[[Record, bytes], bytes] | None,
 ) -> list[Record]:
     records: dict[str, Record] = {}
@@ -226,6 +230,7 @@ def _write_images(
         if geometry is not None:
             places = stack.enter_context(zipfile.ZipFile(folder / GEOMETRY, "w", zipfile.ZIP_STORED))
         for record, data in pictures:
+            _check(record, data, frame)
             stored = stored_name(record.name)
             if stored in records:
                 raise Pg2Error(f"two pictures would be stored as {stored}; rename one of them")
@@ -241,6 +246,18 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
     entry.external_attr = 0o644 << 16
     archive.writestr(entry, data)
+
+
+def _check(record: Record, data: bytes, frame: tuple[int, int]) -> None:
+    """Catch what would show nowhere later: such a picture would be left out, or squeezed."""
+    if record.split not in SPLITS:
+        raise ValueError(f'{record.name} is of the split "{record.split}"; there are {" and ".join(SPLITS)}')
+    with Image.open(io.BytesIO(data)) as picture:
+        # Reading turns a picture as its EXIF orientation says; 5 to 8 lie on their side.
+        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        size = picture.size if turned else picture.size[::-1]
+    if size != frame:
+        raise ValueError(f"{record.name} is {size[0]}x{size[1]} instead of {frame[0]}x{frame[1]}")
 
 
 def _write_records(path: Path, records: Iterable[Record]) -> None:

@@ -16,8 +16,9 @@ from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry import read_geometry
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.io.progress import tracked
+from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.framing import Framing
-from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
+from pg2.pose.keypoints import Points, Pose
 
 KEYPOINT_FILE = "keypoints.csv"
 """Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
