@@ -18,7 +18,7 @@ from pg2.data.prepared import GEOMETRY, PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.io.geometry import Geometry
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 
 SIZE = (64, 64)
 POINTS = np.stack([np.linspace(20, 40, 18), np.linspace(10, 55, 18)], 1).astype(np.float32)

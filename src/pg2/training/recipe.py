@@ -55,7 +55,8 @@ def _sentence(error: ValidationError, source: str) -> str:
         return f'{source}: the setting "{where}" is missing'
     if first["type"] == "union_tag_invalid":
         context = first["ctx"]
-        return f'{source}: {where}.kind is {context["expected_tags"]}, not "{context["tag"]}"'
+        kinds = context["expected_tags"].replace("'", "").replace(", ", " or ")
+        return f'{source}: {where}.kind is {kinds}, not "{context["tag"]}"'
     reason = first["msg"].removeprefix("Value error, ")
     return f"{source}: {where + ': ' if where else ''}{reason}"
 
