@@ -4,6 +4,7 @@ import torch
 from timing import median_seconds
 
 from pg2.data.loader import Batch
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
 from pg2.training.objectives import Objective
 from pg2.training.recipe import load_recipe
@@ -30,7 +31,7 @@ def seconds(overrides: list[str]) -> float:
     frame = recipe.model.frame
     pictures = torch.randint(0, 256, (2, BATCH, 3, *frame), dtype=torch.uint8)
     poses = torch.rand(2, BATCH, 18, 2) * torch.tensor([frame[1], frame[0]])
-    batch = Batch(*pictures, *poses)
+    batch = Batch(Inputs(pictures[0], *poses), pictures[1])
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16):

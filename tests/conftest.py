@@ -14,13 +14,9 @@ from pg2.data.writing import Skipped, write_prepared
 FRAME = (32, 16)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need an accelerator are skipped where there is none."""
-    if torch.accelerator.is_available():
-        return
-    for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="this machine has no accelerator"))
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.accelerator.is_available():
+        pytest.skip("there is no accelerator here")
 
 
 @pytest.fixture(autouse=True, scope="session")

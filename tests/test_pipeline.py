@@ -8,12 +8,27 @@ import torch
 from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
+from pg2.io.packaged import SAMPLES
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
-from pg2.pose.maps import heatmaps
-from pg2.pose.named import named_pose
+from pg2.models.inputs import Inputs, Output
+from pg2.pipeline import SourcePoseError
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.named import NAMES, named_pose
+from pg2.reports.grids import strip
 
-SAMPLES = Path(__file__).parents[1] / "src/pg2/samples"
 PHOTO = SAMPLES / "00003/00.jpg"
+POSE = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")["00003/00.jpg"], (256, 256))
+
+
+def assert_close(one: Image.Image, other: Image.Image, levels: int = 1) -> None:
+    """Equal but for so many grey levels: sums in another order are rounded in another way."""
+    assert np.abs(np.asarray(one).astype(int) - np.asarray(other).astype(int)).max() <= levels
+
+
+@pytest.fixture(scope="module")
+def one_stage() -> Pipeline:
+    torch.manual_seed(0)
+    return Pipeline(PG2(ModelConfig(frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=None)))
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +42,35 @@ def pipe() -> Pipeline:
 
 def test_a_result_has_every_picture(pipe: Pipeline) -> None:
     result = pipe(PHOTO, "walking")
-    assert result.difference is not None
-    for picture in (result.image, result.coarse, result.difference, result.source, result.skeleton):
+    assert list(result.pictures) == list(pipe.pictures) == ["coarse", "difference"]
+    assert list(result.named) == ["image", "coarse", "difference", "source", "skeleton"]
+    for picture in result.named.values():
         assert picture.size == (32, 64)
         assert picture.mode == "RGB"
+    for name in ("image", "source", "skeleton"):
+        assert result.named[name] == getattr(result, name)
     assert result.pose.size == (64, 32)
     assert result.full_size.size == (256, 256)
-    assert result.strip.width > 5 * 32
+
+
+def test_the_strip_shows_the_way_to_the_result(pipe: Pipeline, one_stage: Pipeline) -> None:
+    """Source, skeleton, and what the model made, enlarged; what a model of one stage made is its result."""
+    for pipeline, columns in (
+        (pipe, ["source", "skeleton", "coarse", "difference", "image"]),
+        (one_stage, ["source", "skeleton", "image"]),
+    ):
+        result = pipeline(PHOTO, "walking")
+        sheet = np.asarray(result.strip)
+        labels = ["source", "target pose", "stage I", "difference map", "result"][: len(columns)]
+        pictures = [np.asarray(result.named[name]) for name in columns]
+        np.testing.assert_array_equal(sheet, strip(pictures, labels))
+
+
+def test_a_difference_is_grey_where_there_is_none(pipe: Pipeline) -> None:
+    result = pipe(PHOTO, "walking")
+    coarse, difference = (np.asarray(result.pictures[name]).astype(int) for name in ("coarse", "difference"))
+    added = coarse + 2 * (difference - 127.5)
+    assert np.abs(np.clip(added, 0, 255) - np.asarray(result.image)).max() <= 3
 
 
 def test_the_picture_is_the_models(pipe: Pipeline) -> None:
@@ -43,9 +80,10 @@ def test_the_picture_is_the_models(pipe: Pipeline) -> None:
     result = pipe(pixels, pose, source_pose=pose)
     np.testing.assert_array_equal(np.asarray(result.source), pixels)
     np.testing.assert_allclose(result.pose.points, pose.points, atol=1e-4)
-    source = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 127.5 - 1
+    source = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    points = torch.from_numpy(result.pose.points.copy())[None]
     with torch.inference_mode():
-        output = pipe.model(source, heatmaps(torch.from_numpy(result.pose.points.copy())[None], (64, 32)))
+        output = pipe.model(Inputs(source, points, points))
     expected = ((output.image[0] + 1) * 127.5).round().clamp(0, 255).byte().permute(1, 2, 0)
     np.testing.assert_array_equal(np.asarray(result.image), expected.numpy())
 
@@ -85,8 +123,31 @@ def test_a_grid_is_rows_of_photos_and_columns_of_poses(pipe: Pipeline) -> None:
     rows = pipe.grid(photos, ["front", "back", "left"])
     assert [len(row) for row in rows] == [3, 3]
     alone = pipe(photos[1], "back").image
-    difference = np.abs(np.asarray(rows[1][1].image).astype(int) - np.asarray(alone).astype(int))
-    assert difference.max() <= 1
+    assert_close(rows[1][1].image, alone)
+
+
+def test_many_poses_run_a_few_at_a_time(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory does not grow with the poses; the pictures are those of one by one."""
+    run, sizes = pipe.run, []
+
+    def counted(inputs: Inputs) -> Output:
+        sizes.append(len(inputs.source))
+        return run(inputs)
+
+    monkeypatch.setattr(pipe, "run", counted)
+    poses = [named_pose(name).scale(1 - step / 20) for step in range(6) for name in NAMES][:40]
+    (row,) = pipe.grid([PHOTO], poses, source_poses=[POSE])
+    assert sizes == [16, 16, 8]
+    assert len(row) == 40
+    for number in (0, 15, 16, 39):
+        assert_close(row[number].image, pipe(PHOTO, poses[number], source_pose=POSE).image)
+    source = row[0]._source
+    sizes.clear()
+    assert len(pipe.make([source] * 5, [row[0].pose] * 5, batch=2)) == 5
+    assert sizes == [2, 2, 1]
+    assert pipe.make([], []) == []
+    with pytest.raises(ValueError, match="1 sources cannot take 2 poses"):
+        pipe.make([source], [row[0].pose] * 2)
 
 
 def test_full_size_changes_only_the_person(pipe: Pipeline) -> None:
@@ -97,18 +158,113 @@ def test_full_size_changes_only_the_person(pipe: Pipeline) -> None:
     assert 230 < columns.min() < columns.max() < 330
 
 
-def test_a_one_stage_model_has_no_difference_map() -> None:
-    config = ModelConfig(frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=None)
-    result = Pipeline(PG2(config))(PHOTO, "front")
-    assert result.difference is None
-    assert result.image.tobytes() == result.coarse.tobytes()
+def test_the_picture_of_a_one_stage_model_is_its_coarse_one(one_stage: Pipeline) -> None:
+    result = one_stage(PHOTO, "front")
+    assert list(result.pictures) == ["coarse"]
+    assert result.image == result.pictures["coarse"]
+
+
+def test_the_pose_on_the_photo_is_kept_in_the_frame(pipe: Pipeline) -> None:
+    """Of 256x256 pixels to 64x32 around the person: where the frame shows a joint, the pose has it."""
+    found = pipe.estimator.estimate(np.asarray(Image.open(PHOTO)))
+    for source in (pipe.prepare(PHOTO), pipe.prepare(PHOTO, source_pose=found)):
+        framing = source.framing
+        assert source.pose.size == (64, 32)
+        corner = np.array([framing.left, framing.top])
+        expected = (found.points + 0.5 - corner) * np.array(framing.scale) - 0.5
+        there = source.pose.present
+        assert there.sum() > 12
+        np.testing.assert_allclose(source.pose.points[there], expected[there], atol=0.5)
+
+
+def test_the_pose_on_the_photo_reaches_the_model(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, given = pipe.run, []
+    monkeypatch.setattr(pipe, "run", lambda inputs: given.append(inputs) or run(inputs))
+    result = pipe(PHOTO, "walking", source_pose=POSE)
+    np.testing.assert_array_equal(
+        given[0].source_keypoints[0], pipe.prepare(PHOTO, source_pose=POSE).pose.points
+    )
+    np.testing.assert_array_equal(given[0].target_keypoints[0], result.pose.points)
+
+
+def test_a_pose_on_another_photo_is_refused(pipe: Pipeline) -> None:
+    said = "the pose on the photo lies in a picture of 128 x 64 pixels, but the photo has 256 x 256"
+    with pytest.raises(SourcePoseError, match=said):
+        pipe(PHOTO, "front", source_pose=Pose(POSE.points, (64, 128)))
+    for points, said in (
+        (np.full((18, 2), np.nan), "no keypoint"),
+        (POSE.points + 300, "outside its picture"),
+    ):
+        with pytest.raises(SourcePoseError, match=said):
+            pipe(PHOTO, "front", source_pose=Pose(points, (256, 256)))
+    # One that does not say where it lies is taken as it is.
+    bare = pipe(PHOTO, "front", source_pose=Pose(POSE.points)).image
+    assert bare == pipe(PHOTO, "front", source_pose=POSE).image
 
 
 def test_saved_and_loaded_it_draws_the_same(pipe: Pipeline, tmp_path: Path) -> None:
     pipe.save_pretrained(tmp_path / "model")
     again = Pipeline.from_pretrained(tmp_path / "model")
-    one, other = (np.asarray(p(PHOTO, "front").image).astype(int) for p in (pipe, again))
-    assert np.abs(one - other).max() <= 1
+    assert_close(pipe(PHOTO, "front").image, again(PHOTO, "front").image)
+
+
+@pytest.mark.parametrize("device", ["nonsense", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_here(device: str) -> None:
+    with pytest.raises(
+        Pg2Error, match=f'there is no device "{device}" here; give auto, cpu, or an'
+    ) as raised:
+        Pipeline.from_pretrained("fast/market1501", device=device)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_model_runs_where_it_is_asked_to(pipe: Pipeline, tmp_path: Path) -> None:
+    """Shown by PyTorch's device of shapes without values, which is everywhere."""
+    pipe.save_pretrained(tmp_path / "model")
+    for there in (
+        Pipeline.from_pretrained(tmp_path / "model", device="meta"),
+        Pipeline.from_pretrained(tmp_path / "model").to("meta"),
+    ):
+        assert there.device.type == "meta"
+        output = there.run(Inputs(torch.zeros(2, 3, 64, 32, dtype=torch.uint8), *[torch.zeros(2, 18, 2)] * 2))
+        for picture in (output.image, *output.pictures.values()):
+            assert (picture.device.type, picture.shape) == ("meta", (2, 3, 64, 32))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_accelerator_draws_the_same(dtype: torch.dtype) -> None:
+    near = Pipeline.from_pretrained("fast/market1501")(PHOTO, "walking", source_pose=POSE)
+    there = Pipeline.from_pretrained("fast/market1501", device="auto", dtype=dtype)
+    assert there.device.type != "cpu"
+    far = there(PHOTO, "walking", source_pose=POSE)
+    for name, picture in near.named.items():
+        assert_close(picture, far.named[name], 2 if dtype == torch.float32 else 12)
+
+
+def test_bf16_is_nearly_as_good(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: True)  # every processor can, if slowly
+    rough = Pipeline(pipe.model, torch.bfloat16)
+    assert rough.dtype == torch.bfloat16
+    made = rough(PHOTO, "walking", source_pose=POSE)
+    exact = pipe(PHOTO, "walking", source_pose=POSE)
+    assert made.image != exact.image
+    assert_close(made.image, exact.image, 12)
+
+
+def test_without_bf16_it_computes_in_fp32_and_says_so(
+    pipe: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: False)
+    with pytest.warns(UserWarning, match="this processor has no bf16; the model computes in fp32"):
+        rough = Pipeline(pipe.model, torch.bfloat16)
+    assert rough.dtype == torch.float32
+    made, exact = (p(PHOTO, "walking", source_pose=POSE).image for p in (rough, pipe))
+    assert made == exact
+
+
+def test_other_precisions_are_refused(pipe: Pipeline) -> None:
+    with pytest.raises(Pg2Error, match=r"computes in float32 or bfloat16, not torch\.float16"):
+        Pipeline(pipe.model, torch.float16)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,10 @@ from pg2.reports.grids import strip
 
 Photo = str | Path | bytes | Image.Image | Image8
 """A picture file, the content of one, a Pillow image, or uint8 RGB [H, W, 3]."""
+
+
+class SourcePoseError(Pg2Error):
+    """The pose that is said to be on a photo cannot be the one there."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Result:
         pictures: what the model made on the way, by name, in order: "coarse" (stage I), then those of its
             second stage, such as "difference". A difference is grey where there is none, at half its
             strength, so that it fits into 8 bits; a mask goes from black to white.
-        headings: what each of them is called above a picture.
+        headings: what each of them, and with a second stage the image, is called above it in the strip.
         pose: the target pose, in the frame.
         source: the photo, cut to the frame around the person.
         skeleton: the target pose, drawn.
@@ -92,12 +97,8 @@ class Result:
     @property
     def strip(self) -> Image.Image:
         """Source, target skeleton, every stage's pictures and the result beside each other, with headings."""
-        shown = {"source": self.source, "target pose": self.skeleton}
-        shown |= {self.headings[name]: picture for name, picture in self.pictures.items()}
-        if len(self.pictures) > 1:
-            # A one-stage model's only picture is its result.
-            shown["result"] = self.image
-        return Image.fromarray(strip([np.asarray(picture) for picture in shown.values()], list(shown)))
+        pictures, labels = self.named, {"source": "source", "skeleton": "target pose", **self.headings}
+        return Image.fromarray(strip([np.asarray(pictures[name]) for name in labels], list(labels.values())))
 
 
 def _skeleton(pose: Pose) -> Image8:
@@ -190,8 +191,8 @@ class Pipeline:
         Returns:
             float32 pictures on the model's device.
         """
-        bf16 = torch.autocast(self.device.type, torch.bfloat16, enabled=self.dtype == torch.bfloat16)
-        with torch.inference_mode(), bf16:
+        rough = self.dtype == torch.bfloat16
+        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype) if rough else nullcontext():
             output = self.model(inputs.to(self.device))
         pictures = {name: picture.float() for name, picture in output.pictures.items()}
         return Output(output.image.float(), pictures)
@@ -228,27 +229,40 @@ class Pipeline:
         """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
         image = _array(photo)
         size = (image.shape[0], image.shape[1])
-        if source_pose is not None and source_pose.size not in (None, size):
-            own = source_pose.size
-            raise Pg2Error(
-                f"the pose on the photo lies in a picture of {own[1]} x {own[0]} pixels, but the photo has "
-                f"{size[1]} x {size[0]}"
-            )
-        found = self._pose_in(photo, image, person) if source_pose is None else source_pose
-        framing = Framing.around(found, size, self.frame)
+        if source_pose is None:
+            found = self._pose_in(photo, image, person)
+            framing = Framing.around(found, size, self.frame)
+        else:
+            found, framing = source_pose, _around_given(source_pose, size, self.frame)
         return Source(photo, framing, framing.image(image), framing.pose(found))
 
-    def make(self, sources: Sequence[Source], targets: Sequence[Pose]) -> list[Result]:
-        """Each source in the target pose beside it, all in one run of the model.
+    def make(self, sources: Sequence[Source], targets: Sequence[Pose], *, batch: int = 16) -> list[Result]:
+        """Each source in the target pose beside it.
+
+        In company a few values may differ by a grey level, because PyTorch then sums in another order.
 
         Args:
-            sources: from `prepare`, at least one.
+            sources: from `prepare`.
             targets: from `target_pose`, as many.
+            batch: pictures in one run of the model, at most; memory grows with it.
         """
+        if len(sources) != len(targets):
+            raise ValueError(f"{len(sources)} sources cannot take {len(targets)} poses, one each")
+        return [
+            result
+            for first in range(0, len(sources), batch)
+            for result in self._make(sources[first : first + batch], targets[first : first + batch])
+        ]
+
+    def _make(self, sources: Sequence[Source], targets: Sequence[Pose]) -> list[Result]:
+        """The same in one run of the model, of at least one."""
         poses = ([item.pose.points for item in sources], [target.points for target in targets])
         keypoints = [torch.from_numpy(np.stack(points)) for points in poses]
         output = self.run(Inputs(from_images([source.image for source in sources]), *keypoints))
-        infos = self.model.pictures
+        infos = self.pictures
+        headings = {name: info.heading for name, info in infos.items()}
+        if len(self.model.stages) > 1:  # with one, the image is its picture
+            headings["image"] = "result"
         made = to_images(output.image)
         further = {
             name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
@@ -257,7 +271,7 @@ class Pipeline:
             Result(
                 image=Image.fromarray(made[number]),
                 pictures={name: Image.fromarray(images[number]) for name, images in further.items()},
-                headings={name: info.heading for name, info in infos.items()},
+                headings=headings,
                 pose=target,
                 _source=source,
             )
@@ -277,6 +291,7 @@ class Pipeline:
             source_pose: where the person stands in the photo, when known; it is estimated otherwise.
 
         Raises:
+            SourcePoseError: `source_pose` lies in a picture of another size than the photo, or outside it.
             Pg2Error: a file that is not what it should be, or a photo that shows nobody.
         """
         return self.grid(
@@ -292,7 +307,7 @@ class Pipeline:
         pose_person: int | None = None,
         source_poses: Sequence[Pose] | None = None,
     ) -> list[list[Result]]:
-        """Every photo in every pose: a row a photo, a column a pose. See `__call__`."""
+        """Every photo in every pose: a row a photo, a column a pose. See `__call__` and `make`."""
         targets = [self.target_pose(pose, pose_person) for pose in poses]
         rows = []
         for number, photo in enumerate(photos):
@@ -300,6 +315,19 @@ class Pipeline:
             source = self.prepare(photo, person=person, source_pose=known)
             rows.append(self.make([source] * len(targets), targets))
         return rows
+
+
+def _around_given(pose: Pose, size: tuple[int, int], frame: tuple[int, int]) -> Framing:
+    """The frame around a person on a photo of `size` whose pose is said to be `pose`."""
+    if pose.size not in (None, size):
+        raise SourcePoseError(
+            f"the pose on the photo lies in a picture of {pose.size[1]} x {pose.size[0]} pixels, but the "
+            f"photo has {size[1]} x {size[0]}"
+        )
+    try:
+        return Framing.around(pose, size, frame)
+    except Pg2Error as error:
+        raise SourcePoseError(str(error)) from error
 
 
 def _array(photo: Photo) -> Image8:

@@ -41,6 +41,33 @@ def test_views_of_a_person(pg2, model: Path, tmp_path: Path) -> None:  # type: i
     assert (tmp_path / "views.png").read_bytes() == (tmp_path / "grid.png").read_bytes()
 
 
+@pytest.mark.parametrize("command", ["generate", "views"])
+def test_a_device_that_is_not_here_is_refused(pg2, model: Path, tmp_path: Path, command: str) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "a.png"
+    given = [PHOTO, "--pose", "front", "--model", model] if command == "generate" else [model, PHOTO]
+    assert_refused(
+        pg2(command, *given, "--out", out, "--device", "tpu"), 'there is no device "tpu" here; give auto, cpu'
+    )
+    assert not out.exists()
+
+
+@pytest.mark.filterwarnings("default")
+def test_devices_and_precisions(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    """On a processor without bf16 a word says so, and the picture is that of fp32."""
+    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: False)
+    for name, options, said in (
+        ("plain", ["--device", "cpu"], ""),
+        ("fp32", ["--device", "cpu", "--precision", "fp32"], ""),
+        ("bf16", ["--device", "cpu", "--precision", "bf16"], "has no bf16; the model computes in fp32"),
+    ):
+        ran = pg2("views", model, PHOTO, "--out", tmp_path / f"{name}.png", *options)
+        assert ran.code == 0, ran.err
+        assert said in ran.err
+        assert len(ran.err.splitlines()) == bool(said)
+    assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
+    assert pg2("views", model, PHOTO, "--precision", "fp16").code == 2
+
+
 def test_poses_that_are_no_poses(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     file = tmp_path / "pose.json"
     person = {"pose_keypoints_2d": [1.0] * 54}
@@ -94,6 +121,22 @@ def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> Non
     assert ran.code == 0, ran.err
     assert "a.gif is animated; its first frame is used" in ran.err
     assert len(ran.err.strip().splitlines()) == 1
+
+
+def test_a_revision_is_asked_of_the_hub(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    asked: list[object] = []
+
+    def download(name: str, *, revision: str | None, **_: object) -> str:
+        asked.append((name, revision))
+        return str(model)
+
+    monkeypatch.setattr("pg2.models.pg2.snapshot_download", download)
+    out = tmp_path / "made.png"
+    arguments = ("--pose", "front", "--model", "somebody/model", "--revision", "v2", "--out", out)
+    assert pg2("generate", PHOTO, *arguments).code == 0
+    assert asked == [("somebody/model", "v2")]
+    refused = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--revision", "v2", "--out", out)
+    assert_refused(refused, "only models of the hub have some")
 
 
 def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

@@ -148,3 +148,16 @@ def test_a_data_set_removed_while_open(prepared):
     (prepared / "images.zip").unlink()
     with pytest.raises(Pg2Error, match="cannot read"):
         data.image(0)
+
+
+def test_cached_pictures_make_room_for_others(prepared, monkeypatch):
+    read = []
+    real = PreparedDataset.image
+    monkeypatch.setattr(PreparedDataset, "image", lambda self, i: read.append(i) or real(self, i))
+    data = PreparedDataset(prepared)
+    image = data.cached(2 * 128 * 64 * 3)
+    for index in (0, 1, 0, 2, 0, 1, 1):
+        np.testing.assert_array_equal(image(index), real(data, index))
+    # 2 took the place of 1, which was used longer ago than 0.
+    assert read == [0, 1, 2, 1]
+    assert data.scaled((32, 16)).cached()(0).shape == (32, 16, 3)

@@ -9,7 +9,7 @@ import pg2
 from pg2.evaluation.bodies import body_scores, pckh
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
 
 SAMPLES = Path(pg2.__file__).parent / "samples"
 

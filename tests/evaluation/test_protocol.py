@@ -22,7 +22,7 @@ from pg2.evaluation.stored import StoredPictures, score_stored
 from pg2.io.pictures import load_image
 from pg2.io.pixels import to_uint8
 from pg2.pose.estimator import PoseEstimator
-from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
+from pg2.pose.formats import read_keypoints_csv, read_pairs_csv
 from pg2.pose.maps import pose_mask
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"

@@ -11,7 +11,7 @@ from PIL import Image
 from pg2.errors import Pg2Error
 from pg2.evaluation.storing import storing
 from pg2.io.pictures import load_image
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
 
 POSES = np.random.default_rng(0).uniform(0, 16, (5, 18, 2)).astype(np.float32).round(2)
 PICTURES = torch.randint(

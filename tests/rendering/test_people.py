@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,12 @@ from PIL import Image
 
 from pg2 import cli
 from pg2.errors import Pg2Error
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.io.geometry import from_surface, read_geometry
+from pg2.pose.formats import read_keypoints_csv
 from pg2.rendering import people
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.people import render_people
+from pg2.rendering.pictures import Photographer
 
 
 def start(out: Path, count: int) -> subprocess.Popen[bytes]:
@@ -118,6 +121,28 @@ def test_more_people_extend_it_and_ctrl_c_stops_cleanly(rendered, options, tmp_p
     assert new["keypoints.csv"].startswith(old["keypoints.csv"])
 
 
+def test_geometry_lies_beside_pictures_that_stay_the_same(rendered, options, tmp_path):
+    out, wanted = tmp_path / "people", replace(options, geometry=True)
+    render_people(out, 1, wanted, workers=1)
+    before, after = contents(rendered), contents(out)
+    assert {f"00000/{pose:02d}.geometry.npz" for pose in range(4)} <= after.keys()
+    for name in [name for name in before if name.startswith("00000/")]:
+        assert after[name] == before[name]
+    # The same bytes from another process.
+    with Photographer(wanted) as photographer:
+        first = next(photographer.photograph(0)[1])
+    assert first.surface is not None
+    expected = from_surface(first.surface, first.mask, (3, 0), after["00000/00.jpg"]).to_bytes()
+    assert after["00000/00.geometry.npz"] == expected
+    for pose in range(4):
+        geometry = read_geometry(out / f"00000/{pose:02d}.geometry.npz", after[f"00000/{pose:02d}.jpg"])
+        assert (geometry.size, geometry.person) == ((64, 64), (3, 0))
+    with pytest.raises(Pg2Error, match=r"other options \(geometry True instead of False\)"):
+        render_people(out, 2, options)
+    with pytest.raises(Pg2Error, match=r"other options \(geometry False instead of True\)"):
+        render_people(rendered, 2, wanted)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -202,3 +227,8 @@ def test_the_command_says_what_is_there(rendered, monkeypatch, capsys):
         cli.main()
     assert exit_.value.code == 0
     assert capsys.readouterr().out == "already rendered: 2 people, 8 pictures\n"
+    monkeypatch.setattr(sys, "argv", ["pg2", "render", str(rendered), *arguments, "--geometry"])
+    with pytest.raises(SystemExit) as exit_:
+        cli.main()
+    assert exit_.value.code == 2
+    assert "geometry False instead of True" in capsys.readouterr().err

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from serving_samples import Start, wait_for
+from serving_samples import Fade, Start, wait_for
 from starlette.testclient import TestClient
 
-from pg2 import PG2
+from pg2 import PG2, Pipeline
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
 
@@ -34,11 +34,26 @@ def start(models: tuple[str, str]) -> Start:
     @contextlib.contextmanager
     def run(**options: Any) -> Iterator[tuple[TestClient, Service]]:
         service = Service(ServeOptions(**({"models": models} | options)))
-        with TestClient(create_app(service), raise_server_exceptions=False) as client:
+        with TestClient(service_app(service), raise_server_exceptions=False) as client:
             wait_for(lambda: service.state != "loading" or service.failure)
             yield client, service
 
     return run
+
+
+@pytest.fixture
+def fading(models: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a model of two stages, which services that are started now load with another second one."""
+    load = Pipeline.from_pretrained
+
+    def loaded(name: str, **options: Any) -> Pipeline:
+        pipeline = load(name, **options)
+        if name == models[0]:
+            pipeline.model.refine = Fade()
+        return pipeline
+
+    monkeypatch.setattr(Pipeline, "from_pretrained", loaded)
+    return models[0]
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,20 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
 from pg2.io.packaged import SAMPLES
-from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.io.pixels import to_unit
+from pg2.models.inputs import Inputs, Output, PictureInfo
+from pg2.models.stage import Refiner
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import Pose
 from pg2.serving.schemas import Keypoints
 from pg2.serving.service import Service
 
@@ -23,6 +28,20 @@ POSE = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")["00003/00.jpg"], (256,
 SOURCE_POSE = Keypoints.of(POSE).model_dump()
 
 Start = Callable[..., AbstractContextManager[tuple[TestClient, Service]]]
+
+
+class Fade(Refiner):
+    """A second stage with pictures of other names: the source at the top fades into the coarse picture."""
+
+    pictures: ClassVar = {
+        "faded": PictureInfo("faded source"),
+        "share": PictureInfo("share of the source", "mask"),
+    }
+
+    def forward(self, inputs: Inputs, coarse: torch.Tensor) -> Output:
+        source = to_unit(inputs.source)
+        share = torch.linspace(1, 0, coarse.shape[2])[:, None].expand_as(coarse[:, :1])
+        return Output(share * source + (1 - share) * coarse, {"faded": share * source, "share": share})
 
 
 def form(**fields: object) -> dict[str, Any]:

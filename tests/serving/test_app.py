@@ -7,10 +7,11 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture
 from starlette.testclient import TestClient
@@ -20,7 +21,7 @@ from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
 from pg2.serving.logs import JsonFormatter
-from pg2.serving.schemas import Form, GenerateRequest, Keypoints
+from pg2.serving.schemas import GenerateRequest, Keypoints
 
 TEXT = base64.b64encode(CONTENT).decode()
 
@@ -36,20 +37,24 @@ def pipelines(models: tuple[str, str]) -> list[Pipeline]:
     return [Pipeline.from_pretrained(model) for model in models]
 
 
-@pytest.mark.parametrize("name", [name for name in get_args(Form) if name != "json"])
-def test_each_picture_is_the_pipelines(client: TestClient, pipelines: list[Pipeline], name: str) -> None:
-    answer = client.post("/v1/generate", **form(format=name))
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "image/png"
-    expected = getattr(pipelines[0](PHOTO, "walking", source_pose=POSE), name)
-    np.testing.assert_array_equal(picture(answer.content), np.asarray(expected))
+@pytest.mark.parametrize("number", [0, 1])
+def test_each_picture_is_the_pipelines(
+    client: TestClient, models: tuple[str, str], pipelines: list[Pipeline], number: int
+) -> None:
+    result = pipelines[number](PHOTO, "walking", source_pose=POSE)
+    for name, expected in {**result.named, "strip": result.strip, "full_size": result.full_size}.items():
+        answer = client.post("/v1/generate", **form(model=models[number], format=name))
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "image/png"
+        np.testing.assert_array_equal(picture(answer.content), np.asarray(expected))
 
 
 def test_the_person_is_found_as_the_command_line_finds_them(
     client: TestClient, models: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out.png"
-    arguments = ["generate", str(PHOTO), "--pose", "back", "--model", models[0], "--out", str(out)]
+    arguments = ["generate", str(PHOTO), "--pose", "back", "--model", models[0], "--device", "cpu"]
+    arguments += ["--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["pg2", *arguments])
     with pytest.raises(SystemExit, match="0"):
         cli.main()
@@ -72,17 +77,56 @@ def test_json_holds_everything(client: TestClient, models: tuple[str, str]) -> N
     assert Keypoints.model_validate(body["pose"]).size == (64, 32)
     assert all(value >= 0 for value in body["timings"].values())
     assert "model;dur=" in answer.headers["Server-Timing"]
+    assert list(body["pictures"]) == ["coarse", "difference"]
+    # Clients of the time before `pictures` find the two in fields of their own.
+    for name, text in body["pictures"].items():
+        assert body[name] == text
     for name in ("image", "coarse", "difference", "source", "skeleton"):
         alone = client.post("/v1/generate", **form(pose="left", format=name))
         assert base64.b64decode(body[name]) == alone.content
 
 
 def test_a_model_of_one_stage(client: TestClient, models: tuple[str, str]) -> None:
-    answer = client.post("/v1/generate", **form(model=models[1], format="json"))
-    assert answer.json()["difference"] is None
-    assert picture(base64.b64decode(answer.json()["image"])).shape == (32, 16, 3)
-    refused = client.post("/v1/generate", **form(model=models[1], format="difference"))
-    assert "one stage" in error_of(refused, 422, "invalid")
+    body = client.post("/v1/generate", **form(model=models[1], format="json")).json()
+    assert list(body["pictures"]) == ["coarse"]
+    assert body["pictures"]["coarse"] == body["coarse"] == body["image"]
+    assert body["difference"] is None
+    assert picture(base64.b64decode(body["image"])).shape == (32, 16, 3)
+
+
+def test_a_model_of_other_pictures(start: Start, fading: str) -> None:
+    """Their names, headings and order are the model's, wherever they are met."""
+    with start() as (client, _):
+        entry = client.get("/v1/models").json()["models"][0]
+        assert [picture["name"] for picture in entry["pictures"]] == ["coarse", "faded", "share"]
+        assert entry["pictures"][2] == {"name": "share", "heading": "share of the source", "kind": "mask"}
+        body = client.post("/v1/generate", **form(format="json")).json()
+        assert list(body["pictures"]) == ["coarse", "faded", "share"]
+        assert body["coarse"] == body["pictures"]["coarse"]
+        assert body["difference"] is None
+        share = client.post("/v1/generate", **form(format="share"))
+        assert base64.b64decode(body["pictures"]["share"]) == share.content
+        pixels = picture(share.content)
+        assert (pixels[0].min(), pixels[-1].max()) == (255, 0)
+        wide = picture(client.post("/v1/generate", **form(format="strip")).content).shape[1]
+        assert wide > 6 * picture(base64.b64decode(body["image"])).shape[1] * 4
+        refused = client.post("/v1/generate", **form(format="difference"))
+        assert "gives image, coarse, faded, share, source" in error_of(refused, 422, "invalid")
+
+
+def test_a_picture_that_the_model_does_not_make(client: TestClient, models: tuple[str, str]) -> None:
+    for model, own, asked in (
+        (models[0], "coarse, difference", "warped"),
+        (models[1], "coarse", "difference"),
+        (models[1], "coarse", "pose"),
+    ):
+        said = error_of(client.post("/v1/generate", **form(model=model, format=asked)), 422, "invalid")
+        gives = f"image, {own}, source, skeleton, strip, full_size, json"
+        assert said == f"format: {model} gives {gives}; choose one of them"
+    long = client.post("/v1/generate", **form(format="x" * 65))
+    assert "at most 64 characters" in error_of(long, 422, "invalid")
+    empty = {"photo": TEXT, "pose": "left", "source_pose": SOURCE_POSE, "format": ""}
+    error_of(client.post("/v1/generate", json=empty), 422, "invalid")
 
 
 @pytest.mark.parametrize(
@@ -130,6 +174,9 @@ def test_lists(client: TestClient, models: tuple[str, str]) -> None:
         (models[1], [32, 16], 1, False),
     ]
     assert all(m["parameters"] > 1000 for m in listed)
+    coarse = {"name": "coarse", "heading": "stage I", "kind": "image"}
+    difference = {"name": "difference", "heading": "difference map", "kind": "difference"}
+    assert [m["pictures"] for m in listed] == [[coarse, difference], [coarse]]
     answer = client.get("/v1/poses").json()
     poses = answer["poses"]
     assert tuple(pose.pop("name") for pose in poses) == NAMES
@@ -194,7 +241,12 @@ BROKEN_POSE = {"size": [256, 256], "keypoints": [[1, 2]] * 17}
         (
             {"photo": grey()},
             "invalid",
-            "source_pose: it lies in a picture of 256 x 256 pixels, but the photo",
+            "source_pose: the pose on the photo lies in a picture of 256 x 256 pixels, but the photo",
+        ),
+        (
+            {"source_pose": json.dumps(SOURCE_POSE | {"keypoints": [None] * 18})},
+            "invalid",
+            "source_pose: the pose has no keypoint at all",
         ),
         ({"source_pose": json.dumps(BROKEN_POSE)}, "invalid", "source_pose.keypoints: "),
         ({"source_pose": "here"}, "invalid", "source_pose: "),
@@ -204,7 +256,6 @@ BROKEN_POSE = {"size": [256, 256], "keypoints": [[1, 2]] * 17}
         ({"person": "first"}, "invalid", "person: "),
         ({"model": "fast/other"}, "invalid", "model: there is no such model"),
         ({"model": "/etc"}, "invalid", "model: there is no such model"),
-        ({"format": "jpeg"}, "invalid", "format: "),
         ({"colour": "red"}, "invalid", "colour: extra inputs are not permitted"),
     ],
 )
@@ -290,6 +341,30 @@ def test_other_sites_that_may(start: Start) -> None:
             assert answer.headers.get("Access-Control-Allow-Origin") == allowed
 
 
+def test_models_run_where_and_as_they_are_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch, pipelines: list[Pipeline]
+) -> None:
+    """Shown by PyTorch's device of shapes without values, which is everywhere."""
+    with start(device="meta") as (client, service):
+        assert {served.pipeline.device.type for served in service.models.values()} == {"meta"}
+        assert client.get("/readyz").status_code == 200
+    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: True)  # every processor can, if slowly
+    with start(precision="bf16") as (client, service):
+        assert {served.pipeline.dtype for served in service.models.values()} == {torch.bfloat16}
+        made = picture(client.post("/v1/generate", **form()).content)
+    off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
+    assert 0 < off.max() <= 12
+
+
+@pytest.mark.gpu
+def test_an_accelerator_serves(start: Start, pipelines: list[Pipeline]) -> None:
+    with start(device="auto") as (client, service):
+        assert next(iter(service.models.values())).pipeline.device.type != "cpu"
+        made = picture(client.post("/v1/generate", **form()).content)
+    off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
+    assert off.max() <= 2
+
+
 def test_a_key_is_asked_for(start: Start) -> None:
     with start(api_key="secret") as (client, _):
         for path in ("/v1/models", "/v1/samples/00003", "/metrics", "/openapi.json"):
@@ -366,7 +441,7 @@ def test_a_failure_is_told_without_its_reason(
 ) -> None:
     """Neither client nor log see the words of an unexpected error: they might quote somebody's pose."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise KeyError("private words")
 
     with start() as (client, service), caplog.at_level(logging.INFO, "pg2.serving"):

@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from serving_samples import CONTENT, POSE, form, wait_for
 from starlette.testclient import TestClient
 
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.schemas import Keypoints
 from pg2.serving.service import Service
@@ -182,7 +182,7 @@ def test_any_body(client: TestClient, body: bytes, kind: str) -> None:
 def test_the_api_keeps_what_its_document_says(models: tuple[str, str]) -> None:
     """Of every route: statuses, content types and answers are as documented, whatever is sent."""
     service = Service(ServeOptions(models=models))
-    schema = schemathesis.openapi.from_asgi("/openapi.json", create_app(service))
+    schema = schemathesis.openapi.from_asgi("/openapi.json", service_app(service))
     wait_for(lambda: service.state == "ready")
     checks = [not_a_server_error, status_code_conformance, content_type_conformance]
     operations = [result.ok() for result in schema.get_all_operations()]

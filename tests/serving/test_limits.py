@@ -21,7 +21,7 @@ from starlette.testclient import TestClient
 
 from pg2.errors import Pg2Error
 from pg2.pipeline import Pipeline, Result
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.limits import Threads
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -44,10 +44,10 @@ class Held:
         self.free.set()
         self._pipeline.make = self._make  # type: ignore[method-assign]
 
-    def __call__(self, sources: Sequence[Any], targets: Sequence[Any]) -> list[Result]:
+    def __call__(self, sources: Sequence[Any], targets: Sequence[Any], *, batch: int) -> list[Result]:
         self.batches.append(len(sources))
         assert self.free.wait(10)
-        return self._make(sources, targets)
+        return self._make(sources, targets, batch=batch)
 
 
 def test_requests_that_come_together_share_a_run(start: Start, models: tuple[str, str]) -> None:
@@ -124,7 +124,7 @@ def test_not_ready_before_the_models_are_there(
     load = Pipeline.from_pretrained
     monkeypatch.setattr(Pipeline, "from_pretrained", lambda name: go.wait(10) and load(name))
     service = Service(ServeOptions(models=models))
-    with TestClient(create_app(service)) as client:
+    with TestClient(service_app(service)) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").status_code == 503
         assert "being loaded" in error_of(client.get("/v1/models"), 503, "not_ready")
@@ -173,7 +173,7 @@ def in_loop(service: Service, test: Any) -> Any:
     """Run `test(app)` in an event loop of its own, with the models loaded."""
 
     async def run() -> Any:
-        app = create_app(service)
+        app = service_app(service)
         async with service:
             while service.state == "loading":
                 await asyncio.sleep(0.005)

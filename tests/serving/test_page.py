@@ -24,7 +24,7 @@ from serving_samples import PHOTO, form, picture, wait_for
 from pg2 import Pose
 from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
 
@@ -42,7 +42,7 @@ def serving(models: tuple[str, str], **options: Any) -> Iterator[str]:
     """The address of a service in a thread of this process."""
     service = Service(ServeOptions(models=models, **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(service), log_config=None, ws="none", http="h11"))
+        server = uvicorn.Server(uvicorn.Config(service_app(service), log_config=None, ws="none", http="h11"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -118,6 +118,7 @@ class Visit:
         return self.places()[number]
 
     def on_screen(self, number: int) -> tuple[float, float]:
+        self.locator("#editor").scroll_into_view_if_needed()
         x, y = (
             self.joint(number)
             .locator(".line")
@@ -187,7 +188,7 @@ def visit(shared: Visit, models: tuple[str, str]) -> Iterator[Visit]:
         shared.select_option("#model", models[0])
     if "00000.jpg" not in shared.locator("#curl").inner_text():
         shared.click("#samples [data-sample='00000']")
-    shared.get_by_role("tab", name="Refined").click()
+    shared.get_by_role("tab", name="Result").click()
     shared.click("[data-mode=joint]")
     shared.click("#poses [data-pose=arms-raised]")
     shared.settled()
@@ -221,19 +222,27 @@ def test_the_commands_give_the_same_picture(
     (tmp_path / "00000.jpg").write_bytes(visit.saved("#save-photo"))
     assert (tmp_path / "00000.jpg").read_bytes() == (SAMPLES / "00000/00.jpg").read_bytes()
     monkeypatch.chdir(tmp_path)
-    for edited in (False, True):
+    for edited, tab, file in (
+        (False, "Result", "result.png"),
+        (True, "Result", "result.png"),
+        (True, "Difference map", "difference.png"),
+    ):
         if edited:
             visit.drag(WRIST, -4, 12)
             visit.joint(0).press("Delete")
             visit.settled()
+        visit.get_by_role("tab", name=tab).click()
+        visit.settled()
         shown = visit.pixels()
+        assert same(picture(visit.saved("#save-picture")), shown)
         exec(visit.locator("#python").inner_text(), {})
-        assert same(picture(Path("result.png").read_bytes()), shown)
+        assert same(picture(Path(file).read_bytes()), shown)
+        Path(file).unlink()
         command = visit.locator("#curl").inner_text()
         assert ("keypoints" in command) == edited
         if shutil.which("curl"):
             subprocess.run(["sh", "-c", command.replace("curl ", "curl -s ", 1)], check=True, timeout=20)
-            assert same(picture(Path("result.png").read_bytes()), shown)
+            assert same(picture(Path(file).read_bytes()), shown)
 
 
 def test_dragging_redraws_while_it_goes_on_and_can_be_undone(visit: Visit) -> None:
@@ -313,7 +322,8 @@ def test_by_keyboard(visit: Visit) -> None:
 
 def test_stages_and_models(visit: Visit, models: tuple[str, str]) -> None:
     refined = visit.pixels()
-    visit.get_by_role("tab", name="Coarse").click()
+    assert visit.get_by_role("tab").all_inner_texts() == ["Result", "Stage I", "Difference map"]
+    visit.get_by_role("tab", name="Stage I").click()
     visit.settled()
     coarse = visit.pixels()
     visit.keyboard.press("ArrowRight")
@@ -334,6 +344,34 @@ def test_stages_and_models(visit: Visit, models: tuple[str, str]) -> None:
     visit.select_option("#model", models[0])
     visit.settled()
     assert same(visit.pixels("#picture"), refined)
+
+
+def test_a_model_of_other_pictures_has_other_tabs(
+    visiting: Visiting, models: tuple[str, str], fading: str
+) -> None:
+    """All of them fit on a phone; what the new model lacks is not asked of it."""
+    with serving(models) as address:
+        visit = visiting(address, viewport={"width": 360, "height": 740})
+        visit.settled()
+        texts = ["Result", "Stage I", "Faded source", "Share of the source"]
+        assert visit.get_by_role("tab").all_inner_texts() == texts
+        assert visit.evaluate("document.documentElement.scrollWidth") == 360
+        visit.get_by_role("tab", name="Share of the source").click()
+        visit.settled()
+        assert (visit.pixels()[0].min(), visit.pixels()[-1].max()) == (255, 0)
+        # From the last tab on to the first one, and back.
+        visit.keyboard.press("ArrowRight")
+        assert visit.get_by_role("tab", name="Result").get_attribute("aria-selected") == "true"
+        visit.keyboard.press("ArrowLeft")
+        visit.drag(WRIST, -4, 12)
+        visit.settled()
+        assert visit.pixels()[0].min() == 255
+        visit.select_option("#model", models[1])
+        visit.settled()
+        assert visit.get_by_role("tablist").is_hidden()
+        assert "format" not in visit.locator("#curl").inner_text()
+        assert visit.pixels().shape == (32, 16, 3)
+        visit.page.context.close()
 
 
 def test_a_photo_of_ones_own(visit: Visit, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_second_signal_stops_at_once(serve: Any) -> None:
         (["--port", "TAKEN"], "cannot listen on 127.0.0.1, port"),
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
         (["--port", "0", "--model", "./nowhere"], "there is no model ./nowhere"),
+        (["--port", "0", "--device", "tpu"], 'there is no device "tpu" here; give auto, cpu'),
         (["--api-key-file", "nowhere"], "the API key cannot be read from nowhere"),
         (["--cors-origin", "*"], "an origin is SCHEME://HOST"),
     ],

@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from pg2.metrics import ssim
-from pg2.training.losses import discriminator_loss, generator_loss, masked_l1, r1_penalty, ssim_loss
+from pg2.training.adversary import discriminator_loss, generator_loss, r1_penalty
+from pg2.training.losses import masked_l1, ssim_loss
 
 
 def test_masked_l1_counts_the_body_twice() -> None:

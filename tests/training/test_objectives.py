@@ -2,14 +2,19 @@
 
 import pytest
 import torch
+from model_samples import inputs
 
 from pg2.data.loader import Batch
+from pg2.io.pixels import to_unit
 from pg2.models.config import ModelConfig
+from pg2.models.inputs import Output
 from pg2.models.pg2 import PG2
-from pg2.pose.maps import heatmaps, pose_mask
-from pg2.training.losses import discriminator_loss, generator_loss, masked_l1
+from pg2.pose.maps import pose_mask
+from pg2.training.adversary import discriminator_loss, generator_loss
+from pg2.training.losses import masked_l1
 from pg2.training.objectives import Objective
-from pg2.training.recipe import StageConfig
+from pg2.training.settings import StageConfig
+from pg2.training.terms import Ready
 
 MODEL = {
     "frame": (32, 16),
@@ -22,13 +27,9 @@ ADVERSARY = {"discriminator": {"width": 8, "layers": 2}}
 def made(stage: dict[str, object], refined: bool) -> tuple[Objective, PG2, Batch]:
     torch.manual_seed(0)
     model = PG2(ModelConfig.model_validate(MODEL))
-    batch = Batch(
-        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
-        torch.randint(0, 256, (4, 3, 32, 16), dtype=torch.uint8),
-        torch.rand(4, 18, 2) * 15,
-        torch.rand(4, 18, 2) * 15,
-    )
-    return Objective(model, StageConfig.model_validate({"steps": 1, **stage}), refined), model, batch
+    batch = Batch(inputs(4), inputs(4).source)
+    settings = StageConfig.model_validate({"steps": 1, **stage})
+    return Objective(model, "refined" if refined else "coarse", settings), model, batch
 
 
 @pytest.mark.parametrize("refined", [False, True])
@@ -44,13 +45,15 @@ def test_each_phase_gives_gradients_to_exactly_its_module(
     objective, model, batch = made({"adversarial": adversary}, refined)
     assert objective.phases == (("discriminator", "generator") if pairing else ("generator",))
     ready = objective.prepare(batch)
-    image = objective.generate(ready)
+    output = objective.generate(ready)
     modules = {"coarse": model.coarse, "refine": model.refine, **objective.networks}
     for phase in objective.phases:
         judge = objective.networks.get("discriminator") if phase == "generator" else None
         if judge is not None:
             judge.requires_grad_(False)
-        torch.stack(list(objective.terms(phase, ready, image, 0, judge).values())).sum().backward()
+        torch.stack(list(objective.terms(phase, ready, output, 0).values())).sum().backward()
+        if judge is not None:
+            judge.requires_grad_(True)
         for name, module in modules.items():
             assert module is not None
             touched = [p.grad is not None and bool(p.grad.any()) for p in module.parameters()]
@@ -71,9 +74,9 @@ def test_r1_comes_every_few_steps_and_trains_the_discriminator_alone() -> None:
     }
     objective, model, batch = made({"adversarial": adversary}, refined=True)
     ready = objective.prepare(batch)
-    image = objective.generate(ready)
-    assert set(objective.terms("discriminator", ready, image, 3)) == {"d"}
-    terms = objective.terms("discriminator", ready, image, 4)
+    output = objective.generate(ready)
+    assert set(objective.terms("discriminator", ready, output, 3)) == {"d"}
+    terms = objective.terms("discriminator", ready, output, 4)
     assert terms["r1"] > 0
     terms["r1"].backward()
     assert any(p.grad is not None and p.grad.any() for p in objective.networks["discriminator"].parameters())
@@ -81,51 +84,52 @@ def test_r1_comes_every_few_steps_and_trains_the_discriminator_alone() -> None:
 
 
 def test_stage_one_is_the_pose_mask_loss() -> None:
-    objective, model, batch = made({"mask_weight": 1.0}, refined=False)
+    objective, model, batch = made({"losses": {"l1": {"mask_weight": 1.0}}}, refined=False)
     ready = objective.prepare(batch)
-    source, target = batch.source / 127.5 - 1, batch.target / 127.5 - 1
-    made_image = model.coarse(source, heatmaps(batch.target_keypoints, (32, 16)))
-    expected = masked_l1(made_image, target, pose_mask(batch.target_keypoints, (32, 16)))
+    mask = pose_mask(batch.inputs.target_keypoints, (32, 16))
+    expected = masked_l1(model.coarse(batch.inputs), to_unit(batch.target), mask)
     terms = objective.terms("generator", ready, objective.generate(ready), 0)
     assert set(terms) == {"l1"}
     torch.testing.assert_close(terms["l1"], expected)
 
 
 def test_stage_two_judges_pairs_and_adds_lambda_times_l1() -> None:
-    objective, model, batch = made({"l1_weight": 10, "adversarial": ADVERSARY}, refined=True)
+    objective, model, batch = made({"losses": {"l1": {"weight": 10}}, "adversarial": ADVERSARY}, refined=True)
     ready = objective.prepare(batch)
-    image = objective.generate(ready)
+    output = objective.generate(ready)
     d = objective.networks["discriminator"]
-    source, target = ready["source"], ready["target"]
+    source, target, image = ready.source, ready.target, output.image
     assert model.refine is not None
-    torch.testing.assert_close(image, ready["coarse"] + model.refine(ready["coarse"], source))
+    assert ready.coarse is not None
+    torch.testing.assert_close(image, model(batch.inputs).image)
+    torch.testing.assert_close(image, ready.coarse + output.pictures["difference"])
     logits = d(torch.cat((torch.cat((source, image.detach()), 1), torch.cat((source, target), 1))))
     expected = discriminator_loss(logits[4:], logits[:4], "bce")
-    torch.testing.assert_close(objective.terms("discriminator", ready, image, 0)["d"], expected)
-    terms = objective.terms("generator", ready, image, 0)
+    torch.testing.assert_close(objective.terms("discriminator", ready, output, 0)["d"], expected)
+    terms = objective.terms("generator", ready, output, 0)
     torch.testing.assert_close(terms["adversarial"], generator_loss(logits[:4], "bce"))
-    torch.testing.assert_close(terms["l1"], 10 * masked_l1(image, target, ready["mask"]))
+    torch.testing.assert_close(terms["l1"], 10 * masked_l1(image, target, ready.mask))
 
 
 def test_triplets_count_the_source_as_a_fake() -> None:
     objective, _, batch = made({"adversarial": {**ADVERSARY, "pairing": "triplet"}}, refined=True)
     ready = objective.prepare(batch)
-    image = objective.generate(ready)
+    output = objective.generate(ready)
     logits = objective.networks["discriminator"](
-        torch.cat((image.detach(), ready["target"], ready["source"]))
+        torch.cat((output.image.detach(), ready.target, ready.source))
     )
     expected = discriminator_loss(logits[4:8], torch.cat((logits[:4], logits[8:])), "bce")
-    torch.testing.assert_close(objective.terms("discriminator", ready, image, 0)["d"], expected)
-    terms = objective.terms("generator", ready, image, 0)
+    torch.testing.assert_close(objective.terms("discriminator", ready, output, 0)["d"], expected)
+    terms = objective.terms("generator", ready, output, 0)
     torch.testing.assert_close(terms["adversarial"], generator_loss(logits[:4], "bce"))
 
 
 def test_the_ssim_term_joins_when_it_is_due() -> None:
-    objective, _, batch = made({"ssim_weight": 0.5, "ssim_after": 3}, refined=False)
+    objective, _, batch = made({"losses": {"ssim": {"weight": 0.5, "after": 3}}}, refined=False)
     ready = objective.prepare(batch)
-    image = objective.generate(ready)
-    assert "ssim" not in objective.terms("generator", ready, image, 2)
-    assert objective.terms("generator", ready, image, 3)["ssim"].item() > 0
+    output = objective.generate(ready)
+    assert "ssim" not in objective.terms("generator", ready, output, 2)
+    assert objective.terms("generator", ready, output, 3)["ssim"].item() > 0
 
 
 def test_d_may_have_a_learning_rate_of_its_own() -> None:
@@ -137,18 +141,18 @@ def test_d_may_have_a_learning_rate_of_its_own() -> None:
 def test_an_adversary_of_the_body_counts_the_patches_that_the_body_reaches() -> None:
     discriminator = {"width": 8, "layers": 2, "norm": "none", "head": "patch"}
     adversary = {"region": "body", "loss": "hinge", "discriminator": discriminator}
-    objective, _, _ = made({"l1_weight": 0, "adversarial": adversary}, refined=True)
-    ready = {"source": torch.rand(2, 3, 32, 16), "target": torch.rand(2, 3, 32, 16)}
+    objective, _, _ = made({"losses": {"l1": {"weight": 0}}, "adversarial": adversary}, refined=True)
     # The last patch of the first picture, and nobody in the second.
-    ready["mask"] = torch.zeros(2, 1, 32, 16)
-    ready["mask"][0, 0, 30, 14] = 1.0
-    image = torch.rand(2, 3, 32, 16)
+    mask = torch.zeros(2, 1, 32, 16)
+    mask[0, 0, 30, 14] = 1.0
+    source, target, image = (torch.rand(2, 3, 32, 16) for _ in range(3))
+    ready, output = Ready(Batch(inputs(), inputs().source), source, target, mask, image), Output(image, {})
     d = objective.networks["discriminator"]
-    fake, real = (d(torch.cat((ready["source"], picture), 1)) for picture in (image, ready["target"]))
+    fake, real = (d(torch.cat((source, picture), 1)) for picture in (image, target))
     assert fake.shape == (2, 8 * 4)
-    terms = objective.terms("discriminator", ready, image, 0)
+    terms = objective.terms("discriminator", ready, output, 0)
     torch.testing.assert_close(terms["d"], (1 - real[0, -1]).relu() + (1 + fake[0, -1]).relu())
-    adversarial = objective.terms("generator", ready | {"coarse": image}, image, 0)["adversarial"]
+    adversarial = objective.terms("generator", ready, output, 0)["adversarial"]
     torch.testing.assert_close(adversarial, -fake[0, -1])
 
 
@@ -158,4 +162,18 @@ def test_feature_matching_vanishes_on_the_real_image() -> None:
     objective.networks["discriminator"].eval()
     ready = objective.prepare(batch)
     assert objective.terms("generator", ready, objective.generate(ready), 0)["features"].item() > 0.01
-    assert objective.terms("generator", ready, ready["target"].clone(), 0)["features"].item() < 1e-6
+    assert objective.terms("generator", ready, Output(ready.target.clone(), {}), 0)["features"].item() < 1e-6
+
+
+def test_what_the_released_code_does_otherwise_are_settings() -> None:
+    """The generator steps first, and stage I's picture is a fake, too."""
+    released = {**ADVERSARY, "pairing": "triplet", "coarse_fake": True, "first": "generator"}
+    objective, _, batch = made({"adversarial": released}, refined=True)
+    assert objective.phases == ("generator", "discriminator")
+    ready = objective.prepare(batch)
+    output = objective.generate(ready)
+    assert ready.coarse is not None
+    shown = torch.cat((output.image.detach(), ready.target, ready.source, ready.coarse))
+    logits = objective.networks["discriminator"](shown)
+    expected = discriminator_loss(logits[4:8], torch.cat((logits[:4], logits[8:])), "bce")
+    torch.testing.assert_close(objective.terms("discriminator", ready, output, 0)["d"], expected)

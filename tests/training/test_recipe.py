@@ -21,9 +21,10 @@ def test_the_papers_numbers() -> None:
     assert fashion.refined is not None
     assert (market.coarse.steps, market.refined.steps, market.coarse.batch) == (22_000, 14_000, 16)
     assert (fashion.coarse.steps, fashion.refined.steps, fashion.coarse.batch) == (30_000, 20_000, 8)
-    assert (market.refined.l1_weight, fashion.refined.l1_weight) == (10, 50)
+    assert (market.refined.losses.l1.weight, fashion.refined.losses.l1.weight) == (10, 50)
     for stage in (market.coarse, market.refined, fashion.coarse, fashion.refined):
-        assert (stage.lr, stage.betas, stage.mask_weight, stage.ssim_weight) == (2e-5, (0.5, 0.999), 1, 0)
+        assert (stage.lr, stage.betas, stage.losses.l1.mask_weight) == (2e-5, (0.5, 0.999), 1)
+        assert set(stage.losses.terms) == {"l1"}
     assert (market.model.coarse.blocks, fashion.model.coarse.blocks) == (5, 6)
 
 
@@ -45,6 +46,17 @@ def test_the_papers_numbers() -> None:
         ("coarse.lr=.inf", "coarse.lr: Input should be a finite number"),
         ("coarse.betas=[2, 0.9]", "coarse.betas.0: Input should be less than 1"),
         ("refined.adversarial.discriminator.unshuffle=3", "discriminator's unshuffle = 3"),
+        ("coarse.losses.ssmi.weight=1", 'unknown setting "coarse.losses.ssmi"; did you mean "ssim"?'),
+        ("coarse.losses={l1: {weight: 0}, ssim: {weight: 0}}", "every loss has the weight 0"),
+        ("model.refine.widht=3", 'unknown setting "model.refine.widht"; did you mean "width"?'),
+        ("model.refine={kind: transport, shrink: 3}", "shrink = 3 must divide stride = 4"),
+        (
+            "model.refine={kind: transport, levles: 3}",
+            'unknown setting "model.refine.levles"; did you mean "levels"',
+        ),
+        ("model.refine.kind=warp", 'model.refine.kind is difference or transport, not "warp"'),
+        ("refined.adversarial.coarse_fake=true", 'coarse_fake needs pairing "triplet"'),
+        ("coarse.adversarial={pairing: triplet, coarse_fake: true}", "only stage II has a coarse picture"),
         ("coarse.steps", "--set takes NAME=VALUE"),
         ("seed.x=1", '"seed" is a value'),
         ("seed=[", "not valid YAML"),
@@ -78,7 +90,7 @@ def test_files_that_are_no_recipe(tmp_path: Path, text: str) -> None:
 
 def test_only_reporting_and_length_may_change(tmp_path: Path) -> None:
     before = load_recipe("debug")
-    check_same(load_recipe("debug", ["coarse.steps=99", "refined.log_every=1"]), before, tmp_path)
+    check_same(load_recipe("debug", ["refined.steps=99", "refined.log_every=1"]), before, tmp_path)
     with pytest.raises(Pg2Error, match=r"begun with coarse\.lr = 0\.001, now it is 0\.5"):
         check_same(load_recipe("debug", ["coarse.lr=0.5"]), before, tmp_path)
     with pytest.raises(Pg2Error, match=r"refined\.adversarial"):
@@ -109,3 +121,21 @@ def test_what_cannot_be_extended(tmp_path: Path, base: str) -> None:
     file.write_text(f"extends: {base.format(file=file)}\n")
     with pytest.raises(Pg2Error, match=r"there is no recipe|takes the name of one other recipe"):
         load_recipe(file)
+
+
+def test_another_length_is_refused_where_the_learning_rate_falls(tmp_path: Path) -> None:
+    """Its fall is a share of the steps: the steps that were made would have been other ones."""
+    before = load_recipe("debug")
+    assert before.coarse.decay
+    with pytest.raises(Pg2Error, match=r"coarse\.steps = 12, now it is 99: the learning rate falls"):
+        check_same(load_recipe("debug", ["coarse.steps=99"]), before, tmp_path)
+
+
+def test_the_names_of_the_losses_settings_in_earlier_recipes() -> None:
+    former = ["coarse.l1_weight=2", "coarse.mask_weight=0", "coarse.ssim_weight=3", "coarse.ssim_stride=2"]
+    losses = load_recipe("debug", former).coarse.losses
+    assert (losses.l1.weight, losses.l1.mask_weight) == (2, 0)
+    assert (losses.ssim.weight, losses.ssim.stride) == (3, 2)
+    # Laid over a recipe that has them by their present names.
+    kept = load_recipe("fast/market1501", ["coarse.ssim_weight=3"]).coarse.losses.ssim
+    assert (kept.weight, kept.after) == (3, 4000)

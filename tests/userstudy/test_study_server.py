@@ -13,13 +13,13 @@ from study_samples import kinds
 
 from pg2.errors import Pg2Error
 from pg2.userstudy.answers import Answers
-from pg2.userstudy.server import make_app, serve
+from pg2.userstudy.server import serve_study, study_app
 from pg2.userstudy.study import Study
 
 
 @pytest.fixture
 def client(study: Study) -> Iterator[TestClient]:
-    with TestClient(make_app(study)) as client:
+    with TestClient(study_app(study)) as client:
         yield client
 
 
@@ -151,7 +151,7 @@ def test_a_form_of_another_site_cannot_take_part(client: TestClient, study: Stud
 
 
 def test_a_damaged_file_of_answers_is_said_in_words(study: Study) -> None:
-    client = TestClient(make_app(study))
+    client = TestClient(study_app(study))
     for file in study.folder.glob("answers.sqlite*"):
         file.unlink()
     (study.folder / "answers.sqlite").write_bytes(b"no database, however long it may be" * 20)
@@ -164,7 +164,7 @@ def test_an_address_that_is_taken_is_one_sentence(study: Study) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Pg2Error, match=rf"cannot listen on 127\.0\.0\.1:{port} .*try another --port"):
-            serve(study.folder, port=port)
+            serve_study(study.folder, port=port)
 
 
 def test_without_the_extra_the_way_out_is_said() -> None:

@@ -57,7 +57,7 @@ def evaluate(
     from pg2.evaluation.report import markdown
     from pg2.evaluation.run import check_places, score_and_report
     from pg2.pipeline import Pipeline
-    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.pose.formats import read_pairs_csv
 
     check_places(out, store)
     tools = instruments(inception, lpips, lpips_linear, bodies)
@@ -161,7 +161,7 @@ def table1(
     """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.instruments import instruments
-    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.pose.formats import read_pairs_csv
     from pg2.table1.report import markdown, write_table
     from pg2.table1.run import check_experiment, run_experiment
 

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from PIL import Image
 
-from pg2.cli.options import DEFAULT_MODEL, Model, ModelArgument, Person
+from pg2.cli.options import DEFAULT_MODEL, Device, Model, ModelArgument, Person, PrecisionOption, Revision
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 
 if TYPE_CHECKING:
-    from pg2.pipeline import Result
+    from pg2.pipeline import Pipeline, Result
 
 _VIEWS = ("front", "left", "back", "right")
+
+
+def _load(model: str, device: str, precision: str, revision: str | None) -> "Pipeline":
+    from pg2.io.devices import DTYPES
+    from pg2.pipeline import Pipeline
+
+    return Pipeline.from_pretrained(model, device=device, dtype=DTYPES[precision], revision=revision)
 
 
 def _check_suffix(path: Path) -> None:
@@ -48,7 +55,7 @@ def pose(
     person: Person = None,
     list_: Annotated[bool, typer.Option("--list", help="show the named poses as a picture instead")] = False,
 ) -> None:
-    """Find the 18 keypoints of the person on each photo."""
+    """Find the 18 keypoints of the person on each photo. The estimator runs on the CPU."""
     from pg2.pose.named import NAMES, contact_sheet
     from pg2.pose.show import pose_photos
 
@@ -70,7 +77,7 @@ def generate(
     model: Model = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option(help="the picture to write")] = Path("result.png"),
     strip: Annotated[
-        bool, typer.Option("--strip", help="show source, target pose, stage I, difference map and result")
+        bool, typer.Option("--strip", help="show source, target pose and every picture that the model makes")
     ] = False,
     full_size: Annotated[
         bool, typer.Option("--full-size", help="paste the result over the person at the photo's scale")
@@ -79,19 +86,19 @@ def generate(
     pose_person: Annotated[
         int | None, typer.Option(min=0, help="the same for pose photos and JSON files of several people")
     ] = None,
+    device: Device = "auto",
+    precision: PrecisionOption = "fp32",
+    revision: Revision = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid."""
-    from pg2.pipeline import Pipeline
-
     one = len(photos) == 1 and len(pose) == 1
     if not one and (strip or full_size):
         raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
     if strip and full_size:
         raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
     _check_suffix(out)
-    rows = Pipeline.from_pretrained(model).grid(
-        list(photos), list(pose), person=person, pose_person=pose_person
-    )
+    pipeline = _load(model, device, precision, revision)
+    rows = pipeline.grid(list(photos), list(pose), person=person, pose_person=pose_person)
     result = rows[0][0]
     if not one:
         _save(_grid_picture(rows, pose), out)
@@ -104,10 +111,11 @@ def views(
     photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
     out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
     person: Person = None,
+    device: Device = "auto",
+    precision: PrecisionOption = "fp32",
+    revision: Revision = None,
 ) -> None:
     """Show the person of a photo from the front, both sides and behind: many views from one."""
-    from pg2.pipeline import Pipeline
-
     _check_suffix(out)
-    rows = Pipeline.from_pretrained(model).grid(list(photos), list(_VIEWS), person=person)
+    rows = _load(model, device, precision, revision).grid(list(photos), list(_VIEWS), person=person)
     _save(_grid_picture(rows, _VIEWS), out)

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,16 @@ DEFAULT_MODEL = "fast/market1501"
 _MODELS = "a shipped model, a model folder, or a Hugging Face hub id"
 Model = Annotated[str, typer.Option(help=_MODELS)]
 ModelArgument = Annotated[str, typer.Argument(help=_MODELS)]
+Device = Annotated[
+    str, typer.Option(help="where networks run: auto (an accelerator where there is one), cpu, cuda or mps")
+]
+PrecisionOption = Annotated[
+    Literal["fp32", "bf16"],
+    typer.Option("--precision", help="bf16 is faster and less exact; fp32 where a processor lacks it"),
+]
+Revision = Annotated[
+    str | None, typer.Option(help="commit, tag or branch of a model of the hub; default: its newest")
+]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 
 

@@ -18,11 +18,14 @@ def render(
     framing: Annotated[
         str, typer.Option(help="full, or mixed: a quarter shows the upper body only")
     ] = "full",
+    geometry: Annotated[
+        bool, typer.Option("--geometry", help="also write which place on the person each pixel shows")
+    ] = False,
     workers: Annotated[int | None, typer.Option(help="processes; default: one a processor core")] = None,
 ) -> None:
     """Render synthetic people with exact keypoints, for `pg2 prepare folder`; needs pg2[render]."""
     from pg2.rendering.options import RenderOptions
     from pg2.rendering.people import render_people
 
-    options = RenderOptions(poses, parse_size(size), seed, background, framing)
+    options = RenderOptions(poses, parse_size(size), seed, background, framing, geometry)
     print(render_people(out, people, options, workers=workers).summary())

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from pg2.cli.options import Device, PrecisionOption
+
 
 def serve(
     host: Annotated[str, typer.Option(help="the address to listen on")] = "127.0.0.1",
@@ -15,6 +17,8 @@ def serve(
             help="as of `pg2 generate`; may be repeated, the first is the default; default: all shipped"
         ),
     ] = None,
+    device: Device = "auto",
+    precision: PrecisionOption = "fp32",
     threads: Annotated[
         int | None, typer.Option(min=1, help="of the network; default: one a processor core")
     ] = None,
@@ -39,6 +43,8 @@ def serve(
     check_packages()
     options = ServeOptions(
         models=tuple(model or ()),
+        device=device,
+        precision=precision,
         threads=threads,
         batch=batch,
         batch_wait=batch_wait,

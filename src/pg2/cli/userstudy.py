@@ -36,9 +36,9 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8001,
 ) -> None:
     """Let people take part in a browser; needs pg2[serve]."""
-    from pg2.userstudy.server import serve
+    from pg2.userstudy.server import serve_study
 
-    serve(study, host, port)
+    serve_study(study, host, port)
 
 
 @userstudy.command("report")

@@ -1,89 +1,154 @@
 """Pairs -> batches: uint8 pictures and keypoints, never dense maps."""
 
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from pg2.data.exact import Exact, ExactFlow
 from pg2.data.pairs import PairOrder
 from pg2.data.prepared import PreparedDataset
 from pg2.io.pixels import Image8, from_images
 from pg2.models.inputs import Inputs
 from pg2.pose.keypoints import Points, Pose
 
-_CACHE_BYTES = 1_000_000_000
+# Threads, not the worker processes of torch's DataLoader: what takes time, decoding JPEG, lets go of the
+# interpreter's lock; the decoded pictures are kept once, not once a worker; nothing is forked, started anew
+# or copied between processes. See benchmarks/loading.py.
+_THREADS = min(4, os.cpu_count() or 1)
+_AHEAD = _THREADS + 1
 
 
 class Batch(NamedTuple):
     """One batch of training pairs.
 
     Attributes:
-        inputs: see `Inputs`.
-        target: the target pictures, uint8 [B, 3, H, W] RGB.
+        inputs: what the model is given.
+        target: uint8 [B, 3, H, W] RGB, what it should make of that.
+        exact: where in the source all of the target is seen, of rendered people; None where it is not known,
+            or not wanted.
     """
 
     inputs: Inputs
     target: Tensor
+    exact: Exact | None = None
 
-    def to(self, device: torch.device) -> "Batch":
-        """The batch on `device`."""
-        return Batch(self.inputs.to(device, non_blocking=True), self.target.to(device, non_blocking=True))
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
+        """The batch on `device`; `non_blocking` as in `Tensor.to`."""
+        exact = None if self.exact is None else self.exact.to(device, non_blocking)
+        target = self.target.to(device, non_blocking=non_blocking)
+        return Batch(self.inputs.to(device, non_blocking), target, exact)
+
+    def pin_memory(self) -> "Batch":
+        """The batch in memory that a device reads by itself, while the processor goes on."""
+        inputs = Inputs(*(tensor.pin_memory() for tensor in self.inputs))
+        exact = None if self.exact is None else Exact(*(tensor.pin_memory() for tensor in self.exact))
+        return Batch(inputs, self.target.pin_memory(), exact)
+
+
+def assemble(
+    data: PreparedDataset,
+    pairs: Sequence[tuple[int, int, bool]],
+    image: Callable[[int], Image8] | None = None,
+    flow: ExactFlow | None = None,
+) -> Batch:
+    """The batch of some pairs.
+
+    Args:
+        data: holds their pictures.
+        pairs: (source, target, flipped): indices in `data`, and whether both are mirrored left to right.
+        image: picture of an index, such as `data.cached()`; None: `data.image`.
+        flow: finds the exact flow of the pairs; None leaves it out.
+
+    Raises:
+        Pg2Error: a picture's bytes on disk are no longer what was written.
+    """
+    image = image or data.image
+    images: list[list[Image8]] = [[], []]
+    points: list[list[Points]] = [[], []]
+    for source, target, flipped in pairs:
+        for side, index in enumerate((source, target)):
+            picture, keypoints = image(index), data.keypoints[index]
+            if flipped:
+                picture = picture[:, ::-1]
+                keypoints = Pose(keypoints, data.frame).mirror().points
+            images[side].append(picture)
+            points[side].append(keypoints)
+    sources, targets = (from_images(side) for side in images)
+    source_keypoints, target_keypoints = (torch.from_numpy(np.stack(side)) for side in points)
+    exact = None if flow is None else flow.of(pairs)
+    return Batch(Inputs(sources, source_keypoints, target_keypoints), targets, exact)
 
 
 class Loader:
-    """Hands out batch number n of an order of pairs; a thread prepares the next one meanwhile.
+    """Hands out batch number n of an order of pairs; threads prepare the next ones meanwhile.
 
-    Decoded pictures are kept while they fit into a gigabyte.
+    The decoded pictures last used are kept, up to a gigabyte.
     """
 
     def __init__(
-        self, data: PreparedDataset, order: PairOrder, batch: int, rank: int = 0, world: int = 1
+        self,
+        data: PreparedDataset,
+        order: PairOrder,
+        batch: int,
+        rank: int = 0,
+        world: int = 1,
+        device: torch.device | None = None,
+        flow: ExactFlow | None = None,
     ) -> None:
-        """`batch` pairs a step over all processes; this one takes the `rank`-th of `world` equal shares."""
+        """Share the order out.
+
+        Args:
+            data: holds the pictures.
+            order: of the pairs.
+            batch: pairs a step over all processes.
+            rank: which process this is; it takes the `rank`-th of `world` equal shares of each batch.
+            world: how many processes there are.
+            device: where the batches will go: for a GPU they lie in pinned memory.
+            flow: finds the exact flow of the pairs; None leaves it out.
+        """
         if batch % world:
             raise ValueError(f"a batch of {batch} does not divide among {world} processes")
         self._data, self._order, self._batch = data, order, batch
         self._rank, self._world = rank, world
-        self._cache: dict[int, Image8] = {}
-        height, width = data.frame
-        self._room = _CACHE_BYTES // (height * width * 3)
+        self._image, self._flow = data.cached(), flow
+        self._pinned = device is not None and device.type in ("cuda", "xpu")
 
-    def _image(self, index: int) -> Image8:
-        image = self._cache.get(index)
-        if image is None:
-            image = self._data.image(index)
-            if len(self._cache) < self._room:
-                self._cache[index] = image
-        return image
+    def _pairs(self, number: int) -> list[tuple[int, int, bool]]:
+        share = self._batch // self._world
+        first = number * self._batch + self._rank * share
+        return [self._order[position] for position in range(first, first + share)]
+
+    def _made(self, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
+        batch = assemble(self._data, pairs, self._image, self._flow)
+        return batch.pin_memory() if self._pinned else batch
 
     def batch(self, number: int) -> Batch:
         """Batch `number` (0, 1, ...) of this process."""
-        share = self._batch // self._world
-        first = number * self._batch + self._rank * share
-        drawn = [self._order[position] for position in range(first, first + share)]
-        images: list[list[Image8]] = [[], []]
-        points: list[list[Points]] = [[], []]
-        for source, target, flipped in drawn:
-            for side, index in enumerate((source, target)):
-                image, keypoints = self._image(index), self._data.keypoints[index]
-                if flipped:
-                    image = image[:, ::-1]
-                    keypoints = Pose(keypoints, self._data.frame).mirror().points
-                images[side].append(image)
-                points[side].append(keypoints)
-        pictures = [from_images(side) for side in images]
-        poses = [torch.from_numpy(np.stack(side)) for side in points]
-        return Batch(Inputs(pictures[0], *poses), pictures[1])
+        return self._made(self._pairs(number))
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
-        """Batches `start` to `stop` - 1, each prepared while the one before is in use."""
-        with ThreadPoolExecutor(1, thread_name_prefix="pg2-loader") as pool:
-            coming: Future[Batch] | None = pool.submit(self.batch, start) if start < stop else None
-            for number in range(start, stop):
-                assert coming is not None
-                batch = coming.result()
-                coming = pool.submit(self.batch, number + 1) if number + 1 < stop else None
+        """Batches `start` to `stop` - 1, the next few of them prepared while one is in use.
+
+        The threads end with the iterator, at its end or when it is closed or dropped before.
+
+        Raises:
+            Pg2Error: with the batch that cannot be read, not before.
+        """
+        # Drawn in this thread, one after the other: an order keeps its epoch and is not for several.
+        drawn = map(self._pairs, range(start, stop))
+        pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pg2-loader")
+        try:
+            coming = deque(pool.submit(self._made, pairs) for pairs in islice(drawn, _AHEAD))
+            while coming:
+                batch = coming.popleft().result()
+                coming.extend(pool.submit(self._made, pairs) for pairs in islice(drawn, 1))
                 yield batch
+        finally:
+            pool.shutdown(cancel_futures=True)

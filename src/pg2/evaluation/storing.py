@@ -10,7 +10,8 @@ from torch import Tensor
 from pg2.io.background import in_background
 from pg2.io.files import atomic_path, write_text
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import Points, format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
+from pg2.pose.keypoints import Points
 
 Keep = Callable[[int, Mapping[str, Tensor]], None]
 """Takes the number of the first pair of a batch, and its pictures: name of a folder -> uint8 [B, C, H, W] of

@@ -1,7 +1,8 @@
 """The folder of one rendered person; it appears under its name when it is complete.
 
-    OUT/00000/00.jpg         a picture, by its number
-    OUT/00000/.record.json   the person's rows of the tables of the data set
+    OUT/00000/00.jpg            a picture, by its number
+    OUT/00000/00.geometry.npz   where asked for, which place on the person each of its pixels shows
+    OUT/00000/.record.json      the person's rows of the tables of the data set
 
 From the hidden file the tables of all people are written when a rendering ends.
 """
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pg2.io.files import atomic_path, read_json
+from pg2.io.geometry import SUFFIX, from_surface
 
 if TYPE_CHECKING:
     from pg2.rendering.pictures import Picture
@@ -32,11 +34,14 @@ def is_complete(folder: Path) -> bool:
     return (folder / _RECORD).is_file()
 
 
-def write_person(out: Path, person: int, attributes: dict[str, Any], pictures: Iterable["Picture"]) -> None:
+def write_person(
+    out: Path, seed: int, person: int, attributes: dict[str, Any], pictures: Iterable["Picture"]
+) -> None:
     """Write the folder of a person; it appears when it is complete.
 
     Args:
         out: the data set.
+        seed: of the data set.
         person: their number.
         attributes: of the person, for JSON.
         pictures: of the person; consumed one at a time.
@@ -48,9 +53,12 @@ def write_person(out: Path, person: int, attributes: dict[str, Any], pictures: I
         new.mkdir()
         images, keypoints = [], {}
         for number, picture in enumerate(pictures):
-            name = f"{person:05d}/{number:02d}.jpg"
+            name, file = f"{person:05d}/{number:02d}.jpg", new / f"{number:02d}.jpg"
             # Full colour resolution: halved, it would blur clothes at these small sizes.
-            Image.fromarray(picture.image).save(new / f"{number:02d}.jpg", quality=92, subsampling=0)
+            Image.fromarray(picture.image).save(file, quality=92, subsampling=0)
+            if picture.surface is not None:
+                geometry = from_surface(picture.surface, picture.mask, (seed, person), file.read_bytes())
+                file.with_suffix(SUFFIX).write_bytes(geometry.to_bytes())
             images.append({"image": name, **picture.record})
             keypoints[name] = [None if np.isnan(x) else [int(x), int(y)] for x, y in picture.points]
         record = {"person": person, **attributes, "images": images}

@@ -22,6 +22,7 @@ class RenderOptions:
         seed: other people for another one.
         background: one of `BACKGROUNDS`.
         framing: one of `FRAMINGS`.
+        geometry: also write which place on the person each pixel shows; the pictures stay the same.
     """
 
     poses: int
@@ -29,6 +30,7 @@ class RenderOptions:
     seed: int = 0
     background: str = "studio"
     framing: str = "full"
+    geometry: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be rendered.

@@ -1,6 +1,6 @@
 """A data set of rendered people: who is missing is rendered, and the tables are written at the end.
 
-    OUT/00000/00.jpg    person / pose
+    OUT/00000/00.jpg    person / pose; with geometry also 00.geometry.npz (`io/geometry.py`)
     OUT/keypoints.csv   the published format: `name: [y0, ..., y17]: [x0, ..., x17]`, -1 = missing
     OUT/people.json     each person's attributes, and view, pose and framing of each picture
     OUT/render.json     what it was made with
@@ -24,7 +24,8 @@ import numpy as np
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, write_text
 from pg2.io.progress import tracked
-from pg2.pose.keypoints import Points, format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
+from pg2.pose.keypoints import Points
 from pg2.rendering.folders import is_complete, json_text, person_folder, read_person
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
 from pg2.rendering.workers import render_in_workers
@@ -138,7 +139,9 @@ def _cores() -> int:
 
 
 def _described(options: RenderOptions) -> dict[str, Any]:
-    return {**asdict(options), "size": f"{options.size[0]}x{options.size[1]}"}
+    described = {**asdict(options), "size": f"{options.size[0]}x{options.size[1]}"}
+    # Without geometry it is what it was before there was such an option.
+    return {name: value for name, value in described.items() if value is not False}
 
 
 def _settings(options: RenderOptions) -> dict[str, Any]:
@@ -173,9 +176,9 @@ def _check_place(out: Path, options: RenderOptions) -> None:
         )
     wanted = _described(options)
     other = [
-        f"{name} {found['options'].get(name)} instead of {value}"
-        for name, value in wanted.items()
-        if found["options"].get(name) != value
+        f"{name} {found['options'].get(name, False)} instead of {wanted.get(name, False)}"
+        for name in asdict(options)
+        if found["options"].get(name) != wanted.get(name)
     ]
     if other:
         raise Pg2Error(

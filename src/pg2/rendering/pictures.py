@@ -28,12 +28,14 @@ class Picture:
         mask: float32 [H, W], 0 to 1, how much of a pixel the person covers.
         points: float32 [18, 2], (x, y) as whole pixels, NaN where missing.
         record: view, yaw (degrees, 0 = frontal), pose and framing.
+        surface: float32 [H / 2, W / 2, 4], see `Drawing`; None where the options ask for no geometry.
     """
 
     image: Image8
     mask: npt.NDArray[np.float32]
     points: Points
     record: dict[str, Any]
+    surface: npt.NDArray[np.float32] | None = None
 
 
 class Photographer:
@@ -47,7 +49,7 @@ class Photographer:
         """
         self.options = options
         self._model = BodyModel()
-        self._renderer = Renderer(options.size)
+        self._renderer = Renderer(options.size, surface=options.geometry)
 
     def __enter__(self) -> "Photographer":
         self._renderer.__enter__()
@@ -105,6 +107,7 @@ class Photographer:
                 "pose": pose.name,
                 "framing": "upper" if upper else "full",
             },
+            surface=drawing.surface,
         )
 
 

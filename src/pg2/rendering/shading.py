@@ -20,7 +20,7 @@ DEBIAN_PACKAGES = "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 """What a bare Debian or Ubuntu needs to draw without a screen."""
 
 _SHADOW_MAP = 512
-_SURFACE_INPUTS = ("pattern_place", "colour", "inside")
+_SURFACE_INPUTS = ("pattern_place", "colour", "inside", "rest")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,10 +46,14 @@ class Drawing:
         rgba: float32 [H, W, 4], 0 to 1, colour multiplied by alpha.
         depth: float64, distances along the camera's axis in metres, at a multiple of the picture's size;
             without hair.
+        surface: float32 [H / 2, W / 2, 4], what is seen at the centre of each square of 2 x 2 pixels: its
+            coordinates at rest in metres, and the number of its layer from 1; zeros where nobody is. None if
+            the renderer was opened without.
     """
 
     rgba: npt.NDArray[np.float32]
     depth: Array
+    surface: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,13 @@ class Loaded:
 
     Attributes:
         layer: what it was made of.
+        number: which of the person's layers it is, from 1.
         moving: buffer of its posed vertices and normals.
         surface, shadow: what draws it, in colour and into the shadow map.
     """
 
     layer: Layer
+    number: int
     moving: Any
     surface: Any
     shadow: Any
@@ -75,12 +81,13 @@ class Renderer:
         size: (height, width) of the pictures in pixels.
     """
 
-    def __init__(self, size: tuple[int, int], supersampling: int = 2) -> None:
+    def __init__(self, size: tuple[int, int], supersampling: int = 2, surface: bool = False) -> None:
         """Open the device.
 
         Args:
-            size: (height, width) of the pictures.
+            size: (height, width) of the pictures, even.
             supersampling: each pixel is the mean of so many pixels squared.
+            surface: also tell which place on the person is seen where; see `Drawing`.
 
         Raises:
             Pg2Error: there is no EGL to draw with.
@@ -98,6 +105,12 @@ class Renderer:
         fine = (size[1] * supersampling, size[0] * supersampling)
         self._depth = self._context.depth_texture(fine)
         self._picture = self._context.framebuffer([self._context.texture(fine, 4)], self._depth)
+        self._surface_picture: Any | None = None
+        if surface:
+            half = (size[1] // 2, size[0] // 2)
+            # Drawn apart from the picture, which stays what it is without, and exactly at the centres.
+            targets = [self._context.texture(half, 4), self._context.texture(half, 4, dtype="f4")]
+            self._surface_picture = self._context.framebuffer(targets, self._context.depth_texture(half))
         self._shadow_map = self._context.depth_texture((_SHADOW_MAP, _SHADOW_MAP))
         self._shadow_map.compare_func = ""
         self._shadow_picture = self._context.framebuffer([], self._shadow_map)
@@ -115,10 +128,13 @@ class Renderer:
     def loaded(self, layers: Sequence[Layer]) -> Iterator[list[Loaded]]:
         """Bring layers to the device, for the length of a `with` statement."""
         # Outer garments first: what they hide need not be shaded. Hair last: see `draw`.
-        ordered = sorted(layers, key=lambda one: (one.material.kind == Kind.HAIR, -one.material.outer))
+        ordered = sorted(
+            enumerate(layers, 1),
+            key=lambda one: (one[1].material.kind == Kind.HAIR, -one[1].material.outer),
+        )
         resources: list[Any] = []
         try:
-            yield [self._load(one, resources) for one in ordered]
+            yield [self._load(one, number, resources) for number, one in ordered]
         finally:
             for resource in reversed(resources):
                 resource.release()
@@ -170,7 +186,9 @@ class Renderer:
             if depth is None and one.layer.material.kind == Kind.HAIR:
                 depth = self._distances()
             self._draw_layer(one)
-        return Drawing(self._rgba(), self._distances() if depth is None else depth)
+        if depth is None:
+            depth = self._distances()
+        return Drawing(self._rgba(), depth, self._seen_surface(loaded))
 
     def _program(self, fragment: str) -> Any:
         return self._context.program(
@@ -178,22 +196,23 @@ class Renderer:
             fragment_shader=(SHADERS / fragment).read_text(),
         )
 
-    def _load(self, one: Layer, resources: list[Any]) -> Loaded:
-        still = np.concatenate([one.pattern_place, one.colour, one.inside[:, None]], 1).astype("f4")
+    def _load(self, one: Layer, number: int, resources: list[Any]) -> Loaded:
+        rest = one.vertices[one.source]
+        still = np.concatenate([one.pattern_place, one.colour, one.inside[:, None], rest], 1).astype("f4")
         moving = self._context.buffer(reserve=len(one.source) * 24, dynamic=True)
         fixed = self._context.buffer(still.tobytes())
         faces = self._context.buffer(one.drawn_faces.astype("i4").tobytes())
         resources += [moving, fixed, faces]
         surface = self._context.vertex_array(
             self._surface,
-            [(moving, "3f 3f", "position", "normal"), (fixed, "3f 3f 1f", *_SURFACE_INPUTS)],
+            [(moving, "3f 3f", "position", "normal"), (fixed, "3f 3f 1f 3f", *_SURFACE_INPUTS)],
             faces,
         )
         shadow = self._context.vertex_array(
-            self._shadow, [(moving, "3f 12x", "position"), (fixed, "24x 1f", "inside")], faces
+            self._shadow, [(moving, "3f 12x", "position"), (fixed, "24x 1f 12x", "inside")], faces
         )
         resources += [surface, shadow]
-        return Loaded(one, moving, surface, shadow)
+        return Loaded(one, number, moving, surface, shadow)
 
     def _draw_layer(self, one: Loaded) -> None:
         material = one.layer.material
@@ -208,8 +227,20 @@ class Renderer:
             scale=material.scale,
             fold=material.fold,
             seed=material.seed,
+            layer=float(one.number),
         )
         one.surface.render()
+
+    def _seen_surface(self, loaded: Sequence[Loaded]) -> npt.NDArray[np.float32] | None:
+        """`Drawing.surface`, of what was drawn last."""
+        if self._surface_picture is None:
+            return None
+        self._surface_picture.use()
+        self._surface_picture.clear(0, 0, 0, 0, depth=1.0)
+        for one in loaded:
+            self._draw_layer(one)
+        raw = np.frombuffer(self._surface_picture.read(components=4, attachment=1, dtype="f4"), np.float32)
+        return raw.reshape(self.size[0] // 2, self.size[1] // 2, 4)[::-1]
 
     def _rgba(self) -> npt.NDArray[np.float32]:
         height, width, finer = *self.size, self._finer

@@ -115,4 +115,4 @@ def _render(out: Path, options: RenderOptions, person: int) -> None:
 
     if _photographer is None:
         _photographer = Photographer(options)
-    write_person(out, person, *_photographer.photograph(person))
+    write_person(out, options.seed, person, *_photographer.photograph(person))

@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
-from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose
 from pg2.pose.maps import LIMBS
 from pg2.pose.named import NAMES, named_pose
 from pg2.pose.skeleton import COLOURS
@@ -29,7 +30,6 @@ from pg2.serving.limits import while_connected
 from pg2.serving.middleware import REQUEST_ID, Around
 from pg2.serving.reading import read_fields
 from pg2.serving.schemas import (
-    Form,
     GenerateRequest,
     Health,
     Joint,
@@ -45,13 +45,11 @@ from pg2.serving.schemas import (
 )
 from pg2.serving.service import Service
 
-"""The page, served at / where it is there."""
-
 _PHOTO = "00.jpg"  # of each person of the samples
 
 
-def create_app(service: Service) -> FastAPI:
-    """The ASGI application around a service, which it starts and stops."""
+def service_app(service: Service) -> FastAPI:
+    """The API and its page around a service, which it starts and stops, as an ASGI application."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -106,8 +104,8 @@ def create_app(service: Service) -> FastAPI:
 
         async def answer(fields: Any) -> Response:
             asked = await service.threads.run(GenerateRequest.read, fields)
-            form: Form = asked.format or ("json" if _prefers_json(request) else "image")
-            made = await service.generate(asked, form)
+            usual = "json" if _prefers_json(request) else "image"
+            made = await service.generate(asked, usual if asked.format is None else asked.format)
             spent = made.timings.model_dump().items()
             headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
             if isinstance(made.content, bytes):

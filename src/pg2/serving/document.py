@@ -17,6 +17,7 @@ from pg2.serving.schemas import (
     Keypoints,
     Limb,
     ModelEntry,
+    ModelPicture,
     ModelsAnswer,
     NamedPose,
     PoseAnswer,
@@ -92,11 +93,30 @@ def _examples() -> dict[str, BaseModel]:
     """A good answer of every route that gives JSON."""
     pose = Keypoints.of(named_pose("walking"))
     fields = pose.model_dump()
-    entry = ModelEntry(name="fast/market1501", frame=(128, 64), stages=2, parameters=3546296, default=True)
-    made = dict.fromkeys(("image", "coarse", "difference", "source", "skeleton"), _BASE64)
-    timings = Timings(prepare=165.3, queue=5.5, model=31.6, encode=5.2)
+    pictures = [
+        ModelPicture(name="coarse", heading="stage I", kind="image"),
+        ModelPicture(name="difference", heading="difference map", kind="difference"),
+    ]
+    entry = ModelEntry(
+        name="fast/market1501",
+        frame=(128, 64),
+        stages=2,
+        pictures=pictures,
+        parameters=3546296,
+        default=True,
+    )
+    made = GenerateAnswer(
+        model=entry.name,
+        image=_BASE64,
+        pictures={picture.name: _BASE64 for picture in pictures},
+        source=_BASE64,
+        skeleton=_BASE64,
+        pose=pose,
+        batch=1,
+        timings=Timings(prepare=165.3, queue=5.5, model=31.6, encode=5.2),
+    )
     return {
-        "/v1/generate": GenerateAnswer(model=entry.name, **made, pose=pose, batch=1, timings=timings),
+        "/v1/generate": made,
         "/v1/pose": PoseAnswer(size=pose.size, people=[pose.keypoints]),
         "/v1/models": ModelsAnswer(models=[entry]),
         "/v1/poses": PosesAnswer(

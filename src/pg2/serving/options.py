@@ -3,8 +3,12 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pg2.errors import Pg2Error
+
+if TYPE_CHECKING:
+    from pg2.io.devices import Precision
 
 KEY_VARIABLE = "PG2_API_KEY"
 
@@ -16,6 +20,9 @@ class ServeOptions:
     Attributes:
         models: shipped models, model folders or Hugging Face hub ids, the default one first; none: all that
             are shipped.
+        device: where the models run: auto (an accelerator where there is one), cpu, cuda or mps. People are
+            found on the CPU.
+        precision: of the models' arithmetic: fp32 or bf16.
         threads: processor threads of the network; None leaves the number to PyTorch.
         batch: requests to one model that are answered by one run of it, at most.
         batch_wait: milliseconds that a request waits for others to share a run with.
@@ -27,6 +34,8 @@ class ServeOptions:
     """
 
     models: tuple[str, ...] = ()
+    device: str = "cpu"
+    precision: "Precision" = "fp32"
     threads: int | None = None
     batch: int = 8
     batch_wait: float = 5.0
@@ -46,6 +55,8 @@ class ServeOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise Pg2Error(f"{name} must be above 0, not {value}")
+        if self.precision not in ("fp32", "bf16"):
+            raise Pg2Error(f'precision must be fp32 or bf16, not "{self.precision}"')
         if not self.batch_wait >= 0:
             raise Pg2Error(f"batch_wait must not be below 0, not {self.batch_wait}")
         if len(set(self.models)) != len(self.models):

@@ -13,15 +13,14 @@ from pydantic import (
     PlainValidator,
     ValidationError,
     WithJsonSchema,
+    computed_field,
 )
 
 from pg2.errors import Pg2Error
+from pg2.models.inputs import PictureKind
 from pg2.pose.keypoints import COUNT, Pose
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving.errors import ApiError
-
-Form = Literal["image", "strip", "full_size", "coarse", "difference", "source", "skeleton", "json"]
-"""What may be asked for: the pictures of a `pg2.pipeline.Result` by their names there, or `json`."""
 
 _Coordinate = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Side = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -136,8 +135,14 @@ class GenerateRequest(PoseRequest):
         Field(description="where the person stands on the photo (POST /v1/pose): spares finding it again"),
     ] = None
     format: Annotated[
-        Form | None,
-        Field(description="which picture as PNG, or json; default: image, or json if Accept asks for that"),
+        str | None,
+        Field(
+            max_length=64,
+            description="which picture as PNG: image, one of the model's own by its name in GET /v1/models, "
+            "source, skeleton, strip or full_size; or json for all but the last two; default: image, or json "
+            "if Accept asks for that",
+            examples=["image", "coarse", "strip", "json"],
+        ),
     ] = None
 
     def target(self) -> Pose | bytes:
@@ -202,18 +207,50 @@ class Timings(BaseModel):
 PngText = Annotated[str, Field(description="PNG as base64", json_schema_extra={"contentEncoding": "base64"})]
 
 
+def _deprecated(name: str) -> dict[str, Any]:
+    return {"deprecated": True, "description": f"read pictures.{name}; null where the model makes none"}
+
+
 class GenerateAnswer(BaseModel):
     """All pictures in the model's frame."""
 
     model: str
-    image: PngText
-    coarse: PngText
-    difference: PngText | None
-    source: PngText
-    skeleton: PngText
+    image: Annotated[PngText, Field(description="the result")]
+    pictures: Annotated[
+        dict[str, PngText],
+        Field(description="what the model made on the way, by name, in the order of GET /v1/models"),
+    ]
+    source: Annotated[PngText, Field(description="the photo, cut to the frame around the person")]
+    skeleton: Annotated[PngText, Field(description="the target pose, drawn")]
     pose: Annotated[Keypoints, Field(description="the target pose in the frame")]
     batch: Annotated[int, Field(description="how many requests shared the run of the model")]
     timings: Timings
+
+    # Two pictures had a field of their own before models had pictures of any name.
+    @computed_field(json_schema_extra=_deprecated("coarse"))  # type: ignore[prop-decorator]
+    @property
+    def coarse(self) -> PngText | None:
+        """As in `pictures`."""
+        return self.pictures.get("coarse")
+
+    @computed_field(json_schema_extra=_deprecated("difference"))  # type: ignore[prop-decorator]
+    @property
+    def difference(self) -> PngText | None:
+        """As in `pictures`."""
+        return self.pictures.get("difference")
+
+
+class ModelPicture(BaseModel):
+    """A picture that a model makes on the way to its result."""
+
+    name: Annotated[str, Field(description="what format takes, and where the answer's pictures have it")]
+    heading: Annotated[str, Field(description="what to call it above the picture")]
+    kind: Annotated[
+        PictureKind,
+        Field(
+            description="a difference is grey where there is none, at half strength; a mask black to white"
+        ),
+    ]
 
 
 class ModelEntry(BaseModel):
@@ -221,7 +258,8 @@ class ModelEntry(BaseModel):
 
     name: str
     frame: Size
-    stages: Literal[1, 2]
+    stages: Annotated[int, Field(ge=1, description="with 1, the result is its coarse picture")]
+    pictures: Annotated[list[ModelPicture], Field(description="beside the result, in order")]
     parameters: int
     default: bool
 

@@ -9,7 +9,7 @@ from types import FrameType
 import uvicorn
 
 from pg2.errors import Pg2Error
-from pg2.serving.app import create_app
+from pg2.serving.app import service_app
 from pg2.serving.logs import configure, log
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -66,7 +66,7 @@ def serve(options: ServeOptions, host: str, port: int) -> None:
         configure()
         service = Service(options)
         config = uvicorn.Config(
-            create_app(service),
+            service_app(service),
             loop="asyncio",
             http="h11",
             ws="none",

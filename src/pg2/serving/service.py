@@ -16,10 +16,11 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
+from pg2.io.devices import DTYPES
 from pg2.io.pictures import load_image
 from pg2.models.inputs import Inputs
 from pg2.models.pg2 import shipped_models
-from pg2.pipeline import Pipeline, Result, Source
+from pg2.pipeline import Pipeline, Result, Source, SourcePoseError
 from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.serving.batching import Batcher
@@ -29,11 +30,11 @@ from pg2.serving.logs import log
 from pg2.serving.monitoring import Metrics
 from pg2.serving.options import ServeOptions
 from pg2.serving.schemas import (
-    Form,
     GenerateAnswer,
     GenerateRequest,
     Keypoints,
     ModelEntry,
+    ModelPicture,
     PoseAnswer,
     Timings,
     points_of,
@@ -65,6 +66,11 @@ class Served:
     pipeline: Pipeline
     batcher: Batcher[_Job, _Made]
     entry: ModelEntry
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """What may be asked for: `json`, or a picture of a `pg2.pipeline.Result` by its name there."""
+        return ("image", *self.pipeline.pictures, "source", "skeleton", "strip", "full_size", "json")
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,9 @@ class Service:
         self._estimator = pipelines[names[0]].estimator
         if self.state == "loading":
             self.state = "ready"
-            log(logging.INFO, "ready", models=list(names), seconds=round(time.perf_counter() - began, 3))
+            seconds = round(time.perf_counter() - began, 3)
+            device = str(pipelines[names[0]].device)
+            log(logging.INFO, "ready", models=list(names), device=device, seconds=seconds)
 
     def _pipelines(self, names: Sequence[str]) -> dict[str, Pipeline]:
         if self.options.threads is not None:
@@ -143,7 +151,9 @@ class Service:
         estimator = PoseEstimator(threads=self.options.threads)
         pipelines = {}
         for name in names:
-            pipeline = pipelines[name] = Pipeline.from_pretrained(name)
+            pipeline = pipelines[name] = Pipeline.from_pretrained(
+                name, device=self.options.device, dtype=DTYPES[self.options.precision]
+            )
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.
             nowhere = torch.full((1, 18, 2), torch.nan)
@@ -153,7 +163,8 @@ class Service:
     def _served(self, name: str, pipeline: Pipeline) -> Served:
         def run(jobs: Sequence[_Job]) -> list[_Made]:
             began = time.perf_counter()
-            results = pipeline.make([job.source for job in jobs], [job.target for job in jobs])
+            sources, targets = [job.source for job in jobs], [job.target for job in jobs]
+            results = pipeline.make(sources, targets, batch=len(jobs))
             for job, result in zip(jobs, results, strict=True):
                 if job.drawn:
                     _ = result.skeleton  # drawn by PyTorch, hence on its thread, and kept
@@ -167,7 +178,11 @@ class Service:
         entry = ModelEntry(
             name=name,
             frame=pipeline.frame,
-            stages=1 if model.refine is None else 2,
+            stages=len(model.stages),
+            pictures=[
+                ModelPicture(name=key, heading=info.heading, kind=info.kind)
+                for key, info in pipeline.pictures.items()
+            ],
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             default=not self.models,
         )
@@ -189,8 +204,8 @@ class Service:
 
         return await self.threads.run(find)
 
-    async def generate(self, asked: GenerateRequest, form: Form) -> Generated:
-        """The picture that is asked for as PNG, or with the form "json" all of them.
+    async def generate(self, asked: GenerateRequest, form: str) -> Generated:
+        """The picture that is asked for as PNG, or with the form "json" all that have the frame's size.
 
         Raises:
             ApiError: the request asks for what cannot be had.
@@ -199,8 +214,8 @@ class Service:
         served = self.models.get(name)
         if served is None:
             raise ApiError("invalid", f"model: there is no such model; choose {' or '.join(self.models)}")
-        if form == "difference" and served.entry.stages == 1:
-            raise ApiError("invalid", f"format: {name} has one stage, and so no difference map")
+        if form not in served.formats:
+            raise ApiError("invalid", f"format: {name} gives {', '.join(served.formats)}; choose one of them")
         clock = [time.perf_counter()]
         source, target = await self.threads.run(_prepare, served.pipeline, asked)
         clock.append(time.perf_counter())
@@ -212,17 +227,18 @@ class Service:
         timings = Timings(prepare=prepare, queue=queue, model=model, encode=encode)
         if form != "json":
             return Generated(encoded[form], timings)
-        pictures = {
-            key: base64.b64encode(encoded[key]).decode() if key in encoded else None for key in _IN_JSON
-        }
-        answer = GenerateAnswer.model_validate(
-            pictures
-            | {"model": name, "pose": Keypoints.of(made.result.pose), "batch": made.batch, "timings": timings}
+        text = {key: base64.b64encode(png).decode() for key, png in encoded.items()}
+        answer = GenerateAnswer(
+            model=name,
+            image=text["image"],
+            pictures={key: text[key] for key in made.result.pictures},
+            source=text["source"],
+            skeleton=text["skeleton"],
+            pose=Keypoints.of(made.result.pose),
+            batch=made.batch,
+            timings=timings,
         )
         return Generated(answer, timings)
-
-
-_IN_JSON = ("image", "coarse", "difference", "source", "skeleton")
 
 
 @contextlib.contextmanager
@@ -230,6 +246,7 @@ def _about(field: str) -> Iterator[None]:
     try:
         yield
     except Pg2Error as error:
+        field = "source_pose" if isinstance(error, SourcePoseError) else field
         code = "no_person" if isinstance(error, NoPersonError) else "invalid"
         raise ApiError(code, f"{field}: {error}") from error
     except ApiError as error:
@@ -242,24 +259,17 @@ def _prepare(pipeline: Pipeline, asked: GenerateRequest) -> tuple[Source, Pose]:
     given = None if asked.source_pose is None else asked.source_pose.pose()
     with _about("photo"):
         source = pipeline.prepare(asked.photo, person=asked.person, source_pose=given)
-    if given is not None and given.size != source.framing.size:
-        (height, width), own = source.framing.size, given.size
-        raise ApiError(
-            "invalid",
-            f"source_pose: it lies in a picture of {own and own[1]} x {own and own[0]} pixels, but the photo "
-            f"has {width} x {height}",
-        )
     return source, target
 
 
-def _encode(result: Result, form: Form) -> dict[str, bytes]:
-    """PNG by name; a one-stage model has no difference map."""
+def _encode(result: Result, form: str) -> dict[str, bytes]:
+    """The wanted pictures as PNG, by name."""
+    pictures: dict[str, Image.Image] = result.named if form == "json" else {}
+    if form != "json":  # not all of them are drawn for one
+        pictures[form] = result.pictures[form] if form in result.pictures else getattr(result, form)
     encoded = {}
-    for name in _IN_JSON if form == "json" else (form,):
-        whole = name in ("strip", "full_size")
-        picture: Image.Image | None = getattr(result, name) if whole else result.named.get(name)
-        if picture is not None:
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG")
-            encoded[name] = buffer.getvalue()
+    for name, picture in pictures.items():
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        encoded[name] = buffer.getvalue()
     return encoded

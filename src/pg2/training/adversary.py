@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pg2.models.discriminator import Discriminator
-from pg2.training.losses import Ready
 from pg2.training.settings import AdversarialConfig, AdversarialLoss
+from pg2.training.terms import Ready
 
 
 def _mean(values: Tensor, weight: Tensor | None) -> Tensor:

@@ -1,16 +1,12 @@
 """Loss terms: each a pure function, and its settings in a recipe (paper, sections 3.1 to 3.3)."""
 
-from abc import abstractmethod
-from typing import NamedTuple
-
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pg2.data.loader import Batch
-from pg2.models.config import Settings
 from pg2.models.inputs import Output
+from pg2.training.terms import Ready, Term
 
 
 def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -44,44 +40,6 @@ def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
     return 1 - (luminance * structure).mean()
 
 
-class Ready(NamedTuple):
-    """What all phases of a step share, on the device that trains.
-
-    Attributes:
-        batch: as it was loaded.
-        source, target: images [B, 3, H, W] in [-1, 1].
-        mask: pose mask M_B of the target, [B, 1, H, W] in {0, 1}.
-        coarse: image I_B1 [B, 3, H, W] of the frozen stage I, where stage II is trained.
-    """
-
-    batch: Batch
-    source: Tensor
-    target: Tensor
-    mask: Tensor
-    coarse: Tensor | None = None
-
-
-class Term(Settings):
-    """The settings of a loss term. A new one is a class like those below, and a field of `Losses`."""
-
-    weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
-    after: int = Field(0, ge=0, description="steps before it joins")
-
-    def network(self) -> nn.Module | None:
-        """A frozen network that the term looks with; the stage moves and prepares it like any other."""
-        return None
-
-    @abstractmethod
-    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
-        """The term, not yet weighted; a scalar with its graph.
-
-        Args:
-            ready: the targets.
-            output: what the stage made of the batch.
-            network: what `network` gave, where it is by now.
-        """
-
-
 class L1Term(Term):
     """The pose mask loss of both stages (paper, equations 1 and 4); `weight` is lambda in stage II."""
 
@@ -101,16 +59,3 @@ class SsimTerm(Term):
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """See `ssim_loss`."""
         return ssim_loss(output.image, ready.target, self.stride)
-
-
-class Losses(Settings):
-    """All terms of a generator's loss but the adversarial one. The defaults are the paper's."""
-
-    l1: L1Term = L1Term()
-    ssim: SsimTerm = SsimTerm()
-
-    @property
-    def terms(self) -> dict[str, Term]:
-        """Those that count, by name, in order."""
-        found: dict[str, Term] = {name: getattr(self, name) for name in type(self).model_fields}
-        return {name: term for name, term in found.items() if term.weight}

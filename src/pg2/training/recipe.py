@@ -22,29 +22,41 @@ def _subsettings(annotation: Any) -> list[type[BaseModel]]:
     return [found for part in get_args(annotation) for found in _subsettings(part)]
 
 
-def _known_names(location: Sequence[str | int]) -> list[str]:
-    """The names valid where a name was refused: those beside it."""
-    settings: type[BaseModel] = Recipe
-    for step in location[:-1]:
-        field = settings.model_fields.get(str(step))
-        if field is None:
-            continue  # the kind of a stage that has several
-        inner = _subsettings(field.annotation) if field else []
-        if not inner:
-            return []
-        settings = inner[0]
-    return list(settings.model_fields)
+def _walk(location: Sequence[str | int]) -> tuple[str, type[BaseModel] | None]:
+    """The place of an error as it stands in a recipe, and the settings that its last name is one of."""
+    settings: type[BaseModel] | None = Recipe
+    names: list[str] = []
+    for number, step in enumerate(location):
+        field = settings.model_fields.get(str(step)) if settings else None
+        last = number == len(location) - 1
+        if settings and field is None and not last:
+            continue  # which kind of a stage the checks took it for, no name in the recipe
+        names.append(str(step))
+        if not last:
+            inner = _subsettings(field.annotation) if field else []
+            kinds = [kind for kind in inner if str(location[number + 1]) in _tags(kind)]
+            settings = next(iter(kinds or inner), None)
+    return ".".join(names), settings
+
+
+def _tags(settings: type[BaseModel]) -> tuple[Any, ...]:
+    kind = settings.model_fields.get("kind")
+    return get_args(kind.annotation) if kind else ()
 
 
 def _sentence(error: ValidationError, source: str) -> str:
     first = error.errors()[0]
-    where = ".".join(str(step) for step in first["loc"])
+    where, settings = _walk(first["loc"])
     if first["type"] == "extra_forbidden":
-        name, known = str(first["loc"][-1]), _known_names(first["loc"])
-        near = difflib.get_close_matches(name, known, 1, 0.0)
+        known = list(settings.model_fields) if settings else []
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1, 0.0)
         return f'{source}: unknown setting "{where}"; did you mean "{near[0] if near else known}"?'
     if first["type"] == "missing":
         return f'{source}: the setting "{where}" is missing'
+    if first["type"] == "union_tag_invalid":
+        context = first["ctx"]
+        kinds = context["expected_tags"].replace("'", "").replace(", ", " or ")
+        return f'{source}: {where}.kind is {kinds}, not "{context["tag"]}"'
     reason = first["msg"].removeprefix("Value error, ")
     return f"{source}: {where + ': ' if where else ''}{reason}"
 
@@ -71,11 +83,13 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, mapping by mapping."""
+    """`base` with `changes` laid over it, mapping by mapping; one that names its `kind` takes the place."""
     merged = dict(base)
     for key, value in changes.items():
         before = merged.get(key)
-        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+        if isinstance(before, dict) and isinstance(value, dict) and "kind" not in value:
+            value = _merge(before, value)
+        merged[key] = value
     return merged
 
 

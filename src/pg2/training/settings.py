@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
-from pg2.training.losses import Losses
+from pg2.training.losses import L1Term, SsimTerm
+from pg2.training.terms import Term
+from pg2.training.transport_losses import CopyTerm, FlowTerm, SilhouetteTerm, WarpedTerm
 
 AdversarialLoss = Literal["bce", "hinge"]
 
@@ -59,6 +61,23 @@ class AdversarialConfig(Settings):
         if self.coarse_fake and self.pairing != "triplet":
             raise ValueError('coarse_fake needs pairing "triplet"')
         return self
+
+
+class Losses(Settings):
+    """All terms of a generator's loss but the adversarial one. The defaults are the paper's."""
+
+    l1: L1Term = L1Term()
+    ssim: SsimTerm = SsimTerm()
+    flow: FlowTerm = FlowTerm()
+    warped: WarpedTerm = WarpedTerm()
+    copied: CopyTerm = CopyTerm()
+    silhouette: SilhouetteTerm = SilhouetteTerm()
+
+    @property
+    def terms(self) -> dict[str, Term]:
+        """Those that count, by name, in order."""
+        found: dict[str, Term] = {name: getattr(self, name) for name in type(self).model_fields}
+        return {name: term for name, term in found.items() if term.weight}
 
 
 class StageConfig(Settings):

@@ -193,7 +193,7 @@ class StageRun:
         factor = learning_rate_factor(self.step, self.stage)
         values: dict[str, Tensor] = {}
         with self.accelerator.autocast():
-            ready = self.objective.prepare(batch.to(self.accelerator.device))
+            ready = self.objective.prepare(batch.to(self.accelerator.device, non_blocking=True))
             output = self.objective.generate(ready)
         for phase in self.objective.phases:
             optimiser = self.optimisers[phase]

@@ -4,11 +4,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pg2.data.loader import Batch
+from pg2.data.loader import Batch, assemble
 from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.io.pixels import from_images, to_uint8
+from pg2.io.pixels import to_uint8
 from pg2.metrics import l1, mask_ssim, sharpness, ssim
 from pg2.models.inputs import Inputs, shown
 from pg2.pose.skeleton import draw_skeleton
@@ -49,14 +49,8 @@ class Validation:
 
     def __init__(self, data: PreparedDataset, pairs: list[tuple[int, int]], batch: int = 32) -> None:
         """`pairs`: (source, target) indices in `data`; `batch`: how many are looked at at a time."""
-        self.batches = [self._batch(data, pairs[at : at + batch]) for at in range(0, len(pairs), batch)]
-
-    @staticmethod
-    def _batch(data: PreparedDataset, pairs: list[tuple[int, int]]) -> Batch:
-        sides = [list(side) for side in zip(*pairs, strict=True)]
-        source, target = (from_images([data.image(index) for index in side]) for side in sides)
-        poses = (torch.from_numpy(data.keypoints[side]) for side in sides)
-        return Batch(Inputs(source, *poses), target)
+        plain = [(source, target, False) for source, target in pairs]
+        self.batches = [assemble(data, plain[at : at + batch]) for at in range(0, len(plain), batch)]
 
     @torch.no_grad()
     def scores(self, objective: Objective, generator: nn.Module, device: torch.device) -> dict[str, float]:

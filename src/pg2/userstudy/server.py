@@ -38,7 +38,7 @@ class GivenAnswer(BaseModel):
     milliseconds: int | None = Field(None, ge=0, lt=2**31, description="null: the person was interrupted")
 
 
-def make_app(study: Study) -> FastAPI:
+def study_app(study: Study) -> FastAPI:
     """The web application of a study.
 
     Raises:
@@ -104,13 +104,13 @@ def make_app(study: Study) -> FastAPI:
     return app
 
 
-def serve(folder: str | Path, host: str = "127.0.0.1", port: int = 8001) -> None:
+def serve_study(folder: str | Path, host: str = "127.0.0.1", port: int = 8001) -> None:
     """Serve the study in `folder` until Ctrl-C. Port 0 takes any free one; the address is printed.
 
     Raises:
         Pg2Error: no study there, or the address is taken or not of this machine.
     """
-    app = make_app(Study.load(folder))
+    app = study_app(Study.load(folder))
     address = f"[{host}]" if ":" in host else host
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET

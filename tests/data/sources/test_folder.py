@@ -10,8 +10,9 @@ from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.io.pictures import load_image
+from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
 from pg2.pose.framing import Framing
-from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
+from pg2.pose.keypoints import Pose
 
 
 def test_photos_and_poses_are_cut_to_the_frame_together(photos, tmp_path):
@@ -77,6 +78,7 @@ def test_known_keypoints_are_taken_instead_of_estimated(photos, tmp_path):
         format_keypoints_csv((name, standing(*sizes[name]) + 1) for name in names)
     )
     (photos / "people.json").write_text("[]")
+    (photos / "ann/2.geometry.npz").write_bytes(b"")
     estimator = FakeEstimator(break_after=0)
     frame = sizes["ann/2.jpg"]
     report = prepare_folder(photos, tmp_path / "out", frame, estimator=estimator)

@@ -2,14 +2,15 @@
 // How cloth, skin, hair, shoes and eyes look. Patterns and folds are procedural, by coordinates at rest, so
 // that they stay on the body in any pose.
 
-in vec3 world, world_normal, place, base_colour, in_light;
+in vec3 world, world_normal, place, base_colour, in_light, at_rest;
 in float within;
-out vec4 pixel;
+layout(location = 0) out vec4 pixel;
+layout(location = 1) out vec4 surface;  // coordinates at rest, and the layer; drawn only where asked for
 
 uniform vec3 key_light, fill_light, camera;
 uniform float key_power, ambient;
 uniform sampler2D shadow_map;
-uniform float figure_scale;
+uniform float figure_scale, layer;
 
 // The material: see Material in layers.py.
 uniform int kind, pattern, hem;
@@ -166,4 +167,5 @@ void main() {
   if (kind == SKIN) light *= mix(vec3(1.0), vec3(1.06, 0.985, 0.95), 0.6 * (1.0 - key));
   vec3 shaded = sqrt(s.colour * s.colour * light * 1.12);
   pixel = vec4(min(shaded + shine, 1.0), 1.0);
+  surface = vec4(at_rest, layer);
 }

@@ -75,15 +75,13 @@ export async function findPeople(photo) {
   return (await request("v1/pose", { method: "POST", body: form({ photo }) })).json();
 }
 
-/** POST /v1/generate with these fields. A picture is a blob; with the format "json" pictures are blobs by name. */
+/** POST /v1/generate with these fields. A picture is a blob; with the format "json" `pictures` has all, by format. */
 export async function generate(fields, signal) {
   const response = await request("v1/generate", { method: "POST", body: form(fields), signal });
   if (fields.format !== "json") return response.blob();
-  const answer = await response.json();
-  for (const name of ["image", "coarse", "difference", "source", "skeleton"]) {
-    if (answer[name] !== null) answer[name] = pngOf(answer[name]);
-  }
-  return answer;
+  const { image, pictures, source, skeleton, pose, timings } = await response.json();
+  const named = Object.entries({ image, ...pictures, source, skeleton });
+  return { pictures: Object.fromEntries(named.map(([name, text]) => [name, pngOf(text)])), pose, timings };
 }
 
 function pngOf(base64) {

@@ -5,7 +5,7 @@ import { Newest, generate, hasKey, list, newestOf, rememberKey, sample } from ".
 import { download, downloadJson } from "./download.js";
 import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
 import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
-import { curl, pythonLines } from "./recipe.js";
+import { curl, fileOf, pythonLines } from "./recipe.js";
 import { ResultPanel } from "./result.js";
 import { ContactSheet, poseButtons } from "./sheet.js";
 import { SkeletonEditor, describe } from "./skeleton.js";
@@ -81,7 +81,7 @@ function redraw({ live = false } = {}) {
 function settle(asked, answer) {
   forgive();
   shown = asked;
-  result.show(answer, asked.model.frame, caption(asked));
+  result.show(answer.pictures, asked.model.frame, caption(asked));
   for (const id of ["picture", "strip", "pose"]) $(`#save-${id}`).disabled = false;
   tellRecipe();
   if (history.now === asked.pose) adopt(asked.pose, answer.pose);
@@ -105,8 +105,13 @@ function timing(total, timings) {
 }
 
 function tellRecipe() {
-  const { pose } = shown;
-  const asked = { photo: shown.photo.name, person: shown.person, pose: asField(pose), model: shown.model.name };
+  const asked = {
+    photo: shown.photo.name,
+    person: shown.person,
+    pose: asField(shown.pose),
+    model: shown.model.name,
+    picture: result.view,
+  };
   $("#curl").textContent = curl(asked, new URL(".", location.href).href, hasKey());
   $("#python").textContent = pythonLines(asked);
   $("#save-photo").textContent = shown.photo.name;
@@ -235,7 +240,7 @@ function setPerson(index) {
 function setModel(name) {
   model = models.find((candidate) => candidate.name === name);
   $("#model").value = name;
-  result.stages(model.stages);
+  result.offer(model);
   startAnew();
 }
 
@@ -299,7 +304,7 @@ function listen() {
   $("#mirror").addEventListener("click", () => setPose(mirror(history.now, skeleton.joints)));
   $("#smaller").addEventListener("click", () => setPose(scale(history.now, 1 / STEP)));
   $("#larger").addEventListener("click", () => setPose(scale(history.now, STEP)));
-  $("#save-picture").addEventListener("click", () => save("image", "result.png"));
+  $("#save-picture").addEventListener("click", () => save(result.view, fileOf(result.view)));
   $("#save-strip").addEventListener("click", () => save("strip", "strip.png"));
   $("#save-pose").addEventListener("click", () => downloadJson(toOpenPose(history.now), "pose.json"));
   $("#save-photo").addEventListener("click", () => download(shown.photo.blob, shown.photo.name));
@@ -391,7 +396,7 @@ async function open() {
   $("#timing").textContent = "";
   editor = new SkeletonEditor($("#editor"), skeleton, { onEdit: edit, onSelect: tellJoint, onHide: hideJoint });
   photoPanel = new PhotoPanel(skeleton.limbs, setPerson);
-  result = new ResultPanel(() => redraw());
+  result = new ResultPanel((there) => (there && shown ? tellRecipe() : redraw()));
   buttons = poseButtons($("#poses"), skeleton, namedPose);
   sheet = new ContactSheet(skeleton, { generate: pictureFor, choose: namedPose, failed: fail });
   animation = new Animation(skeleton.poses.map(({ name }) => name), {

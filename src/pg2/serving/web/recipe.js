@@ -1,19 +1,23 @@
-/** The command and the Python lines that give the picture on the page. */
+/** The command and the Python lines that give the picture on the page, and the file they write. */
 
 const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 const python = JSON.stringify; // Python reads JSON's strings as its own
 const plain = (text) => (/^[\w./:@%+-]+$/.test(text) ? text : shell(text));
 
-/** `asked`: {photo: a file's name, person, pose: as sent, model}. */
+/** Where a picture, named as formats of the service are, is saved. */
+export const fileOf = (picture) => `${picture === "image" ? "result" : picture}.png`;
+
+/** `asked`: {photo: a file's name, person, pose: as sent, model, picture: as formats are named}. */
 export function curl(asked, address, withKey) {
   const pose = typeof asked.pose === "string" ? asked.pose : JSON.stringify(asked.pose);
   const file = /^[\w.-]+$/.test(asked.photo) ? asked.photo : python(asked.photo); // curl's own quotes, too
   const fields = [`photo=@${file}`, `pose=${pose}`, `model=${asked.model}`];
   if (asked.person) fields.push(`person=${asked.person}`);
+  if (asked.picture !== "image") fields.push(`format=${asked.picture}`);
   const lines = [
     ...(withKey ? ['-H "X-API-Key: $PG2_API_KEY"'] : []),
     ...fields.map((field) => `-F ${plain(field)}`),
-    `${plain(`${address}v1/generate`)} -o result.png`,
+    `${plain(`${address}v1/generate`)} -o ${fileOf(asked.picture)}`,
   ];
   return `curl ${lines.join(" \\\n  ")}`;
 }
@@ -26,7 +30,7 @@ export function pythonLines(asked) {
     "",
     `pipe = Pipeline.from_pretrained(${python(asked.model)})`,
     `result = pipe(${python(asked.photo)}, ${pose}${person})`,
-    'result.image.save("result.png")',
+    `result.${asked.picture === "image" ? "image" : `pictures[${python(asked.picture)}]`}.save(${python(fileOf(asked.picture))})`,
   ].join("\n");
 }
 

@@ -1,39 +1,36 @@
-/** The panel of the result: the picture, the slider over it, and which stage is shown. */
+/** The panel of the result: the picture, the slider over it, and which of the model's pictures is shown. */
 
 import { proportion, showBlob } from "./photo.js";
-
-const VIEWS = ["image", "coarse", "difference"];
 
 export class ResultPanel {
   #box = document.querySelector("#result-box");
   #source = document.querySelector("#source");
   #picture = document.querySelector("#picture");
   #slider = document.querySelector("#compare");
-  #tabs = [...document.querySelectorAll("#views [role=tab]")];
+  #views = document.querySelector("#views");
   #pictures = {};
   view = "image"; // a format of the service
 
-  /** `onView` is told when a picture is wanted that is not there. */
+  /** `onView` is told when another picture is wanted, and whether it is there already. */
   constructor(onView) {
     this.onView = onView;
     this.#slider.addEventListener("input", () => this.#slide());
-    for (const [index, tab] of this.#tabs.entries()) {
-      tab.addEventListener("click", () => this.choose(VIEWS[index]));
-      tab.addEventListener("keydown", (event) => this.#key(event, index));
-    }
     this.#slide();
   }
 
-  /** Which tabs make sense: a model of one stage has nothing but its picture. */
-  stages(number) {
-    document.querySelector("#views").hidden = number === 1;
-    if (number === 1) this.#mark("image");
+  /** A tab for the result and for each picture that the model makes on the way; with one stage that is the result. */
+  offer({ stages, pictures }) {
+    const views = [{ name: "image", heading: "result" }, ...pictures];
+    this.#views.replaceChildren(...views.map(({ name, heading }) => this.#tab(name, heading)));
+    this.#views.hidden = stages === 1;
+    this.#mark(stages > 1 && views.some(({ name }) => name === this.view) ? this.view : "image");
   }
 
   choose(view) {
     this.#mark(view);
-    if (this.#pictures[view]) showBlob(this.#picture, this.#pictures[view]);
-    else this.onView();
+    const there = view in this.#pictures;
+    if (there) showBlob(this.#picture, this.#pictures[view]);
+    this.onView(there);
   }
 
   /** Show some or all pictures, as blobs by name. */
@@ -47,21 +44,34 @@ export class ResultPanel {
     this.#box.hidden = false;
   }
 
+  #tab(name, heading) {
+    const tab = document.createElement("button");
+    tab.type = "button";
+    tab.dataset.view = name;
+    tab.textContent = heading.charAt(0).toUpperCase() + heading.slice(1);
+    tab.setAttribute("role", "tab");
+    tab.setAttribute("aria-controls", this.#box.id);
+    tab.addEventListener("click", () => this.choose(name));
+    tab.addEventListener("keydown", (event) => this.#key(event));
+    return tab;
+  }
+
   #mark(view) {
     this.view = view;
-    for (const [index, tab] of this.#tabs.entries()) {
-      const chosen = VIEWS[index] === view;
+    for (const tab of this.#views.children) {
+      const chosen = tab.dataset.view === view;
       tab.setAttribute("aria-selected", chosen);
       tab.tabIndex = chosen ? 0 : -1;
     }
   }
 
-  #key(event, index) {
-    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  #key({ key, target }) {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
     if (!step) return;
-    const next = (index + step + VIEWS.length) % VIEWS.length;
-    this.choose(VIEWS[next]);
-    this.#tabs[next].focus();
+    const tabs = [...this.#views.children];
+    const next = tabs.at((tabs.indexOf(target) + step) % tabs.length);
+    this.choose(next.dataset.view);
+    next.focus();
   }
 
   #slide() {

@@ -1,0 +1,352 @@
+"""Two poses -> body parts: where in the source each part of the target is to be fetched, in closed form.
+
+A part has a frame in each pose: an origin and two axes at right angles, `along` and `across`. By the target's
+frame a pixel is a place on the part; by the source's that place is a pixel there. All is batched, float32
+whatever precision surrounds it, on any device, without a branch that depends on data. Nothing but PyTorch is
+needed here, so that a model can work it out from keypoints itself.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PARTS = (
+    "head", "trunk",
+    "right_upper_arm", "right_forearm", "left_upper_arm", "left_forearm",
+    "right_thigh", "right_shin", "left_thigh", "left_shin",
+)  # fmt: skip
+"""The ten parts, in the order of every tensor here; a forearm has its hand, a shin its foot."""
+
+PRIOR_RANGE = (-12.0, 3.0)
+"""Between these lie the log odds of `part_priors`."""
+
+_NECK, _FACE = 1, [0, 14, 15, 16, 17]
+_SHOULDERS, _HIPS = [2, 5], [8, 11]  # right, left
+_STARTS, _ENDS = [2, 3, 5, 6, 8, 9, 11, 12], [3, 4, 6, 7, 9, 10, 12, 13]  # of the limbs
+
+# The limb of the other side, and with whom a part moves that the source lacks; from a forearm to the head it
+# takes three steps.
+_OTHER_SIDE = [0, 1, 4, 5, 2, 3, 8, 9, 6, 7]
+_NEIGHBOUR, _STEPS = [1, 0, 1, 2, 1, 4, 1, 6, 1, 8], 3
+
+# Lengths in units of the body's scale S, the distance from the shoulders to the hips.
+_LIMB_LENGTHS = (0.54, 0.49, 0.54, 0.49, 0.78, 0.79, 0.78, 0.79)
+_NECK_TO_FACE = 1 / 2.2
+_LEAN = 0.8  # the head may say that the trunk is longer than it is seen, by this much of its word
+_SHORTEST = (0.2, 0.25, *(0.2 for _ in _STARTS))
+_NARROWEST_TRUNK, _USUAL_TRUNK = 0.25, 0.5
+_HIPS_TO_SHOULDERS = 1.4  # widths
+
+# A part's shape: how far it reaches from its axis (a trunk from its box, a head from the middle of the face),
+# how much longer than its axis it is (hands and feet), and how soft its edge is.
+_RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
+_LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
+_EDGE = 0.06
+
+_NECK_WEIGHT = 0.3  # beside a point of the face
+_CLEARLY = 1.02  # so much better must a mirrored head fit
+
+# In pixels: a keypoint beyond is none; points no further apart tell no direction; no body is smaller.
+_FARTHEST, _COINCIDENT, _SMALLEST = 1e6, 1e-3, 1.0
+
+
+class Frames(NamedTuple):
+    """The parts' frames in a batch of poses, in pixels.
+
+    Attributes:
+        origin, along, across: float32 [B, 10, 2]: where a part begins, and its axes.
+        there: bool [B, 10]: whether the pose tells where the part is; where not, its axes are 0.
+        scale: float32 [B], S, the distance from the shoulders to the hips of the body seen upright.
+    """
+
+    origin: Tensor
+    along: Tensor
+    across: Tensor
+    there: Tensor
+    scale: Tensor
+
+
+class Parts(NamedTuple):
+    """The parts of a batch of targets, and where their pixels come from.
+
+    Attributes:
+        matrices: float32 [B, 10, 2, 3]: target pixel (x, y, 1) -> source pixel (x, y); identity where off.
+        valid: bool [B, 10]: the target has the part, and the source has it or something in its stead.
+        target: the parts' frames in the target.
+    """
+
+    matrices: Tensor
+    valid: Tensor
+    target: Frames
+
+
+def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts:
+    """Where in the source each part of the target is seen.
+
+    A part that the source lacks is fetched from the limb of the other side, or else moves with its neighbour:
+    forearm with upper arm, shin with thigh, these and the head with the trunk, the trunk with the head. Two
+    equal poses give the identity; mirroring both mirrors the result.
+
+    Args:
+        source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+    """
+    source_marks, target_marks = _landmarks(source_keypoints), _landmarks(target_keypoints)
+    # A trunk whose width cannot be told is taken as wide as the other, and turned the same way.
+    source = _frames(source_marks, _first(source_marks.width, target_marks.width))
+    target = _frames(target_marks, _first(target_marks.width, source_marks.width))
+
+    matrices, known = _between(source, target), source.there & target.there
+    head, number = _head(source_marks, target_marks), torch.arange(len(PARTS), device=known.device)
+    fits = ~head.isnan().any(-1).any(-1, keepdim=True) & (number == 0)
+    matrices, known = _where(fits, head[:, None], matrices), known | fits
+
+    other = Frames(
+        origin=source.origin[:, _OTHER_SIDE],
+        along=source.along[:, _OTHER_SIDE],
+        across=-source.across[:, _OTHER_SIDE],
+        there=source.there[:, _OTHER_SIDE],
+        scale=source.scale,
+    )
+    borrowed = ~known & other.there & target.there & (number >= 2)
+    matrices, known = _where(borrowed, _between(other, target), matrices), known | borrowed
+
+    for _ in range(_STEPS):
+        matrices = _where(known, matrices, matrices[:, _NEIGHBOUR])
+        known = known | known[:, _NEIGHBOUR]
+
+    valid = known & target.there
+    return Parts(_where(valid, matrices, torch.eye(2, 3, device=matrices.device)), valid, target)
+
+
+def cell_centres(size: tuple[int, int], stride: int, device: torch.device | None = None) -> Tensor:
+    """The centres of a grid's cells, float32 [h, w, 2] as (x, y) in pixels of the picture below it.
+
+    Args:
+        size: (height, width) of the picture, multiples of `stride`.
+        stride: pixels to a side of a cell.
+        device: where to.
+    """
+    rows, columns = (
+        (torch.arange(side // stride, device=device, dtype=torch.float32) + 0.5) * stride - 0.5
+        for side in size
+    )
+    shape = (len(rows), len(columns))
+    return torch.stack((columns.expand(shape), rows[:, None].expand(shape)), -1)
+
+
+def part_places(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
+    """Where in the source, by each part, the cells of a grid over the target lie.
+
+    Args:
+        parts: of a batch of pairs.
+        size: (height, width) of source and target, multiples of `stride`.
+        stride: pixels to a side of a cell.
+
+    Returns:
+        float32 [B, 10, h, w, 2]: (x, y) in pixels of the source, at most one picture outside of it.
+    """
+    cells = cell_centres(size, stride, parts.matrices.device)
+    by_x, by_y, offset = parts.matrices[:, :, None, None].unbind(-1)
+    x, y = (by_x * cells[..., :1] + by_y * cells[..., 1:] + offset).unbind(-1)
+    height, width = size
+    return torch.stack((x.clamp(-width, 2 * width), y.clamp(-height, 2 * height)), -1)
+
+
+def part_priors(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
+    """How likely it is, by the pose alone, that the target shows each part in the cells of a grid.
+
+    A limb is a capsule, a trunk a box, a head a disc, all with soft edges. The sigmoid is a soft mask.
+
+    Args:
+        parts: of a batch of pairs.
+        size: (height, width) of the target, a multiple of `stride`.
+        stride: pixels to a side of a cell.
+
+    Returns:
+        float32 [B, 10, h, w]: log odds within `PRIOR_RANGE`; the lowest throughout where a part is off.
+    """
+    frames = parts.target
+    cells = cell_centres(size, stride, frames.origin.device) - frames.origin[:, :, None, None]
+    along, across = ((cells * row[:, :, None, None]).sum(-1) for row in _rows(frames))
+    long, wide = (_length(axis)[..., None] for axis in (frames.along, frames.across))
+    scale = frames.scale[:, None, None, None]
+    number, longer, radius = (
+        values.view(-1, 1, 1)
+        for values in (
+            torch.arange(len(PARTS), device=along.device),
+            along.new_tensor(_LENGTHENED),
+            along.new_tensor(_RADII),
+        )
+    )
+    beyond = torch.where(number == 0, along - 1, along - along.clamp_min(0).minimum(1 + longer)) * long
+    beside = torch.where(number == 1, (across.abs() - 0.5).clamp_min(0), across) * wide
+    odds = (radius - (beyond.square() + beside.square()).sqrt() / scale) / _EDGE
+    return torch.where(parts.valid[..., None, None], odds.clamp(*PRIOR_RANGE), PRIOR_RANGE[0])
+
+
+def sample(images: Tensor, places: Tensor) -> Tensor:
+    """Pictures seen at other places, bilinearly; beyond its edge a picture goes on as it ends.
+
+    Args:
+        images: float [B, C, H, W].
+        places: float [B, h, w, 2]: (x, y) in their pixels.
+
+    Returns:
+        float32 [B, C, h, w].
+    """
+    height, width = images.shape[2:]
+    size = torch.tensor((width, height), dtype=torch.float32, device=places.device)
+    grid = (places.float() + 0.5) * 2 / size - 1
+    return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+class _Landmarks(NamedTuple):
+    """What the frames of a batch of poses are made of; NaN where it cannot be told.
+
+    Attributes:
+        points: [B, 18, 2].
+        neck, face: [B, 2]: the middle of the shoulders, and of what there is of nose, eyes and ears.
+        down: [B, 2], a unit vector along the trunk.
+        length: [B, 1], of the trunk.
+        width: [B, 1], of the trunk in units of S, below 0 where it is seen from behind.
+        scale: [B, 1], S.
+    """
+
+    points: Tensor
+    neck: Tensor
+    face: Tensor
+    down: Tensor
+    length: Tensor
+    width: Tensor
+    scale: Tensor
+
+
+def _landmarks(keypoints: Tensor) -> _Landmarks:
+    # A comparison with NaN is False.
+    there = (keypoints.abs() < _FARTHEST).all(-1, keepdim=True)
+    points = torch.where(there, keypoints.float(), torch.nan)
+    shoulders, hips = points[:, _SHOULDERS], points[:, _HIPS]
+    neck = _first(shoulders.mean(1), points[:, _NECK], _mean(shoulders))
+    face = _mean(points[:, _FACE])
+    trunk, head = _mean(hips) - neck, neck - face
+
+    lengths = _length(points[:, _ENDS] - points[:, _STARTS])
+    by_limbs = (lengths / lengths.new_tensor(_LIMB_LENGTHS)[:, None]).nan_to_num(0.0).amax(1)
+    by_head = _length(head) / _NECK_TO_FACE
+    by_trunk = _length(trunk).maximum(_LEAN * by_head.nan_to_num(0.0))
+    scale = _first(by_trunk, by_head, by_limbs).clamp_min(_SMALLEST)
+
+    down = _unit(_first(trunk, head))
+    by_shoulders, by_hips = shoulders[:, 1] - shoulders[:, 0], (hips[:, 1] - hips[:, 0]) * _HIPS_TO_SHOULDERS
+    across = _first((by_shoulders + by_hips) / 2, by_shoulders, by_hips)
+    width = (across * _turned(down)).sum(-1, keepdim=True) / scale
+    return _Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, scale)
+
+
+def _frames(marks: _Landmarks, width: Tensor) -> Frames:
+    """The parts' frames in poses whose trunks are `width` wide, [B, 1] in units of S."""
+    scale, width = marks.scale, _first(width, torch.full_like(width, _USUAL_TRUNK))
+    side = torch.where(width < 0, -1.0, 1.0)
+    head = _first(marks.face - marks.neck, -_NECK_TO_FACE * scale * marks.down)
+    starts, limbs = marks.points[:, _STARTS], marks.points[:, _ENDS] - marks.points[:, _STARTS]
+
+    origin = torch.cat((marks.neck[:, None], marks.neck[:, None], starts), 1)
+    direction = torch.cat((_unit(head)[:, None], marks.down[:, None], _unit(limbs)), 1)
+    long = torch.cat((_length(head)[:, None], marks.length[:, None], _length(limbs)), 1)
+    long = long.maximum(scale[:, None] * long.new_tensor(_SHORTEST)[:, None])
+    wide = torch.cat(
+        (
+            long[:, :1],
+            (scale * width.abs().clamp_min(_NARROWEST_TRUNK))[:, None],
+            scale[:, None].expand(-1, len(_STARTS), -1),
+        ),
+        1,
+    )
+    along, across = direction * long, _turned(direction) * wide * side[:, None]
+    there = ~torch.cat((origin, along, across), -1).isnan().any(-1)
+    origin, along, across = (torch.where(there[..., None], axis, 0.0) for axis in (origin, along, across))
+    return Frames(origin, along, across, there, scale[:, 0])
+
+
+def _rows(frames: Frames) -> tuple[Tensor, Tensor]:
+    """What a vector is multiplied by for its coordinates along and across each part, [B, 10, 2] each."""
+    along, across = (
+        axis / axis.square().sum(-1, keepdim=True).clamp_min(_COINCIDENT**2)
+        for axis in (frames.along, frames.across)
+    )
+    return along, across
+
+
+def _between(source: Frames, target: Frames) -> Tensor:
+    """Target pixel -> source pixel by each part, [B, 10, 2, 3]; without meaning where either lacks it."""
+    along, across = (row[..., None, :] for row in _rows(target))
+    linear = source.along[..., None] * along + source.across[..., None] * across
+    return _affine(linear, target.origin, source.origin)
+
+
+def _head(source: _Landmarks, target: _Landmarks) -> Tensor:
+    """Target pixel -> source pixel by the points of the face that both have, [B, 2, 3]; NaN for under two.
+
+    A similarity, mirrored where that fits better, as for a head seen from behind. Its turn is that of least
+    squares. The neck counts a little, too: on few points of a small face alone a head would reel.
+    """
+    points = [torch.cat((marks.points[:, _FACE], marks.neck[:, None]), 1) for marks in (target, source)]
+    common = ~(points[0] + points[1]).isnan().any(-1, keepdim=True)
+    weights = common * points[0].new_tensor((1.0, 1.0, 1.0, 1.0, 1.0, _NECK_WEIGHT))[:, None]
+    points = [torch.where(common, places, 0.0) for places in points]
+    start, end = ((places * weights).sum(1) / weights.sum(1) for places in points)
+    (x, y), (u, v), (weight,) = (
+        values.unbind(-1) for values in (points[0] - start[:, None], points[1] - end[:, None], weights)
+    )
+    straight = torch.stack(((weight * (x * u + y * v)).sum(1), (weight * (x * v - y * u)).sum(1)), -1)
+    mirrored = torch.stack(((weight * (x * u - y * v)).sum(1), (weight * (x * v + y * u)).sum(1)), -1)
+    is_mirrored = _length(mirrored) > _CLEARLY * _length(straight)
+    size = ((weight * (u * u + v * v)).sum(1) / (weight * (x * x + y * y)).sum(1)).sqrt()
+    cosine, sine = (_unit(torch.where(is_mirrored, mirrored, straight)) * size[:, None]).unbind(-1)
+    flip = torch.where(is_mirrored[:, 0], -1.0, 1.0)
+    linear = torch.stack((cosine, -sine * flip, sine, cosine * flip), -1).view(-1, 2, 2)
+    enough = common[:, : len(_FACE)].sum(1)[..., None] >= 2
+    return torch.where(enough, _affine(linear, start, end), torch.nan)
+
+
+def _affine(linear: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """Matrices [..., 2, 3]: turn and stretch by `linear` [..., 2, 2], and take `start` [..., 2] to `end`."""
+    offset = end - (linear * start[..., None, :]).sum(-1)
+    return torch.cat((linear, offset[..., None]), -1)
+
+
+def _first(*values: Tensor) -> Tensor:
+    """The first of the values that is not NaN."""
+    *others, last = values
+    for value in reversed(others):
+        last = torch.where(value.isnan(), last, value)
+    return last
+
+
+def _mean(points: Tensor) -> Tensor:
+    """The mean [B, 2] of those of [B, N, 2] that are not NaN."""
+    there = ~points.isnan()
+    return torch.where(there, points, 0.0).sum(1) / there.sum(1)
+
+
+def _length(vectors: Tensor) -> Tensor:
+    """[..., 1] of [..., 2]."""
+    return vectors.square().sum(-1, keepdim=True).sqrt()
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """The vectors [..., 2] scaled to length 1; NaN where they have none."""
+    length = _length(vectors)
+    return vectors / torch.where(length > _COINCIDENT, length, torch.nan)
+
+
+def _turned(vectors: Tensor) -> Tensor:
+    """The vectors [..., 2] turned by a right angle: from down to right."""
+    return torch.stack((vectors[..., 1], -vectors[..., 0]), -1)
+
+
+def _where(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:
+    """One of two batches of matrices [B, 10, 2, 3] by a condition [B, 10]."""
+    return torch.where(condition[..., None, None], first, second)
