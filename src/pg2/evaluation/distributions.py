@@ -1,6 +1,7 @@
 """How a whole set of pictures looks: Inception Score, Fréchet distance and KID, as functions of features.
 
-They know nothing of networks: the same formulas serve every `Judge`, where its features are.
+They know nothing of networks: the same formulas serve every `Judge`, where its features are. torchmetrics,
+which the tests hold them against, has them only as metrics that shuffle, keep states and bring a network.
 """
 
 from itertools import pairwise
