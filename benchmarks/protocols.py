@@ -1,6 +1,6 @@
 """What each setting of a protocol does to the score of one and the same set of pictures.
 
-    pg2 evaluate MODEL DATA --pairs CSV --limit 2000 --out scores --store pictures
+    pg2 evaluate MODEL DATA --pairs CSV --out scores --store pictures
     python benchmarks/protocols.py pictures --generated refined
 
 Prints the table of docs/protocols.md.

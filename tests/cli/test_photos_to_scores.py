@@ -91,9 +91,11 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
     # The same people in larger pictures are scaled down, as in training; other shapes are refused.
     larger, square = tmp_path / "larger", tmp_path / "square"
     pg2("prepare", "folder", people, larger, "--size", "64x32")
-    scaled = pg2("evaluate", model, larger, "--pairs", pairs, "--bodies", 0, "--out", tmp_path / "scaled")
+    few = ["--limit", 2, "--bodies", 0, "--out", tmp_path / "scaled"]
+    scaled = pg2("evaluate", model, larger, "--pairs", pairs, *few)
     assert scaled.code == 0, scaled.err
-    assert "on folder, scaled to 32x16, 3 pairs" in scaled.out
+    assert "on folder, scaled to 32x16, 2 pairs" in scaled.out
+    assert "over 2 people" in scaled.out, "not the first two pairs, which are of one person"
     pg2("prepare", "folder", people, square, "--size", "32x32")
     assert_refused(
         pg2("evaluate", model, square, "--pairs", pairs, "--out", tmp_path / "no"),
