@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.protocol import all_test_pairs, pair_indices
+from pg2.evaluation.pairs import all_test_pairs, pair_indices
 from pg2.models.pg2 import PG2
 from pg2.pose.maps import pose_input
 from pg2.training.loop import initialise

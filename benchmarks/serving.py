@@ -22,7 +22,8 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 from pg2.io.packaged import SAMPLES
-from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import Pose
 from pg2.serving.schemas import Keypoints
 
 PERSON = "00003/00.jpg"

@@ -14,7 +14,7 @@ from PIL import Image
 from pg2 import Pipeline, Pose
 from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import Image8
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {

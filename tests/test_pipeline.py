@@ -12,7 +12,7 @@ from pg2.io.packaged import SAMPLES
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
 from pg2.models.inputs import Inputs, Output
 from pg2.pipeline import SourcePoseError
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.named import NAMES, named_pose
 from pg2.reports.grids import strip
 

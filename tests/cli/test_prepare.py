@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pg2.data.prepared import PreparedDataset
 from pg2.io.packaged import SAMPLES
-from pg2.pose.keypoints import format_keypoints_csv, read_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
 
 
 def test_the_samples_become_a_data_set(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -7,7 +7,7 @@ import pytest
 from data_samples import save_noise, standing
 
 from pg2.data.sources.market1501 import prepare_market1501
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from data_samples import FakeEstimator, save_noise
 from pg2.data.prepared import FORMAT, PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 
 
 def test_written_in_formats_anyone_can_read(prepared, market):

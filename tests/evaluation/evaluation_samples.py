@@ -43,7 +43,7 @@ def darker(source: Tensor, keypoints: Tensor) -> Tensor:
 
 
 class FakeData:
-    """The interface of `PreparedDataset`, in memory.
+    """The interface of `PreparedDataset`, in memory; each picture shows another person.
 
     Attributes:
         decoded: how often each picture was.
@@ -51,7 +51,7 @@ class FakeData:
 
     def __init__(self, pictures: dict[str, Image8], keypoints: np.ndarray) -> None:
         self.frame = next(iter(pictures.values())).shape[:2]
-        self.records = [SimpleNamespace(name=name) for name in pictures]
+        self.records = [SimpleNamespace(name=name, person=name) for name in pictures]
         self.keypoints = keypoints
         self.decoded: Counter[int] = Counter()
         self._pictures = list(pictures.values())

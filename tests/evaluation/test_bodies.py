@@ -1,16 +1,15 @@
-"""PCKh by hand, which pairs are chosen, and the estimator on shipped people."""
+"""PCKh by hand, and the estimator on shipped people."""
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
 import pg2
-from pg2.evaluation.bodies import body_scores, chosen, pckh
+from pg2.evaluation.bodies import body_scores, pckh
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator
-from pg2.pose.keypoints import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
 
 SAMPLES = Path(pg2.__file__).parent / "samples"
 
@@ -26,14 +25,6 @@ def test_pckh_by_hand() -> None:
     assert pckh(found, wanted) == 0.5
     wanted[0] = np.nan
     assert np.isnan(pckh(found, wanted))
-
-
-@pytest.mark.parametrize(("count", "wanted"), [(10, 3), (3, 10), (1, 1), (100, 7), (5, 0)])
-def test_chosen_pairs_are_spread_evenly(count: int, wanted: int) -> None:
-    mask = chosen(count, wanted)
-    assert mask.sum() == min(count, wanted)
-    gaps = np.diff(np.flatnonzero(mask))
-    assert not len(gaps) or gaps.max() - gaps.min() <= 1
 
 
 def test_the_estimator_finds_the_pose_of_shipped_people() -> None:

@@ -9,7 +9,8 @@ from evaluation_samples import FakeModel, darker
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
-from pg2.evaluation.protocol import all_test_pairs, evaluate
+from pg2.evaluation.pairs import all_test_pairs
+from pg2.evaluation.protocol import evaluate
 from pg2.pose.keypoints import KEYPOINTS
 from pg2.pose.named import named_pose
 
@@ -58,6 +59,21 @@ def test_a_pose_is_as_rare_wherever_and_however_large_it_is() -> None:
     assert found[2] == pytest.approx(found[3], rel=1e-4)
     assert found[2] > 0.1
     assert np.isnan(rareness(poses, np.empty((0, 18, 2), np.float32))).all()
+
+
+def test_a_pose_without_hips_is_neither_rare_nor_the_most_ordinary() -> None:
+    """It is left out of the quantile, which it would lower."""
+    hipless = without(raised(), [KEYPOINTS.index("right_hip"), KEYPOINTS.index("left_hip")])
+    known = np.stack([FRONT, BACK])
+    assert np.isnan(rareness(hipless[None], known)).all()
+    # Of the ten poses with hips one is rarer than nine tenths; of all twenty two would be.
+    moved = []
+    for number in range(10):
+        moved.append(FRONT.copy())
+        moved[-1][ARMS, 1] -= number
+    found = causes(np.stack([FRONT] * 20), np.stack([*moved, *[hipless] * 10]), known)
+    assert found == ["appearance"] * 9 + ["rare pose"] + ["appearance"] * 10
+    assert causes(FRONT[None], hipless[None], known) == ["appearance"], "nothing to take a quantile of"
 
 
 def test_without_training_poses_none_is_rare() -> None:

@@ -15,19 +15,14 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.distributions import frechet_distance, inception_score
-from pg2.evaluation.protocol import (
-    all_test_pairs,
-    evaluate,
-    pair_indices,
-    pictures_of,
-    training_features,
-)
+from pg2.evaluation.pairs import all_test_pairs, pair_indices
+from pg2.evaluation.protocol import evaluate, pictures_of, training_features
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, Instruments, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored
 from pg2.io.pictures import load_image
 from pg2.io.pixels import to_uint8
 from pg2.pose.estimator import PoseEstimator
-from pg2.pose.keypoints import read_keypoints_csv, read_pairs_csv
+from pg2.pose.formats import read_keypoints_csv, read_pairs_csv
 from pg2.pose.maps import pose_mask
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
@@ -102,17 +97,6 @@ def test_the_size_of_a_batch_changes_nothing_and_pictures_are_decoded_once(data:
             torch.testing.assert_close(alone.rows[row][score], values)
 
 
-def test_all_pairs_of_the_test_split(tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    pairs = all_test_pairs(tiny)
-    split = {record.name: record.split for record in tiny.records}
-    assert len(set(pairs)) == len(pairs) == 2 * 3 * 2
-    assert {split[name] for pair in pairs for name in pair} == {"test"}
-    assert all(source[0] == target[0] and source != target for source, target in pairs)
-    monkeypatch.setattr(PreparedDataset, "usable", lambda *_: [])
-    with pytest.raises(Pg2Error, match="no pairs in its test split; give --pairs"):
-        all_test_pairs(tiny)
-
-
 def test_a_perfect_model_scores_perfectly(data: Any) -> None:
     targets = iter(side(data, 1).split(2))
     found = evaluate(
@@ -131,15 +115,33 @@ def test_a_perfect_model_scores_perfectly(data: Any) -> None:
 
 
 def test_estimates(data: Any) -> None:
-    found = evaluate(TWO_STAGES, data, PAIRS, progress=False)
+    """Each picture of another person: an interval over people is one over pairs of unlike targets."""
+    pairs = PAIRS[:3]
+    found = evaluate(TWO_STAGES, data, pairs, progress=False)
     values = found.rows[COPY]["l1"].numpy()
     mean, half_width = found.estimate(COPY, "l1") or (0, 0)
     assert mean == pytest.approx(values.mean())
-    assert half_width == pytest.approx(1.96 * values.std(ddof=1) / 5**0.5)
+    assert half_width == pytest.approx(1.96 * values.std(ddof=1) / 3**0.5)
     ratio, spread = found.estimate("stage I (coarse)", "sharpness") or (0, 0)
     sharp = found.rows["stage I (coarse)"]["sharpness"]
     assert ratio == pytest.approx(float(sharp.mean() / found.target_sharpness.mean()))
     assert 0 < spread < 1
+
+
+def test_intervals_are_over_people(data: Any) -> None:
+    """The same pairs four times over say no more of other people than once."""
+    once = evaluate(TWO_STAGES, data, PAIRS, progress=False)
+    again = evaluate(TWO_STAGES, data, PAIRS * 4, progress=False)
+    for row, score in ((COPY, "ssim"), ("stage I (coarse)", "sharpness")):
+        few, many = once.estimate(row, score), again.estimate(row, score)
+        assert few is not None
+        assert many == pytest.approx(few)
+        assert few.half_width > 0
+    for record in data.records:
+        record.person = "the same"
+    alone = evaluate(TWO_STAGES, data, PAIRS, progress=False).estimate(COPY, "ssim")
+    assert alone is not None
+    assert np.isnan(alone.half_width), "one person says nothing about others"
 
 
 def test_scores_of_the_whole_set(data: Any) -> None:
@@ -216,24 +218,9 @@ def test_pictures_are_kept_for_scoring_them_later(data: Any, tmp_path: Path) -> 
     torch.testing.assert_close(masked, found.rows["stage II (refined)"]["mask_ssim"])
 
 
-def test_a_limit_takes_the_first_pairs(data: Any) -> None:
-    whole = evaluate(TWO_STAGES, data, PAIRS, progress=False)
-    first = evaluate(TWO_STAGES, data, PAIRS, limit=2, progress=False)
-    assert first.pairs == PAIRS[:2]
-    torch.testing.assert_close(first.rows[COPY]["ssim"], whole.rows[COPY]["ssim"][:2])
-
-
-@pytest.mark.parametrize(("pairs", "limit"), [([], None), (PAIRS, 0), (PAIRS, -3)])
-def test_nothing_to_evaluate(data: Any, pairs: list[tuple[str, str]], limit: int | None) -> None:
-    with pytest.raises(Pg2Error, match=r"no pair|at least 1"):
-        evaluate(TWO_STAGES, data, pairs, limit=limit)
-
-
-def test_pairs_of_unknown_pictures_are_counted_and_the_first_is_named(data: Any) -> None:
-    pairs = [*PAIRS, ("0.jpg", "lost.jpg"), ("gone.jpg", "lost.jpg")]
-    words = r"lacks 2 of the 7 pictures .* \(2 of 7 pairs\), the first of them lost\.jpg"
-    with pytest.raises(Pg2Error, match=words):
-        evaluate(TWO_STAGES, data, pairs)
+def test_nothing_to_evaluate(data: Any) -> None:
+    with pytest.raises(Pg2Error, match="no pair"):
+        evaluate(TWO_STAGES, data, [])
 
 
 def test_a_broken_model_is_named(data: Any) -> None:

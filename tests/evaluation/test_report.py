@@ -5,6 +5,7 @@ import errno
 import json
 import math
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
     assert np.array_equal(rows[-1][0], source)
     assert np.array_equal(rows[-1][2], target)
     coarse, difference, refined = (rows[-1][column].astype(float) for column in (3, 4, 5))
-    assert np.abs(coarse + (difference - 127.5) - refined).max() <= 2
+    assert np.abs(coarse + 2 * (difference - 127.5) - refined).max() <= 2
 
 
 def test_a_model_of_one_stage_has_no_difference_map(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,6 +177,21 @@ def test_what_was_left_out_is_written_down(tmp_path: Path) -> None:
     assert document["measured"]["ssim"] == 5
     assert document["instruments"] == [CLASSIFIER.words]
     assert evaluated().notes == []
+
+
+def test_it_says_what_an_interval_is_over(tmp_path: Path) -> None:
+    found = evaluated(5)
+    people = torch.tensor([3, 3, 7, 8, 8])
+    for known, words in (
+        (people, " over 3 people, as the pairs of one person are not independent;"),
+        (people[:1].expand(5), " (none here: all pairs are of one person);"),
+        (None, ", pairs taken as independent;"),
+    ):
+        write(tmp_path, replace(found, people=known))
+        text = (tmp_path / "scores.md").read_text()
+        assert f"Mean ± half the 95 % confidence interval{words} for a score" in text
+        document = json.loads((tmp_path / "scores.json").read_text())
+        assert f"half the 95 % confidence interval of the mean{words} of a score" in document["confidence"]
 
 
 def test_a_full_disk_leaves_the_earlier_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator
-from pg2.pose.keypoints import format_keypoints_csv, read_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
 from pg2.pose.maps import pose_mask
 
 SAMPLES = Path(pg2.__file__).parent / "samples"

@@ -12,7 +12,8 @@ from pg2.errors import Pg2Error
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.pose.estimator import MOVENET, NoPersonError, PoseEstimator
-from pg2.pose.keypoints import KEYPOINTS, Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import named_pose
 
 SAMPLES = Path(pg2.__file__).parent / "samples"

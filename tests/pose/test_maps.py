@@ -193,3 +193,21 @@ def test_coordinates_span_the_frame_and_mark_what_is_missing() -> None:
     drawn = pose_input(keypoints, (32, 16), embedding="heatmaps", radius=2.0, shrink=2)
     assert torch.equal(drawn, heatmaps(keypoints, (32, 16), 2.0, 2))
     assert torch.equal(pose_input(keypoints, (32, 16), embedding="coordinates", radius=2.0, shrink=1), found)
+
+
+def test_the_mask_of_an_accelerator_takes_as_many_steps_as_a_picture_can_need() -> None:
+    """There the longest limb is not asked for; the mask is the same."""
+    torch.manual_seed(0)
+    keypoints = torch.rand(4, 18, 2) * torch.tensor((63.0, 127.0))
+    keypoints[0, 3] = torch.nan
+    wanted = pose_mask(keypoints, (128, 64))
+    assert pose_mask(keypoints.to("meta"), (128, 64)).shape == wanted.shape
+
+    assert torch.equal(mask_by_bound(keypoints, (128, 64)), wanted)
+
+
+def mask_by_bound(keypoints: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """`pose_mask` with one long limb more, outside of the others: as many steps as the picture's diagonal."""
+    longest = keypoints.new_full((1, 18, 2), torch.nan)
+    longest[0, 2], longest[0, 3] = torch.tensor((0.0, 0.0)), torch.tensor((63.0, 127.0))
+    return pose_mask(torch.cat((keypoints, longest)), size)[:-1]

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pg2.errors import Pg2Error
-from pg2.pose.keypoints import KEYPOINTS, Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import NAMES, contact_sheet, named_pose
 
 MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501" / "market-annotation-train.csv"

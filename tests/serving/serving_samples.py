@@ -17,7 +17,8 @@ from pg2.io.packaged import SAMPLES
 from pg2.io.pixels import to_unit
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.stage import Refiner
-from pg2.pose.keypoints import Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import Pose
 from pg2.serving.schemas import Keypoints
 from pg2.serving.service import Service
 

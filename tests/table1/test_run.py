@@ -104,7 +104,7 @@ def test_going_on_does_nothing_twice(
 ) -> None:
     before = markdown([experiment])
     times = {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")}
-    monkeypatch.setattr(run, "evaluate", lambda *_, **__: pytest.fail("scored again"))
+    monkeypatch.setattr(run, "score_and_report", lambda *_, **__: pytest.fail("scored again"))
     again = run_experiment(
         tiny, place / "tiny", preset="debug", instruments=Instruments([Classifier()]), console=QUIET
     )
@@ -148,7 +148,7 @@ def test_stopped_in_the_middle(
 ) -> None:
     """What was trained before the stop is kept, and the end is the same as without one."""
     calls = []
-    real = run.evaluate
+    real = run.score_and_report
 
     def stop_at_the_third(*arguments: object, **keywords: object) -> object:
         calls.append(1)
@@ -156,11 +156,11 @@ def test_stopped_in_the_middle(
             raise KeyboardInterrupt
         return real(*arguments, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run, "evaluate", stop_at_the_third)
+    monkeypatch.setattr(run, "score_and_report", stop_at_the_third)
     tools = Instruments([Classifier()])
     with pytest.raises(KeyboardInterrupt):
         run_experiment(tiny, place.parent / "stopped", preset="debug", instruments=tools, console=QUIET)
-    monkeypatch.setattr(run, "evaluate", real)
+    monkeypatch.setattr(run, "score_and_report", real)
     found = run_experiment(tiny, place.parent / "stopped", preset="debug", instruments=tools, console=QUIET)
     for one, other in zip(found.trained, experiment.trained, strict=True):
         np.testing.assert_array_equal(one.pairs["ssim"], other.pairs["ssim"])

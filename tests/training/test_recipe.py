@@ -49,7 +49,12 @@ def test_the_papers_numbers() -> None:
         ("coarse.losses.ssmi.weight=1", 'unknown setting "coarse.losses.ssmi"; did you mean "ssim"?'),
         ("coarse.losses={l1: {weight: 0}, ssim: {weight: 0}}", "every loss has the weight 0"),
         ("model.refine.widht=3", 'unknown setting "model.refine.widht"; did you mean "width"?'),
-        ("model.refine.kind=warp", "model.refine.kind is 'difference', not \"warp\""),
+        ("model.refine={kind: transport, shrink: 3}", "shrink = 3 must divide stride = 4"),
+        (
+            "model.refine={kind: transport, levles: 3}",
+            'unknown setting "model.refine.levles"; did you mean "levels"',
+        ),
+        ("model.refine.kind=warp", 'model.refine.kind is difference or transport, not "warp"'),
         ("refined.adversarial.coarse_fake=true", 'coarse_fake needs pairing "triplet"'),
         ("coarse.adversarial={pairing: triplet, coarse_fake: true}", "only stage II has a coarse picture"),
         ("coarse.steps", "--set takes NAME=VALUE"),

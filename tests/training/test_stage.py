@@ -1,11 +1,14 @@
 """A stage while it is trained: learning rates, the best score, and what is refused."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 import torch
+from model_samples import inputs
 
+from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.config import ModelConfig
 from pg2.models.pg2 import PG2
@@ -21,20 +24,25 @@ MODEL = ModelConfig.model_validate(
 class Processes:
     """As much of an `Accelerator` as a stage asks for."""
 
-    device = torch.device("cpu")
     is_main_process = True
 
-    def __init__(self, count: int = 1) -> None:
-        self.num_processes = count
+    def __init__(self, count: int = 1, device: str = "cpu") -> None:
+        self.num_processes, self.device = count, torch.device(device)
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def backward(self, loss: torch.Tensor) -> None:
+        loss.backward()
 
     def prepare(self, *parts: object) -> tuple[object, ...]:
         return parts
 
 
-def stage(folder: Path, processes: int = 1, **settings: object) -> StageRun:
+def stage(folder: Path, processes: int = 1, device: str = "cpu", **settings: object) -> StageRun:
     model = PG2(MODEL)
     objective = Objective(model, "coarse", StageConfig.model_validate({"steps": 1, **settings}))
-    return StageRun(objective, model, folder, Processes(processes))  # type: ignore[arg-type]
+    return StageRun(objective, model, folder, Processes(processes, device))  # type: ignore[arg-type]
 
 
 def test_learning_rate_rises_and_falls() -> None:
@@ -76,3 +84,21 @@ def test_batch_norm_over_several_processes_is_refused_where_it_cannot_be_joined(
 def test_terms_that_are_not_finite_are_named(tmp_path: Path) -> None:
     with pytest.raises(Pg2Error, match=r"the loss is not finite \(l1 = 1\.0, ssim = inf\)"):
         stage(tmp_path).check_terms({"l1": 1.0, "ssim": math.inf})
+
+
+def test_a_step_never_waits_for_the_device(tmp_path: Path) -> None:
+    """On `meta` nothing has a value that could be asked for."""
+    adversary = {
+        "loss": "hinge",
+        "discriminator": {"width": 8, "layers": 2},
+        "r1_weight": 1,
+        "feature_weight": 1,
+    }
+    losses = {"ssim": {"weight": 1}}
+    state = stage(tmp_path, device="meta", ema=0.9, losses=losses, adversarial=adversary)
+    terms = state.train_step(Batch(inputs(4), inputs(4).source))
+    assert set(terms) == {"d", "r1", "l1", "ssim", "adversarial", "features"}
+    assert {term.device.type for term in terms.values()} == {"meta"}
+    assert state.step == 1
+    with pytest.raises(RuntimeError, match="meta"):
+        float(terms["l1"])

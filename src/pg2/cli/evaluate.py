@@ -19,6 +19,9 @@ LpipsLinear = Annotated[
     Path | None,
     typer.Option(help="LPIPS's own weights, alex.pth of version 0.1; default: those in torchmetrics"),
 ]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="score so many pairs, evenly spread over the list; default: all")
+]
 Bodies = Annotated[
     int, typer.Option(help="pairs, evenly spread, that the pose estimator judges; 0: none", min=0)
 ]
@@ -34,7 +37,7 @@ def evaluate(
         Path | None,
         typer.Option(help="CSV with the header from,to: names of pictures; default: all of the test split"),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="only the first so many pairs")] = None,
+    limit: Limit = None,
     inception: Inception = None,
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
@@ -48,21 +51,15 @@ def evaluate(
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
-    from pg2.evaluation.failures import failures_page
     from pg2.evaluation.instruments import instruments
-    from pg2.evaluation.protocol import all_test_pairs, pair_indices, training_features
-    from pg2.evaluation.protocol import evaluate as score
-    from pg2.evaluation.report import check_place, examples, markdown, write_report
+    from pg2.evaluation.pairs import all_test_pairs, limited, pair_indices
+    from pg2.evaluation.protocol import training_features
+    from pg2.evaluation.report import markdown
+    from pg2.evaluation.run import check_places, score_and_report
     from pg2.pipeline import Pipeline
-    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.pose.formats import read_pairs_csv
 
-    check_place(out)
-    if store is not None:
-        if store.exists():
-            raise Pg2Error(f"{store} exists; give a new folder to --store")
-        here, there = out.resolve(), store.resolve()
-        if here in (there, *there.parents) or there in here.parents:
-            raise Pg2Error(f"--store {store} and --out {out} lie in one another; give folders apart")
+    check_places(out, store)
     tools = instruments(inception, lpips, lpips_linear, bodies)
     if training and not tools.judges:
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
@@ -71,25 +68,19 @@ def evaluate(
     name = dataset.source
     if dataset is not whole:
         name += f", scaled to {dataset.frame[0]}x{dataset.frame[1]}"
-    chosen = all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs)
+    chosen = limited(all_test_pairs(dataset) if pairs is None else read_pairs_csv(pairs), limit)
     pair_indices(dataset, chosen)  # before the training pictures are looked at
-    evaluation = score(
+    command = command_line()
+    evaluation = score_and_report(
+        out,
         pipeline,
         dataset,
         chosen,
-        limit=limit,
+        name=model,
+        data_name=name,
         instruments=tools,
         training=training_features(dataset, tools) if training else (),
         store=store,
-    )
-    command = command_line()
-    write_report(
-        out,
-        evaluation,
-        examples(evaluation, pipeline, dataset),
-        model=model,
-        data_name=name,
-        failures=failures_page(evaluation, pipeline, dataset, model),
         command=command,
     )
     print(markdown(evaluation, model, name, command))
@@ -160,7 +151,7 @@ def table1(
         list[Path] | None,
         typer.Option(help="CSV of pairs for each data set, in order; default: all of the test split"),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="score so many pairs, evenly spread")] = None,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     inception: Inception = None,
     lpips: LpipsFile = None,
@@ -170,7 +161,7 @@ def table1(
     """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.instruments import instruments
-    from pg2.pose.keypoints import read_pairs_csv
+    from pg2.pose.formats import read_pairs_csv
     from pg2.table1.report import markdown, write_table
     from pg2.table1.run import check_experiment, run_experiment
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg2.data.exact import Exact, ExactFlow
 from pg2.data.pairs import PairOrder
 from pg2.data.prepared import PreparedDataset
 from pg2.io.pixels import Image8, from_images
@@ -30,24 +31,32 @@ class Batch(NamedTuple):
     Attributes:
         inputs: what the model is given.
         target: uint8 [B, 3, H, W] RGB, what it should make of that.
+        exact: where in the source all of the target is seen, of rendered people; None where it is not known,
+            or not wanted.
     """
 
     inputs: Inputs
     target: Tensor
+    exact: Exact | None = None
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Batch":
         """The batch on `device`; `non_blocking` as in `Tensor.to`."""
-        return Batch(self.inputs.to(device, non_blocking), self.target.to(device, non_blocking=non_blocking))
+        exact = None if self.exact is None else self.exact.to(device, non_blocking)
+        target = self.target.to(device, non_blocking=non_blocking)
+        return Batch(self.inputs.to(device, non_blocking), target, exact)
 
     def pin_memory(self) -> "Batch":
         """The batch in memory that a device reads by itself, while the processor goes on."""
-        return Batch(Inputs(*(tensor.pin_memory() for tensor in self.inputs)), self.target.pin_memory())
+        inputs = Inputs(*(tensor.pin_memory() for tensor in self.inputs))
+        exact = None if self.exact is None else Exact(*(tensor.pin_memory() for tensor in self.exact))
+        return Batch(inputs, self.target.pin_memory(), exact)
 
 
 def assemble(
     data: PreparedDataset,
     pairs: Sequence[tuple[int, int, bool]],
     image: Callable[[int], Image8] | None = None,
+    flow: ExactFlow | None = None,
 ) -> Batch:
     """The batch of some pairs.
 
@@ -55,6 +64,7 @@ def assemble(
         data: holds their pictures.
         pairs: (source, target, flipped): indices in `data`, and whether both are mirrored left to right.
         image: picture of an index, such as `data.cached()`; None: `data.image`.
+        flow: finds the exact flow of the pairs; None leaves it out.
 
     Raises:
         Pg2Error: a picture's bytes on disk are no longer what was written.
@@ -72,7 +82,8 @@ def assemble(
             points[side].append(keypoints)
     sources, targets = (from_images(side) for side in images)
     source_keypoints, target_keypoints = (torch.from_numpy(np.stack(side)) for side in points)
-    return Batch(Inputs(sources, source_keypoints, target_keypoints), targets)
+    exact = None if flow is None else flow.of(pairs)
+    return Batch(Inputs(sources, source_keypoints, target_keypoints), targets, exact)
 
 
 class Loader:
@@ -89,6 +100,7 @@ class Loader:
         rank: int = 0,
         world: int = 1,
         device: torch.device | None = None,
+        flow: ExactFlow | None = None,
     ) -> None:
         """Share the order out.
 
@@ -99,12 +111,13 @@ class Loader:
             rank: which process this is; it takes the `rank`-th of `world` equal shares of each batch.
             world: how many processes there are.
             device: where the batches will go: for a GPU they lie in pinned memory.
+            flow: finds the exact flow of the pairs; None leaves it out.
         """
         if batch % world:
             raise ValueError(f"a batch of {batch} does not divide among {world} processes")
         self._data, self._order, self._batch = data, order, batch
         self._rank, self._world = rank, world
-        self._image = data.cached()
+        self._image, self._flow = data.cached(), flow
         self._pinned = device is not None and device.type in ("cuda", "xpu")
 
     def _pairs(self, number: int) -> list[tuple[int, int, bool]]:
@@ -113,7 +126,7 @@ class Loader:
         return [self._order[position] for position in range(first, first + share)]
 
     def _made(self, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
-        batch = assemble(self._data, pairs, self._image)
+        batch = assemble(self._data, pairs, self._image, self._flow)
         return batch.pin_memory() if self._pinned else batch
 
     def batch(self, number: int) -> Batch:

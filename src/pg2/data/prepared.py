@@ -4,7 +4,9 @@ One folder that anyone can read without pg2:
 
 - `images.zip`: the JPEG files, uncompressed in the zip, so each is found and checked (CRC) on its own.
 - `records.csv`: a line a picture: name, split, person, 18 keypoints as x and y (empty where missing).
-- `dataset.json`: format number, source, frame, pair rule, counts, size and SHA-256 of the two parts above.
+- `geometry.zip`: only of people rendered with `--geometry`: which place on the person each pixel shows, a
+  file a picture (`pg2.io.geometry`).
+- `dataset.json`: format number, source, frame, pair rule, counts, size and SHA-256 of the parts above.
 - `report.json`, `report.md`: what was taken, and every file that was not, by reason.
 
 Heat maps and masks are drawn from the keypoints when they are needed and never stored.
@@ -28,9 +30,12 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
+from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.geometry import Geometry, parse_geometry
 from pg2.io.pictures import to_rgb
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose, spelling
+from pg2.pose.formats import spelling
+from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
 
 FORMAT = 1
 """The format number that this version writes, and the highest that it reads."""
@@ -45,6 +50,7 @@ PAIR_RULE = {
 
 KIND = "pg2 prepared data set"
 IMAGES, RECORDS, MANIFEST = "images.zip", "records.csv", "dataset.json"
+GEOMETRY = "geometry.zip"
 PARTS = (IMAGES, RECORDS)
 COLUMNS = ["name", "split", "person", *(f"{point}_{axis}" for point in KEYPOINTS for axis in "xy")]
 _MAKE_ONE = "make one with `pg2 prepare`"
@@ -98,16 +104,18 @@ class PreparedDataset:
         """
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
+        self._scaled = False
         self._damaged = f"{self.path} is damaged; remove it and run `pg2 prepare` again"
         try:
             self.source = str(self.manifest["source"])
             self.frame = (int(self.manifest["frame"]["height"]), int(self.manifest["frame"]["width"]))
+            self._parts = (*PARTS, *([GEOMETRY] if GEOMETRY in self.manifest["parts"] else []))
             self._check_sizes()
             self._check_sha(RECORDS)
             self.records, self.keypoints = _read_records(self.path / RECORDS)
-            with zipfile.ZipFile(self.path / IMAGES) as archive:
-                entries = {entry.filename: entry for entry in archive.infolist()}
-            self._entries = [entries[stored_name(record.name)] for record in self.records]
+            self._entries = {
+                part: self._entries_of(part) for part in (IMAGES, GEOMETRY) if part in self._parts
+            }
         except OSError as error:
             raise Pg2Error(f"cannot read {error.filename or self.path}: {error.strerror}") from error
         except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
@@ -117,8 +125,14 @@ class PreparedDataset:
     def __len__(self) -> int:
         return len(self.records)
 
+    def _entries_of(self, part: str) -> list[zipfile.ZipInfo]:
+        with zipfile.ZipFile(self.path / part) as archive:
+            entries = {entry.filename: entry for entry in archive.infolist()}
+        ending = "" if part == IMAGES else GEOMETRY_SUFFIX
+        return [entries[stored_name(record.name) + ending] for record in self.records]
+
     def _check_sizes(self) -> None:
-        for name in PARTS:
+        for name in self._parts:
             file, wanted = self.path / name, int(self.manifest["parts"][name]["size"])
             if not file.is_file():
                 raise Pg2Error(f"{self._damaged}: {name} is missing")
@@ -136,7 +150,7 @@ class PreparedDataset:
         Raises:
             Pg2Error: a part is not what was written.
         """
-        for name in PARTS:
+        for name in self._parts:
             self._check_sha(name)
 
     def image(self, index: int) -> Image8:
@@ -164,18 +178,35 @@ class PreparedDataset:
         Raises:
             Pg2Error: its bytes on disk are no longer what was written.
         """
-        entry = self._entries[index]
+        return self._stored(IMAGES, index)
+
+    @property
+    def has_geometry(self) -> bool:
+        """Whether it knows what place on the person each pixel shows: rendered `--geometry`, unscaled."""
+        return GEOMETRY in self._parts and not self._scaled
+
+    def geometry(self, index: int) -> Geometry:
+        """Which place on the person each pixel of picture number `index` shows.
+
+        Raises:
+            Pg2Error: its bytes on disk are no longer what was written.
+        """
+        entry = self._entries[GEOMETRY][index]
+        return parse_geometry(self._stored(GEOMETRY, index), f"{entry.filename} in {self.path / GEOMETRY}")
+
+    def _stored(self, part: str, index: int) -> bytes:
+        entry = self._entries[part][index]
         try:
             # Opened anew each time: a shared position in the file would mix up threads and forked workers.
-            with (self.path / IMAGES).open("rb") as file:
+            with (self.path / part).open("rb") as file:
                 file.seek(entry.header_offset + 26)
                 name_length, extra_length = struct.unpack("<HH", file.read(4))
                 file.seek(name_length + extra_length, io.SEEK_CUR)
                 data = file.read(entry.file_size)
         except (OSError, struct.error) as error:
-            raise Pg2Error(f"cannot read {entry.filename} from {self.path / IMAGES}: {error}") from error
+            raise Pg2Error(f"cannot read {entry.filename} from {self.path / part}: {error}") from error
         if zlib.crc32(data) != entry.CRC:
-            raise Pg2Error(f"{self._damaged}: the picture {entry.filename} in {IMAGES} fails its checksum")
+            raise Pg2Error(f"{self._damaged}: {entry.filename} in {part} fails its checksum")
         return data
 
     def usable(self, split: str) -> list[int]:
@@ -199,7 +230,7 @@ class PreparedDataset:
                 f"the same shape, not brought to {frame[0]}x{frame[1]}"
             )
         other = copy.copy(self)
-        other.frame = frame
+        other.frame, other._scaled = frame, True
         poses = [Pose(points, self.frame).scale(factor).points for points in self.keypoints]
         other.keypoints = np.stack(poses)
         other.keypoints.setflags(write=False)

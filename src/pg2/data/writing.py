@@ -5,7 +5,7 @@ import csv
 import io
 import shutil
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from pg2.data.journal import JOURNAL, partial_folder
 from pg2.data.prepared import (
     COLUMNS,
     FORMAT,
+    GEOMETRY,
     IMAGES,
     KIND,
     MANIFEST,
@@ -32,6 +33,7 @@ from pg2.data.prepared import (
 )
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
+from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
 from pg2.reports.tables import markdown_table
 
 
@@ -151,6 +153,7 @@ def write_prepared(
     keypoints: str,
     inputs: str,
     skipped: Skipped,
+    geometry: Callable[[Record, bytes], bytes] | None = None,
 ) -> Report:
     """Write a prepared data set; it appears under its name only when it is complete.
 
@@ -162,6 +165,7 @@ def write_prepared(
         keypoints: in words, where the keypoints come from.
         inputs: the `fingerprint` of what it is made from.
         skipped: what `pictures` leaves out; read after `pictures` is exhausted.
+        geometry: gives the file of each picture's geometry (see `pg2.io.geometry`), if there are any.
 
     Raises:
         Pg2Error: no pair among the pictures, two pictures of one name, or the disk is full.
@@ -171,7 +175,7 @@ def write_prepared(
     try:
         with atomic_path(partial / "dataset") as new:
             new.mkdir()
-            records = _write_images(new / IMAGES, pictures, frame)
+            records = _write_images(new, pictures, frame, geometry)
             report = Report(
                 source, {split: _count(records, split) for split in SPLITS}, dict(skipped.by_reason)
             )
@@ -192,7 +196,7 @@ def write_prepared(
                 "splits": report.splits,
                 "parts": {
                     name: {"size": (new / name).stat().st_size, "sha256": sha256(new / name)}
-                    for name in PARTS
+                    for name in (*PARTS, *([] if geometry is None else [GEOMETRY]))
                 },
                 "inputs": inputs,
             }
@@ -215,21 +219,33 @@ def write_prepared(
 
 
 def _write_images(
-    path: Path, pictures: Iterable[tuple[Record, bytes]], frame: tuple[int, int]
+    folder: Path,
+    pictures: Iterable[tuple[Record, bytes]],
+    frame: tuple[int, int],
+    geometry: Callable[[Record, bytes], bytes] | None,
 ) -> list[Record]:
     records: dict[str, Record] = {}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+    with contextlib.ExitStack() as stack:
+        images = stack.enter_context(zipfile.ZipFile(folder / IMAGES, "w", zipfile.ZIP_STORED))
+        if geometry is not None:
+            places = stack.enter_context(zipfile.ZipFile(folder / GEOMETRY, "w", zipfile.ZIP_STORED))
         for record, data in pictures:
             _check(record, data, frame)
             stored = stored_name(record.name)
             if stored in records:
                 raise Pg2Error(f"two pictures would be stored as {stored}; rename one of them")
             records[stored] = record
-            # One fixed date: the same pictures give the same file, byte for byte.
-            entry = zipfile.ZipInfo(stored, date_time=(1980, 1, 1, 0, 0, 0))
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, data)
+            _add(images, stored, data)
+            if geometry is not None:
+                _add(places, stored + GEOMETRY_SUFFIX, geometry(record, data))
     return list(records.values())
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    # One fixed date: the same pictures give the same file, byte for byte.
+    entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, data)
 
 
 def _check(record: Record, data: bytes, frame: tuple[int, int]) -> None:

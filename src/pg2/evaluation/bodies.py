@@ -37,13 +37,6 @@ def pckh(found: Points, wanted: Points) -> float:
     return float((distance <= _HEAD * head).mean())
 
 
-def chosen(count: int, wanted: int) -> npt.NDArray[np.bool_]:
-    """Which of `count` pairs are measured when `wanted` shall be: evenly spread, the same every time."""
-    mask = np.zeros(count, dtype=bool)
-    mask[np.linspace(0, count - 1, min(count, wanted)).round().astype(int)] = True
-    return mask
-
-
 def body_scores(
     estimator: PoseEstimator, pictures: Tensor, keypoints: Tensor | None, which: npt.NDArray[np.bool_]
 ) -> dict[str, Tensor]:

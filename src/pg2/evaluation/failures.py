@@ -7,7 +7,8 @@ import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.protocol import Model, pair_indices, pictures_of
+from pg2.evaluation.pairs import Pair, pair_indices
+from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
 from pg2.io.pixels import Image8, to_images
@@ -56,18 +57,20 @@ def rareness(points: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) ->
     """How far a pose is from the nearest known one, whatever its place and size.
 
     Args:
-        points: poses with a complete torso, [n, 18, 2], NaN where missing.
-        known: the same of the training pictures, [m, 18, 2].
+        points: poses, [n, 18, 2], NaN where missing.
+        known: the same of the training pictures, with complete torsos, [m, 18, 2].
 
     Returns:
-        Mean distance over the keypoints that both have, in lengths of the trunk, [n]; NaN without `known`.
+        Mean distance over the keypoints that both have, in lengths of the trunk, [n]; NaN for a pose without
+        shoulders or hips, and without `known`.
     """
     nearest = np.full(len(points), np.nan, dtype=np.float32)
     if not len(known):
         return nearest
     ours, theirs = _normal(points), _normal(known)
-    for number, pose in enumerate(ours):
-        distances = np.linalg.norm(theirs - pose, axis=2)
+    # Without a trunk a pose has neither middle nor size to be compared by.
+    for number in np.flatnonzero(~np.isnan(trunk(points))):
+        distances = np.linalg.norm(theirs - ours[number], axis=2)
         both = ~np.isnan(distances)
         means = np.where(both, distances, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
         nearest[number] = means.min()
@@ -90,7 +93,8 @@ def causes(source: Points, target: Points, known: Points) -> list[str]:
             for across, points in zip(facing, (source, target), strict=True)
         ]
         rare = rareness(target, known)
-        limit = np.nanquantile(rare, _RARE) if len(known) else np.inf
+        measured = rare[~np.isnan(rare)]
+        limit = np.quantile(measured, _RARE) if len(measured) else np.inf
         tests = {
             "cropped": missing[:, _LEGS].all(axis=1),
             "missing keypoints": missing[:, _BODY].sum(axis=1) > _FEW,
@@ -163,9 +167,7 @@ def failures_page(evaluation: Evaluation, model: Model, data: PreparedDataset, n
     return page(f"Failure cases of {name}", "\n".join([opening, table(headings, rows), *sections]))
 
 
-def _pictures(
-    model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
-) -> Mapping[str, list[Image8]]:
+def _pictures(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> Mapping[str, list[Image8]]:
     pictures = pictures_of(model, data, pairs)
     keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
     columns = {"source": pictures.pop("source"), "target pose": draw_skeleton(keypoints, data.frame)}

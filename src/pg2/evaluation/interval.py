@@ -38,4 +38,4 @@ def mean_of(values: Tensor, people: Tensor | None = None) -> Estimate:
     # What the pairs of a person have in common does not average out: summed before it is squared.
     sums = np.bincount(numbers, scores - scores.mean())
     half_width = 1.96 * (sums**2).sum() ** 0.5 * (count / (count - 1)) ** 0.5 / len(scores)
-    return Estimate(float(scores.mean()), float(half_width))
+    return Estimate(float(values.mean()), float(half_width))

@@ -10,15 +10,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
+from pg2.evaluation.pairs import Pair, pair_indices, people_of
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
 from pg2.io.files import atomic_path, write_text
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.maps import pose_mask
 
 
@@ -47,9 +47,8 @@ _CACHE_BYTES = 1_000_000_000
 def evaluate(
     model: Model,
     data: PreparedDataset,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     *,
-    limit: int | None = None,
     batch: int = 16,
     instruments: Instruments = _ARITHMETIC,
     training: Sequence[Tensor | None] = (),
@@ -62,7 +61,6 @@ def evaluate(
         model: see `Model`.
         data: holds the pictures that the pairs name.
         pairs: (source, target) picture names.
-        limit: score only the first so many pairs.
         batch: pairs at a time.
         instruments: for scores that need networks; those without their network are left out.
         training: what `training_features` gave for the same instruments.
@@ -74,9 +72,6 @@ def evaluate(
     Raises:
         Pg2Error: no pairs, pairs of pictures that `data` lacks, or a picture that is not finite.
     """
-    if limit is not None and limit < 1:
-        raise Pg2Error(f"the limit on the number of pairs must be at least 1, not {limit}")
-    pairs = list(pairs)[:limit]
     if not pairs:
         raise Pg2Error("there is no pair to evaluate")
     indices = pair_indices(data, pairs)
@@ -110,7 +105,7 @@ def evaluate(
             if folder is not None:
                 masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
                 _store(folder, start, {"source": source, "target": target} | masks | made)
-        return tally.evaluation(pairs)
+        return tally.evaluation(pairs, people_of(data, pairs))
 
     with torch.inference_mode():
         if store is None:
@@ -146,7 +141,7 @@ def training_features(
     return [torch.cat(parts) for parts in found]
 
 
-def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> dict[str, Tensor]:
+def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> dict[str, Tensor]:
     """The pictures of a few pairs, to be looked at, all in one batch.
 
     Returns:
@@ -169,45 +164,6 @@ def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, 
         # A one-stage model's only picture is its result.
         made |= {"result": output.image.cpu()} if len(made) > 1 else {}
         return {"source": to_unit(source), "target": to_unit(target), **made}
-
-
-def all_test_pairs(data: PreparedDataset) -> list[tuple[str, str]]:
-    """All ordered pairs of names of the test split: both pictures of one person, with complete torsos.
-
-    Raises:
-        Pg2Error: there is none.
-    """
-    usable = data.usable("test")
-    pairs = Pairs([data.records[index].person for index in usable], usable)
-    if not len(pairs):
-        raise Pg2Error(
-            f"{data.path} has no pairs in its test split; give --pairs, or prepare it with --test-share"
-        )
-    names = [record.name for record in data.records]
-    return [(names[source], names[target]) for source, target in map(pairs.__getitem__, range(len(pairs)))]
-
-
-def pair_indices(data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> list[tuple[int, int]]:
-    """(source, target) indices in `data` of pairs of names.
-
-    Raises:
-        Pg2Error: `data` lacks a picture; the first one is named and all are counted.
-    """
-    index: dict[str, int] = {}
-    lacking: dict[str, None] = {}
-    for name in dict.fromkeys(name for pair in pairs for name in pair):
-        try:
-            index[name] = data.index_of(name)
-        except Pg2Error:
-            lacking[name] = None
-    if lacking:
-        hit = sum(1 for pair in pairs if not lacking.keys().isdisjoint(pair))
-        raise Pg2Error(
-            f"the data set lacks {len(lacking):,} of the {len(lacking) + len(index):,} pictures that the "
-            f"pair list names ({hit:,} of {len(pairs):,} pairs), the first of them {next(iter(lacking))}; "
-            "was it prepared from the same release, and is it the right list?"
-        )
-    return [(index[source], index[target]) for source, target in pairs]
 
 
 def _picture(data: PreparedDataset, index: int) -> Tensor:

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.pairs import Pair
 from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures
@@ -70,8 +71,8 @@ def write_report(
         "data": data_name,
         "pairs": len(evaluation.pairs),
         "rows": {row: numbers(evaluation, row) for row in evaluation.rows},
-        "confidence": "half_width is 1.96 standard deviations / sqrt(measured), pairs taken as independent; "
-        "of a score of the whole set the standard deviation over its splits or subsets",
+        "confidence": f"half_width is half the 95 % confidence interval of the mean{_over(evaluation)}; of a "
+        "score of the whole set the standard deviation over its splits or subsets",
         "measured": {score: evaluation.measured(score) for score in evaluation.about},
         "instruments": list(evaluation.instruments),
         "notes": list(evaluation.notes),
@@ -112,6 +113,16 @@ def cell(evaluation: Evaluation, row: str, score: str) -> str:
     return f"{value.mean:.{digits}f}{spread}"
 
 
+def _over(evaluation: Evaluation) -> str:
+    """What the interval of a mean over pairs is taken over."""
+    if evaluation.people is None:
+        return ", pairs taken as independent"
+    count = len(set(evaluation.people.tolist()))
+    if count == 1:
+        return " (none here: all pairs are of one person)"
+    return f" over {count:,} people, as the pairs of one person are not independent"
+
+
 def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | None = None) -> str:
     """The table of scores as a page, with how each is computed below it."""
     about = evaluation.about
@@ -124,7 +135,7 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
             [[row, *(cell(evaluation, row, score) for score in about)] for row in evaluation.rows],
         ),
         "",
-        "Mean ± half the 95 % confidence interval over the pairs, for a score of the whole set ± the "
+        f"Mean ± half the 95 % confidence interval{_over(evaluation)}; for a score of the whole set ± the "
         f"standard deviation over its splits or subsets. Higher is better, except for {lower}.",
         "",
     ]
@@ -220,9 +231,7 @@ def examples_of(evaluation: Evaluation, stored: StoredPictures) -> Image8:
     return _sheet(evaluation, columns)
 
 
-def _columns(
-    model: Model, data: PreparedDataset, pairs: Sequence[tuple[str, str]]
-) -> dict[str, list[Image8]]:
+def _columns(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> dict[str, list[Image8]]:
     pictures = pictures_of(model, data, pairs)
     # Drawn larger than the pictures, so that it stays crisp when they are enlarged.
     height, width = data.frame

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from pg2 import metrics
-from pg2.evaluation.bodies import body_scores, chosen
+from pg2.evaluation.bodies import body_scores
 from pg2.evaluation.classifier import NAME, feature_distance
 from pg2.evaluation.distributions import SPLITS, frechet_distance, inception_score, kernel_distance
 from pg2.evaluation.interval import Estimate, mean_of
 from pg2.evaluation.judges import Judge, Look
 from pg2.evaluation.lpips import Lpips
+from pg2.evaluation.pairs import Pair, spread
 from pg2.pose.estimator import PoseEstimator
 
 COPY = "copy source"
@@ -141,6 +142,8 @@ class Evaluation:
 
     Attributes:
         pairs: (source, target) names.
+        people: whom each pair shows, int64 [n], as the pairs of one person are not independent; None:
+            unknown, and all pairs are taken as independent.
         rows: row name -> score name -> float64 [n], a value a pair, NaN where not measured. "sharpness" is
             here in grey levels a pixel, not yet a ratio. The row of the real targets has only some.
         sets: row name -> score name -> the score of the row's pictures as a set.
@@ -151,7 +154,8 @@ class Evaluation:
         seconds: how long it took, the model's work included.
     """
 
-    pairs: Sequence[tuple[str, str]]
+    pairs: Sequence[Pair]
+    people: Tensor | None
     rows: Mapping[str, Mapping[str, Tensor]]
     sets: Mapping[str, Mapping[str, Estimate]]
     about: Mapping[str, Score]
@@ -173,11 +177,12 @@ class Evaluation:
         if values is None or bool(values.isnan().all()):
             return None
         if score != "sharpness":
-            return mean_of(values)
+            return mean_of(values, self.people)
         # A ratio of two means; its spread is that of its linearisation.
         scale = self.target_sharpness.mean().clamp_min(1e-9)
         ratio = float(values.mean() / scale)
-        return Estimate(ratio, mean_of((values - ratio * self.target_sharpness) / scale).half_width)
+        errors = (values - ratio * self.target_sharpness) / scale
+        return Estimate(ratio, mean_of(errors, self.people).half_width)
 
 
 class _Column:
@@ -249,6 +254,8 @@ class Tally:
 
     def __post_init__(self) -> None:
         self._sharpness = _Column(self.count)
+        self._judged = np.zeros(self.count, dtype=bool)
+        self._judged[spread(self.count, self.instruments.bodies)] = True
 
     def add(
         self,
@@ -270,7 +277,7 @@ class Tally:
                 leaves its pair out of them.
             keypoints: target poses, float [B, 18, 2], for PCKh.
         """
-        which = chosen(self.count, self.instruments.bodies)[self._at : self._at + len(target)]
+        which = self._judged[self._at : self._at + len(target)]
         self._at += len(target)
         if target_mask is not None:
             self._unmasked += int((~_shows(target_mask)).sum())
@@ -341,8 +348,8 @@ class Tally:
             if look.layers is not None and real.layers is not None:
                 yield {"feature_distance": feature_distance(look.layers, real.layers)}
 
-    def evaluation(self, pairs: Sequence[tuple[str, str]]) -> Evaluation:
-        """What was found, after the last batch."""
+    def evaluation(self, pairs: Sequence[Pair], people: Tensor | None = None) -> Evaluation:
+        """What was found, after the last batch. See `Evaluation` for the arguments."""
         rows = {
             row: {score: column.values for score, column in scores.items()}
             for row, scores in self._rows.items()
@@ -377,7 +384,7 @@ class Tally:
             warnings.warn(note, stacklevel=2)
         seconds = time.monotonic() - self._began
         return Evaluation(
-            pairs, rows, sets, about, self._sharpness.values, self.instruments.names, notes, seconds
+            pairs, people, rows, sets, about, self._sharpness.values, self.instruments.names, notes, seconds
         )
 
     def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:

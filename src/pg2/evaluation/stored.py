@@ -18,7 +18,8 @@ from pg2.io.pictures import SUFFIXES, load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
 from pg2.pose.estimator import NoPersonError, PoseEstimator
-from pg2.pose.keypoints import COUNT, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import COUNT
 from pg2.pose.maps import pose_mask
 
 GENERATED = "generated"

@@ -75,13 +75,47 @@ class DifferenceConfig(_UNet):
     zero_start: bool = Field(False, description="start with a difference map of zeros")
 
 
+class TransportConfig(StageNetwork):
+    """A second stage that fetches from the source. The defaults suit 256x256; 128x64: stride 2, shrink 1."""
+
+    kind: Literal["transport"]
+    width: int = Field(48, ge=1, description="channels of the first level; level i has i times as many")
+    levels: int = Field(4, ge=2, description="of the network, each of half the size")
+    stride: int = Field(4, ge=1, description="the network works on maps of 1/stride of the frame")
+    shrink: int = Field(2, ge=1, description="what it sees of the pictures is shrunk so much; divides stride")
+    radius: float = Field(6.0, gt=0, description="of a keypoint's disc in pixels of the frame")
+    sharpness: float = Field(2.0, gt=0, description="of the choice between parts: the inverse temperature")
+    reach: float = Field(
+        0.125, ge=0, description="how far from the way by parts may be fetched, in heights of the frame"
+    )
+    background: Literal["keep", "expected"] = Field(
+        "keep",
+        description="behind the person: keep the source's, filled in; or expected: the coarse picture's",
+    )
+
+    @property
+    def multiple(self) -> int:
+        """What both sides of the frame must be multiples of: of a pixel of the smallest level."""
+        multiple: int = self.stride * 2 ** (self.levels - 1)
+        return multiple
+
+    @model_validator(mode="after")
+    def _shrinks(self) -> "TransportConfig":
+        if self.stride % self.shrink:
+            raise ValueError(f"shrink = {self.shrink} must divide stride = {self.stride}")
+        return self
+
+
 def kind_of(value: Any) -> str:
     """Which second stage is meant: models saved before there was a choice name none."""
     return str(value.get("kind", "difference") if isinstance(value, dict) else getattr(value, "kind", ""))
 
 
 # A further second stage is one more member here, and one more case in `pg2.models.refine.build_refiner`.
-RefineConfig = Annotated[Annotated[DifferenceConfig, Tag("difference")], Discriminator(kind_of)]
+RefineConfig = Annotated[
+    Annotated[DifferenceConfig, Tag("difference")] | Annotated[TransportConfig, Tag("transport")],
+    Discriminator(kind_of),
+]
 """The settings of a second stage of any kind; `kind` says which."""
 
 

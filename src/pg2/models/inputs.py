@@ -1,6 +1,7 @@
 """What a model is given, and what it gives back."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import torch
@@ -44,10 +45,12 @@ class Output(NamedTuple):
         image: the result, float [B, 3, H, W], about [-1, 1] (linear outputs, not clamped).
         pictures: further pictures by name, in the order in which they are made: float [B, C, H, W], to be
             read as the model's `pictures` say.
+        maps: what else a stage found out on the way, by name, for losses to look at; not to be shown.
     """
 
     image: Tensor
     pictures: Mapping[str, Tensor]
+    maps: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def shown(picture: Tensor, kind: PictureKind) -> Tensor:

@@ -108,7 +108,7 @@ class PG2(
             stage.initialise()
 
     def start_from(self, start: "PG2") -> None:
-        """Copy the weights of another model; a stage that only one of them has is left alone.
+        """Copy the weights of another model; a stage that it lacks, or has of another kind, is left alone.
 
         Where this model's pictures are k times as large and its stems unshuffle by k times as much, both work
         on the same grid inside, and only stem and head have other shapes. They are spread so that at first
@@ -127,7 +127,7 @@ class PG2(
             )
         others = start.stages
         for name, stage in self.stages.items():
-            if name in others:
+            if type(others.get(name)) is type(stage):
                 stage.start_from(others[name], factor)
 
     def ending_with(self, stage: str, trained: nn.Module) -> "PG2":

@@ -46,10 +46,6 @@ class Stage(nn.Module):
         Raises:
             Pg2Error: naming the setting, and what it must be.
         """
-        if type(start) is not type(self):
-            raise Pg2Error(
-                f"the model to start from does not fit the recipe: its {self.name} stage is of another kind"
-            )
         for setting, value in {**start.config.model_dump(), **grown}.items():
             if getattr(self.config, setting) != value:
                 raise Pg2Error(

@@ -3,6 +3,8 @@
 Nothing but PyTorch is needed here, so that a model can draw what it needs from keypoints itself.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -106,7 +108,12 @@ def pose_mask(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> 
     ends = keypoints.float()[:, torch.tensor(LIMBS + FILLING, device=keypoints.device)]
     start, span = ends[:, :, 0, None], (ends[:, :, 1] - ends[:, :, 0])[:, :, None]
     parts = (span.norm(dim=-1) / radius).floor().clamp_min(1.0)
-    longest = int(parts.nan_to_num(1.0).max()) if parts.numel() else 1
+    if keypoints.device.type == "cpu":
+        longest = int(parts.nan_to_num(1.0).max()) if parts.numel() else 1
+    else:
+        # Asking an accelerator would be waiting for it; within the picture none is longer than this.
+        longest = int(math.hypot(height, width) / radius) + 1
+        parts = parts.clamp_max(longest)
     step = torch.arange(longest + 1, device=keypoints.device, dtype=torch.float32)
     centres = (start + span * step[:, None] / parts[..., None]).trunc()
 
@@ -121,8 +128,7 @@ def pose_mask(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0) -> 
 
     across = torch.arange(-reach, reach + 1, device=keypoints.device)
     disc = (across[:, None] ** 2 + across**2 <= radius**2).float()
-    # Counting in whole numbers is exact whatever precision surrounds this.
-    with torch.autocast(keypoints.device.type, enabled=False):
-        body = (F.conv2d(dots, disc[None, None]) > 0.5).float()
+    # None or at least one: right in whatever precision surrounds this.
+    body = (F.conv2d(dots, disc[None, None]) > 0.5).float()
     grown = F.max_pool2d(body, 5, stride=1, padding=2)
     return -F.max_pool2d(-grown, 5, stride=1, padding=2)

@@ -24,7 +24,8 @@ import numpy as np
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, write_text
 from pg2.io.progress import tracked
-from pg2.pose.keypoints import Points, format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
+from pg2.pose.keypoints import Points
 from pg2.rendering.folders import is_complete, json_text, person_folder, read_person
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
 from pg2.rendering.workers import render_in_workers

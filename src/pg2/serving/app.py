@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
-from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose
 from pg2.pose.maps import LIMBS
 from pg2.pose.named import NAMES, named_pose
 from pg2.pose.skeleton import COLOURS

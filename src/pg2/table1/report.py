@@ -14,6 +14,7 @@ import torch
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.interval import mean_of
+from pg2.evaluation.pairs import Pair, limited
 from pg2.evaluation.protocol import pictures_of
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL
 from pg2.io.files import write_json, write_text
@@ -259,8 +260,7 @@ def _table_csv(experiments: Sequence[Experiment]) -> str:
 
 def _examples(experiment: Experiment) -> tuple[list[str], list[list[Image8]]]:
     """The columns of Figure 4: source, target pose, target, then the picture of each model."""
-    spread = np.linspace(0, len(experiment.pairs) - 1, min(_EXAMPLES, len(experiment.pairs)))
-    pairs = [experiment.pairs[index] for index in spread.round().astype(int)]
+    pairs = limited(experiment.pairs, _EXAMPLES)
     columns: dict[str, list[Image8]] = {}
     for trained in experiment.trained:
         found = pictures_of(Pipeline.from_pretrained(trained.folder), experiment.data, pairs)
@@ -272,7 +272,7 @@ def _examples(experiment: Experiment) -> tuple[list[str], list[list[Image8]]]:
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
-def _skeletons(data: PreparedDataset, pairs: Sequence[tuple[str, str]]) -> list[Image8]:
+def _skeletons(data: PreparedDataset, pairs: Sequence[Pair]) -> list[Image8]:
     keypoints = torch.from_numpy(data.keypoints[[data.index_of(target) for _, target in pairs]])
     return to_images(draw_skeleton(keypoints, data.frame))
 

@@ -11,10 +11,9 @@ import numpy.typing as npt
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
-from pg2.errors import Pg2Error
-from pg2.evaluation.failures import failures_page
-from pg2.evaluation.protocol import STAGES, all_test_pairs, evaluate, pair_indices, training_features
-from pg2.evaluation.report import examples, write_report
+from pg2.evaluation.pairs import Pair, all_test_pairs, limited, pair_indices, people_of
+from pg2.evaluation.protocol import STAGES, training_features
+from pg2.evaluation.run import score_and_report
 from pg2.evaluation.scores import COPY, REAL, Instruments
 from pg2.io.files import read_json
 from pg2.pipeline import Pipeline
@@ -23,8 +22,6 @@ from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_
 from pg2.training.checkpoint import load_checkpoint
 from pg2.training.loop import step_seconds, train
 from pg2.training.settings import Recipe
-
-Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def check_experiment(
         Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
     """
     recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
-    chosen = _spread(list(pairs) if pairs is not None else all_test_pairs(data), limit)
+    chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
     return chosen, recipes, None if budget is None else seconds(budget)
 
@@ -161,15 +158,15 @@ def run_experiment(
         if not _scored(scores, chosen, instruments):
             pipeline = Pipeline.from_pretrained(folder)
             known = training_features(data, instruments) if known is None else known
-            evaluation = evaluate(pipeline, data, chosen, instruments=instruments, training=known)
-            picture = examples(evaluation, pipeline, data)
-            write_report(
+            score_and_report(
                 scores,
-                evaluation,
-                picture,
-                model=model.name,
+                pipeline,
+                data,
+                chosen,
+                name=model.name,
                 data_name=data.source,
-                failures=failures_page(evaluation, pipeline, data, model.name),
+                instruments=instruments,
+                training=known,
                 seed=seed,
             )
         document = read_json(scores / "scores.json", "the scores of a model")
@@ -179,9 +176,7 @@ def run_experiment(
         data,
         family(data),
         chosen,
-        np.unique(
-            [data.records[target].person for _, target in pair_indices(data, chosen)], return_inverse=True
-        )[1],
+        people_of(data, chosen).numpy(),
         trained,
         others[COPY],
         others.get(REAL, {}),
@@ -190,14 +185,6 @@ def run_experiment(
         budget,
         seed,
     )
-
-
-def _spread(pairs: list[Pair], limit: int | None) -> list[Pair]:
-    if limit is None or limit >= len(pairs):
-        return pairs
-    if limit < 1:
-        raise Pg2Error(f"the limit on the number of pairs must be at least 1, not {limit}")
-    return [pairs[index] for index in np.linspace(0, len(pairs) - 1, limit).round().astype(int)]
 
 
 def _lengths(steps: Steps) -> list[str]:

@@ -13,6 +13,7 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from pg2.data.exact import ExactFlow
 from pg2.data.loader import Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
@@ -151,9 +152,7 @@ def _train(
                         f"stage II of {run} stands on stage I as it was after {state.step} steps; to "
                         f"train that for {stage.steps}, give another --out"
                     )
-            _run_stage(
-                state, _loader(recipe, data, pairs, seed, stage.batch, accelerator), validation, console
-            )
+            _run_stage(state, _loader(recipe, data, pairs, seed, state), validation, console)
         if accelerator.is_main_process and not final.exists():
             state.export(final)
         # What comes after stands on the averaged weights, which are the ones that are exported.
@@ -164,12 +163,17 @@ def _train(
     return final
 
 
-def _loader(
-    recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, batch: int, accelerator: "Accelerator"
-) -> Loader:
-    order = PairOrder(pairs, seed, recipe.data.flip)
+def _loader(recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun) -> Loader:
+    order, accelerator = PairOrder(pairs, seed, recipe.data.flip), state.accelerator
+    grid = state.objective.grid
     return Loader(
-        data, order, batch, accelerator.process_index, accelerator.num_processes, accelerator.device
+        data,
+        order,
+        state.stage.batch,
+        accelerator.process_index,
+        accelerator.num_processes,
+        accelerator.device,
+        ExactFlow(data, grid) if grid and data.has_geometry else None,
     )
 
 
@@ -191,7 +195,7 @@ def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict
         found = {}
         for name, stage in recipe.stages.items():
             state = StageRun(Objective(model, name, stage), model, Path(name), accelerator, recipe.compile)
-            loader = _loader(recipe, data, pairs, recipe.seed, stage.batch, accelerator)
+            loader = _loader(recipe, data, pairs, recipe.seed, state)
             times = []
             for batch in loader.batches(0, steps + 2):
                 began = time.monotonic()

@@ -36,6 +36,7 @@ class Objective:
             raise ValueError(f"the model has no stage {name}")
         self.name, self.stage, self.frame = name, stage, model.config.frame
         self.pictures = model.pictures
+        self._config = stages[name].config
         self.adversary = None if stage.adversarial is None else Adversary(stage.adversarial, self.frame)
         self.networks: dict[str, nn.Module] = {GENERATOR: stages[name]}
         if self.adversary is not None:
@@ -50,6 +51,13 @@ class Objective:
             self._before = self.frozen["coarse"] = model.coarse
         for network in self.frozen.values():
             network.requires_grad_(False).eval()
+
+    @property
+    def grid(self) -> int | None:
+        """Pixels to a side of the cells in which exact flow is wanted; None: it is not."""
+        if not any(term.wants_exact for term in self._terms.values()):
+            return None
+        return getattr(self._config, "stride", None)
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -82,7 +90,7 @@ class Objective:
         if ready.coarse is None:
             return Output(generator(ready.batch.inputs).float(), {})
         output: Output = generator(ready.batch.inputs, ready.coarse)
-        return Output(output.image.float(), output.pictures)
+        return output._replace(image=output.image.float())
 
     def terms(self, phase: str, ready: Ready, output: Output, step: int) -> Terms:
         """Named loss terms of a phase; their sum is its loss.
@@ -99,7 +107,7 @@ class Objective:
         terms = {
             name: term.weight * term.value(ready, output, self.frozen.get(name))
             for name, term in self._terms.items()
-            if step >= term.after
+            if term.after <= step and (term.until is None or step < term.until)
         }
         if self.adversary is not None:
             terms |= self.adversary.terms(ready, output.image)

@@ -55,7 +55,8 @@ def _sentence(error: ValidationError, source: str) -> str:
         return f'{source}: the setting "{where}" is missing'
     if first["type"] == "union_tag_invalid":
         context = first["ctx"]
-        return f'{source}: {where}.kind is {context["expected_tags"]}, not "{context["tag"]}"'
+        kinds = context["expected_tags"].replace("'", "").replace(", ", " or ")
+        return f'{source}: {where}.kind is {kinds}, not "{context["tag"]}"'
     reason = first["msg"].removeprefix("Value error, ")
     return f"{source}: {where + ': ' if where else ''}{reason}"
 
@@ -82,11 +83,13 @@ def shipped_recipes() -> dict[str, Path]:
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `changes` laid over it, mapping by mapping."""
+    """`base` with `changes` laid over it, mapping by mapping; one that names its `kind` takes the place."""
     merged = dict(base)
     for key, value in changes.items():
         before = merged.get(key)
-        merged[key] = _merge(before, value) if isinstance(before, dict) and isinstance(value, dict) else value
+        if isinstance(before, dict) and isinstance(value, dict) and "kind" not in value:
+            value = _merge(before, value)
+        merged[key] = value
     return merged
 
 

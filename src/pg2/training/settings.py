@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
 from pg2.training.losses import L1Term, SsimTerm
 from pg2.training.terms import Term
+from pg2.training.transport_losses import CopyTerm, FlowTerm, SilhouetteTerm, WarpedTerm
 
 AdversarialLoss = Literal["bce", "hinge"]
 
@@ -67,6 +68,10 @@ class Losses(Settings):
 
     l1: L1Term = L1Term()
     ssim: SsimTerm = SsimTerm()
+    flow: FlowTerm = FlowTerm()
+    warped: WarpedTerm = WarpedTerm()
+    copied: CopyTerm = CopyTerm()
+    silhouette: SilhouetteTerm = SilhouetteTerm()
 
     @property
     def terms(self) -> dict[str, Term]:

@@ -33,6 +33,12 @@ class Term(Settings):
 
     weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
     after: int = Field(0, ge=0, description="steps before it joins")
+    until: int | None = Field(None, ge=1, description="steps after which it leaves; null: never")
+
+    @property
+    def wants_exact(self) -> bool:
+        """Whether the exact flow of rendered people is looked at, where a data set has it."""
+        return False
 
     def network(self) -> nn.Module | None:
         """A frozen network that the term looks with; the stage moves and prepares it like any other."""

@@ -10,8 +10,9 @@ from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.io.pictures import load_image
+from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
 from pg2.pose.framing import Framing
-from pg2.pose.keypoints import Pose, format_keypoints_csv, read_keypoints_csv
+from pg2.pose.keypoints import Pose
 
 
 def test_photos_and_poses_are_cut_to_the_frame_together(photos, tmp_path):

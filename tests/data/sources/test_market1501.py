@@ -7,7 +7,7 @@ from data_samples import SHARED, save_noise, standing
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
-from pg2.pose.keypoints import format_keypoints_csv
+from pg2.pose.formats import format_keypoints_csv
 
 
 def test_pictures_are_stored_byte_for_byte(market, tmp_path):

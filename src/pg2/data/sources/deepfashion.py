@@ -16,7 +16,8 @@ from pg2.io.files import sha256
 from pg2.io.pictures import load_image, to_jpeg
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
-from pg2.pose.keypoints import Points, Pose, read_keypoints_csv, spelling
+from pg2.pose.formats import read_keypoints_csv, spelling
+from pg2.pose.keypoints import Points, Pose
 
 FRAME = (256, 256)
 """(height, width) of the released pictures: 174 columns of photograph between two flat borders."""

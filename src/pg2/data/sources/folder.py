@@ -1,7 +1,7 @@
 """Anyone's own photos, one folder a person -> a prepared data set."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from PIL import Image
@@ -13,10 +13,12 @@ from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.geometry import read_geometry
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.io.progress import tracked
+from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.framing import Framing
-from pg2.pose.keypoints import Points, Pose, read_keypoints_csv
+from pg2.pose.keypoints import Points, Pose
 
 KEYPOINT_FILE = "keypoints.csv"
 """Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
@@ -71,6 +73,9 @@ def prepare_folder(
     if keypoints is None:
         keypoints = raw / KEYPOINT_FILE if (raw / KEYPOINT_FILE).is_file() else "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
+    with_geometry = _has_geometry(raw, frame)
+    if with_geometry:
+        options["geometry"] = True
     known: dict[str, Points] | None = None
     if keypoints != "auto":
         known = read_keypoints_csv(keypoints)
@@ -89,7 +94,27 @@ def prepare_folder(
         keypoints="estimated by pg2" if known is None else Path(keypoints).name,
         inputs=inputs,
         skipped=skipped,
+        geometry=_geometry_in(raw) if with_geometry else None,
     )
+
+
+def _has_geometry(raw: Path, frame: tuple[int, int]) -> bool:
+    """Whether these people were rendered with their geometry, and are taken as they are."""
+    if _rendered_size(raw) != frame:
+        return False
+    options = read_json(raw / _RENDERED, "what people were rendered with")["options"]
+    return bool(options.get("geometry", False))
+
+
+def _geometry_in(raw: Path) -> Callable[[Record, bytes], bytes]:
+    """Reads the geometry beside a picture; it must be there, and of that picture."""
+
+    def read(record: Record, picture: bytes) -> bytes:
+        path = (raw / record.name).with_suffix(GEOMETRY_SUFFIX)
+        read_geometry(path, picture)
+        return path.read_bytes()
+
+    return read
 
 
 def _rendered_size(raw: Path) -> tuple[int, int] | None:

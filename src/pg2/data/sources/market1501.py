@@ -12,7 +12,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import sha256
 from pg2.io.pictures import load_image
 from pg2.io.progress import tracked
-from pg2.pose.keypoints import Points, read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import Points
 
 FRAME = (128, 64)
 """(height, width) of every picture of Market-1501."""

@@ -1,0 +1,121 @@
+"""The transport refiner: what it fetches without training, gradients, and inputs that are hardly there."""
+
+import pytest
+import torch
+from model_samples import inputs
+from torch.nn import functional as F
+
+from pg2.io.pixels import to_unit
+from pg2.models.config import TransportConfig
+from pg2.models.inputs import Inputs
+from pg2.models.refine.transport import TransportRefiner, filled
+
+FRAME = (64, 32)
+SMALL = {"kind": "transport", "width": 8, "levels": 2, "stride": 4, "shrink": 2}
+
+
+def refiner(**settings: object) -> TransportRefiner:
+    torch.manual_seed(0)
+    return TransportRefiner(TransportConfig.model_validate(SMALL | settings), FRAME)
+
+
+def smooth(count: int = 2) -> Inputs:
+    """Pictures without edges, and upright people."""
+    torch.manual_seed(1)
+    noise = torch.rand(count, 3, 8, 4)
+    source = (F.interpolate(noise, FRAME, mode="bicubic").clamp(0, 1) * 255).to(torch.uint8)
+    x = torch.tensor([16, 16, 10, 8, 7, 22, 24, 25, 12, 12, 12, 20, 20, 20, 15, 17, 13, 19.0])
+    y = torch.tensor([8, 14, 15, 24, 32, 15, 24, 32, 33, 44, 56, 33, 44, 56, 7, 7, 8, 8.0])
+    pose = torch.stack((x, y), -1).expand(count, -1, -1).clone()
+    return Inputs(source, pose, pose.clone())
+
+
+def test_in_its_own_pose_the_source_is_fetched_as_it_is() -> None:
+    given = smooth()
+    output = refiner(reach=0.0)(given, torch.zeros(2, 3, *FRAME))
+    torch.testing.assert_close(output.pictures["warped"], to_unit(given.source), atol=1e-3, rtol=0)
+
+
+def test_a_shifted_pose_fetches_the_shifted_picture() -> None:
+    given = smooth()
+    shifted = given._replace(target_keypoints=given.target_keypoints + torch.tensor((3.0, 2.0)))
+    network = refiner(reach=0.0, sharpness=20.0)
+    warped = network(shifted, torch.zeros(2, 3, *FRAME)).pictures["warped"]
+    wanted = torch.roll(to_unit(given.source), (2, 3), (2, 3))
+    trunk = (..., slice(22, 32), slice(17, 21))
+    torch.testing.assert_close(warped[trunk], wanted[trunk], atol=0.02, rtol=0)
+
+
+def test_pictures_and_maps_have_the_shapes_that_are_said() -> None:
+    network = refiner()
+    output = network(smooth(), torch.zeros(2, 3, *FRAME))
+    assert list(output.pictures) == list(network.pictures)
+    assert output.image.shape == output.pictures["warped"].shape == (2, 3, *FRAME)
+    for mask in ("mask", "silhouette"):
+        values = output.pictures[mask].detach()
+        assert values.shape == (2, 1, *FRAME)
+        assert bool(((values >= 0) & (values <= 1)).all())
+    assert output.maps["places"].shape == (2, 16, 8, 2)
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    network = refiner()
+    output = network(inputs(4, FRAME), torch.randn(4, 3, *FRAME))
+    parts = (output.image, output.pictures["warped"], output.maps["copied"], output.maps["source_silhouette"])
+    sum(part.square().mean() for part in parts).backward()  # type: ignore[union-attr]
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.any(), name
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("all", "none"),
+        ("none", "all"),
+        ("none", "none"),
+        ("upper", "lower"),
+        ("far", "far"),
+        ("one place", "all"),
+    ],
+)
+@pytest.mark.parametrize("background", ["keep", "expected"])
+def test_poses_that_are_hardly_there_give_a_picture(source: str, target: str, background: str) -> None:
+    given = smooth()
+    pose = given.source_keypoints
+
+    def made(kind: str) -> torch.Tensor:
+        changed = pose.clone()
+        if kind == "none":
+            changed[:] = torch.nan
+        elif kind == "upper":
+            changed[:, 8:14] = torch.nan
+        elif kind == "lower":
+            changed[:, [*range(8), 14, 15, 16, 17]] = torch.nan
+        elif kind == "far":
+            changed += 1e5
+        elif kind == "one place":
+            changed[:] = 5.0
+        return changed
+
+    output = refiner(background=background)(
+        Inputs(given.source, made(source), made(target)), torch.zeros(2, 3, *FRAME)
+    )
+    for picture in (output.image, *output.pictures.values(), *output.maps.values()):
+        assert picture.isfinite().all()
+
+
+def test_the_ground_is_filled_in_from_around_the_person() -> None:
+    image = torch.full((1, 3, 32, 32), 0.25)
+    image[..., 10:20, 12:18] = -1.0
+    known = torch.ones(1, 1, 32, 32)
+    known[..., 9:21, 11:19] = 0.0
+    torch.testing.assert_close(filled(image, known), torch.full_like(image, 0.25), atol=1e-3, rtol=0)
+    assert filled(image, torch.zeros_like(known)).isfinite().all()
+
+
+def test_it_runs_anywhere() -> None:
+    with torch.device("meta"):
+        network = TransportRefiner(TransportConfig.model_validate(SMALL), FRAME)
+    output = network(inputs(2, FRAME).to("meta"), torch.zeros(2, 3, *FRAME, device="meta"))
+    assert output.image.shape == (2, 3, *FRAME)

@@ -1,0 +1,86 @@
+"""The published files of keypoints and pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pg2.errors import Pg2Error
+from pg2.pose.formats import CSV_HEADER, format_keypoints_csv, read_keypoints_csv, read_pairs_csv, spelling
+
+MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
+
+
+def test_csv_goes_round(tmp_path: Path) -> None:
+    points = np.arange(36, dtype=np.float32).reshape(18, 2)
+    points[3] = np.nan
+    points[4] = 1.125, 7
+    text = format_keypoints_csv([("a b.jpg", points), ("c:d.jpg", points + 1)])
+    assert text.splitlines()[0] == CSV_HEADER
+    assert text.splitlines()[1].startswith("a b.jpg: [1, 3, 5, -1, 7, 11, ")
+    (tmp_path / "k.csv").write_text(text)
+    read = read_keypoints_csv(tmp_path / "k.csv")
+    assert list(read) == ["a b.jpg", "c:d.jpg"]
+    np.testing.assert_array_equal(read["a b.jpg"], points)
+    np.testing.assert_array_equal(read["c:d.jpg"], points + 1)
+
+
+@pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
+def test_the_published_csv_goes_round_to_the_letter(tmp_path: Path) -> None:
+    published = MARKET / "market-annotation-test.csv"
+    poses = read_keypoints_csv(published)
+    assert len(poses) == 1427
+    assert format_keypoints_csv(poses.items()).split() == published.read_text().split()
+
+
+ROW = "[" + ", ".join("1" * 18) + "]"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "first line"),
+        ("name,x,y\n", "first line"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW}\nb.jpg: {ROW}: [1, 2]\n", "line 3"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', 'NaN]')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', 'null]')}\n", "line 2"),
+    ],
+)
+def test_csv_of_another_form(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "k.csv").write_text(text)
+    with pytest.raises(Pg2Error, match=rf"k\.csv.*{words}"):
+        read_keypoints_csv(tmp_path / "k.csv")
+
+
+def test_csv_missing_or_binary(tmp_path: Path) -> None:
+    with pytest.raises(Pg2Error, match="cannot read"):
+        read_keypoints_csv(tmp_path / "k.csv")
+    (tmp_path / "k.csv").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(Pg2Error, match="not a text file"):
+        read_keypoints_csv(tmp_path / "k.csv")
+
+
+def test_pair_lists(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.csv"
+    path.write_text("from,to\na.jpg,b.jpg\nb.jpg,a.jpg\n")
+    assert read_pairs_csv(path) == [("a.jpg", "b.jpg"), ("b.jpg", "a.jpg")]
+    for text in ("", "from,to\n", "a,b\nc,d\n"):
+        path.write_text(text)
+        with pytest.raises(Pg2Error, match="not a pair list"):
+            read_pairs_csv(path)
+    path.write_text("from,to\na.jpg\n")
+    with pytest.raises(Pg2Error, match="both names"):
+        read_pairs_csv(path)
+    with pytest.raises(Pg2Error, match="cannot read"):
+        read_pairs_csv(tmp_path / "nowhere.csv")
+
+
+def test_two_spellings_of_deepfashion_are_one() -> None:
+    one = spelling("fashionWOMENTees_Tanksid0000790303_7additional.jpg")
+    assert spelling("fasionWOMENTeesTanksid0000790303_7additional.jpg") == one
+    assert spelling("fashionWOMENTees_Tanksid0000790303_1front.jpg") != one
+    assert spelling("fashionMENTees_Tanksid0000790303_7additional.jpg") != one
+    assert spelling("fashionWOMENTees_Tanksid0000790302_7additional.jpg") != one
+    for name in ("0002_c1s1_000451_03.jpg", "fashion_week/1_2.jpg", "fasion.jpg"):
+        assert spelling(name) == name

@@ -1,0 +1,82 @@
+"""Losses of transport, and a refiner that learns from them to beat copying and the coarse picture."""
+
+import pytest
+import torch
+from model_samples import inputs
+
+from pg2.data.correspondence import Seen
+from pg2.data.exact import Exact
+from pg2.data.loader import Batch
+from pg2.models.inputs import Output
+from pg2.training.settings import Losses
+from pg2.training.terms import Ready
+from pg2.training.transport_losses import flow_loss, mask_loss, nearer
+
+FRAME = (32, 16)
+
+
+def ready(exact: bool) -> tuple[Ready, Output]:
+    torch.manual_seed(0)
+    known = None
+    if exact:
+        masks = (torch.rand(2, 2, 1, *FRAME) > 0.5).to(torch.uint8) * 255
+        seen = torch.randint(0, 4, (2, 8, 4), dtype=torch.uint8)
+        known = Exact(torch.rand(2, 8, 4, 2) * 15, seen, masks[0], masks[1])
+    batch = Batch(inputs(2, FRAME), inputs(2, FRAME).source, known)
+    source, target, coarse, image, warped = torch.rand(5, 2, 3, *FRAME) * 2 - 1
+    mask = (torch.rand(2, 1, *FRAME) > 0.5).float()
+    soft = torch.rand(2, 2, 1, *FRAME).requires_grad_()
+    pictures = {"warped": warped.requires_grad_(), "silhouette": soft[0]}
+    places = (torch.rand(2, 8, 4, 2) * 15).requires_grad_()
+    maps = {"places": places, "copied": soft[1], "source_silhouette": soft[0]}
+    return Ready(batch, source, target, mask, coarse), Output(image, pictures, maps)
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_every_term_is_a_number_with_and_without_exact_flow(exact: bool) -> None:
+    values = {"flow": 1, "warped": 1, "copied": 1, "silhouette": 1}
+    losses = Losses.model_validate({name: {"weight": weight} for name, weight in values.items()})
+    prepared, output = ready(exact)
+    for name, term in losses.terms.items():
+        if name == "l1":
+            continue
+        value = term.value(prepared, output, None)
+        assert value.shape == ()
+        assert value.isfinite(), name
+        assert term.wants_exact
+        assert value.item() > 0 or (name == "flow" and not exact)
+
+
+def test_the_flow_counts_where_the_place_is_seen() -> None:
+    exact = torch.zeros(1, 2, 2, 2)
+    places = torch.tensor([[[[8.0, 8.0], [99, 99]], [[0, 0], [99, 99]]]])
+    weight = torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])
+    assert flow_loss(places, exact, weight, 16.0).item() == pytest.approx(0.5)
+    assert flow_loss(places, exact, torch.zeros_like(weight), 16.0).item() == 0.0
+
+
+def test_the_copy_mask_opens_where_the_warped_picture_is_nearer() -> None:
+    target = torch.zeros(1, 3, 32, 32)
+    good, bad = target + 0.01, target + 0.5
+    assert nearer(good, bad, target, 0.0).min() > 0.99
+    assert nearer(bad, good, target, 0.0).max() < 0.01
+    assert nearer(good, good, target, 0.08).min() > 0.9, "the margin is in its favour"
+
+
+def test_a_mask_that_is_right_costs_nothing() -> None:
+    wanted = torch.tensor([[[[0.0, 1.0]]]])
+    assert mask_loss(wanted, wanted).item() < 1e-3
+    assert mask_loss(1 - wanted, wanted).item() > 5
+    assert mask_loss(1 - wanted, wanted, torch.zeros_like(wanted)).item() == 0.0
+
+
+def test_borrowed_places_count_less() -> None:
+    prepared, output = ready(True)
+    assert prepared.batch.exact is not None
+    seen = torch.full_like(prepared.batch.exact.seen, Seen.BORROWED)
+    borrowed = prepared._replace(
+        batch=prepared.batch._replace(exact=prepared.batch.exact._replace(seen=seen))
+    )
+    without = Losses.model_validate({"flow": {"weight": 1, "borrowed": 0}}).flow
+    assert without.value(borrowed, output, None).item() == 0.0
+    assert without.value(prepared, output, None).item() > 0.0
