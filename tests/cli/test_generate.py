@@ -123,6 +123,22 @@ def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> Non
     assert len(ran.err.strip().splitlines()) == 1
 
 
+def test_a_revision_is_asked_of_the_hub(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    asked: list[object] = []
+
+    def download(name: str, *, revision: str | None, **_: object) -> str:
+        asked.append((name, revision))
+        return str(model)
+
+    monkeypatch.setattr("pg2.models.pg2.snapshot_download", download)
+    out = tmp_path / "made.png"
+    arguments = ("--pose", "front", "--model", "somebody/model", "--revision", "v2", "--out", out)
+    assert pg2("generate", PHOTO, *arguments).code == 0
+    assert asked == [("somebody/model", "v2")]
+    refused = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--revision", "v2", "--out", out)
+    assert_refused(refused, "only models of the hub have some")
+
+
 def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")

@@ -118,6 +118,12 @@ def test_a_model_of_the_hub_comes_from_one_commit(folder: Path, monkeypatch: pyt
     assert asked == [("somebody/model", {"revision": "v1", "allow_patterns": wanted, "token": "secret"})]
 
 
+def test_a_model_that_is_here_has_no_revisions(folder: Path) -> None:
+    for name in (folder, "fast/market1501"):
+        with pytest.raises(Pg2Error, match="only models of the hub have some"):
+            PG2.from_pretrained(name, revision="v1")
+
+
 def test_no_such_model(monkeypatch: pytest.MonkeyPatch) -> None:
     def offline(*_: object, **__: object) -> str:
         raise OSError("no network")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from PIL import Image
 
-from pg2.cli.options import DEFAULT_MODEL, Device, Model, ModelArgument, Person, PrecisionOption
+from pg2.cli.options import DEFAULT_MODEL, Device, Model, ModelArgument, Person, PrecisionOption, Revision
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 _VIEWS = ("front", "left", "back", "right")
 
 
-def _load(model: str, device: str, precision: str) -> "Pipeline":
+def _load(model: str, device: str, precision: str, revision: str | None) -> "Pipeline":
     from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(model, device=device, dtype=DTYPES[precision])
+    return Pipeline.from_pretrained(model, device=device, dtype=DTYPES[precision], revision=revision)
 
 
 def _check_suffix(path: Path) -> None:
@@ -88,6 +88,7 @@ def generate(
     ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    revision: Revision = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid."""
     one = len(photos) == 1 and len(pose) == 1
@@ -96,7 +97,7 @@ def generate(
     if strip and full_size:
         raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
     _check_suffix(out)
-    pipeline = _load(model, device, precision)
+    pipeline = _load(model, device, precision, revision)
     rows = pipeline.grid(list(photos), list(pose), person=person, pose_person=pose_person)
     result = rows[0][0]
     if not one:
@@ -112,8 +113,9 @@ def views(
     person: Person = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    revision: Revision = None,
 ) -> None:
     """Show the person of a photo from the front, both sides and behind: many views from one."""
     _check_suffix(out)
-    rows = _load(model, device, precision).grid(list(photos), list(_VIEWS), person=person)
+    rows = _load(model, device, precision, revision).grid(list(photos), list(_VIEWS), person=person)
     _save(_grid_picture(rows, _VIEWS), out)

@@ -20,6 +20,9 @@ PrecisionOption = Annotated[
     Literal["fp32", "bf16"],
     typer.Option("--precision", help="bf16 is faster and less exact; fp32 where a processor lacks it"),
 ]
+Revision = Annotated[
+    str | None, typer.Option(help="commit, tag or branch of a model of the hub; default: its newest")
+]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 
 
