@@ -360,11 +360,11 @@ class Slow:
             return self._columns(neck, down, max(length, 0.25 * size), side * max(abs(width), 0.35) * size)
         if part == "head":
             face = self._middle(pose, FACE)
-            axis = face - neck if self._has(face, neck) else -size / 2.2 * down
-            if not self._has(neck, axis):
+            length = size / 2.2
+            origin = face + length * down if self._has(face, down) else neck
+            if not self._has(origin, down):
                 return None
-            length = max(np.linalg.norm(axis), 0.2 * size)
-            return self._columns(neck, axis / np.linalg.norm(axis), length, side * length)
+            return self._columns(origin, -down, length, side * length)
         where, _, limb = part.partition("_")
         a, b = (pose[INDEX[f"{where}_{joint}"]] for joint in ENDS[limb][:2])
         if not self._has(a, b):
@@ -398,9 +398,12 @@ class Slow:
             return None
         here, there = self.target[face], self.source[face]
         weights = np.ones(len(face))
-        necks = self._neck(self.source), self._neck(self.target)
-        if self._has(*necks):
-            here, there = np.vstack([here, necks[1]]), np.vstack([there, necks[0]])
+        below = [
+            self._middle(pose, tuple(face)) + self._size(pose) / 2.2 * self._down(pose)
+            for pose in (self.target, self.source)
+        ]
+        if self._has(*below):
+            here, there = np.vstack([here, below[0]]), np.vstack([there, below[1]])
             weights = np.append(weights, 0.3)
         here_middle = np.average(here, axis=0, weights=weights)
         there_middle = np.average(there, axis=0, weights=weights)

@@ -50,7 +50,7 @@ _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
 
-_NECK_WEIGHT = 0.3  # beside a point of the face
+_BELOW_WEIGHT = 0.3  # of the point below a face, beside one of its own
 _CLEARLY = 1.02  # so much better must a mirrored head fit
 
 # In pixels: a keypoint beyond is none; points no further apart tell no direction; no body is smaller.
@@ -263,11 +263,13 @@ def _frames(marks: _Landmarks, width: Tensor) -> Frames:
     """The parts' frames in poses whose trunks are `width` wide, [B, 1] in units of S."""
     scale, width = marks.scale, _first(width, torch.full_like(width, _USUAL_TRUNK))
     side = torch.where(width < 0, -1.0, 1.0)
-    head = _first(marks.face - marks.neck, -_NECK_TO_FACE * scale * marks.down)
+    # A head stands upright on the trunk: the axis from the neck to a face that looks aside would lean.
+    head = -_NECK_TO_FACE * scale * marks.down
     starts, limbs = marks.points[:, _STARTS], marks.points[:, _ENDS] - marks.points[:, _STARTS]
 
-    origin = torch.cat((marks.neck[:, None], marks.neck[:, None], starts), 1)
-    direction = torch.cat((_unit(head)[:, None], marks.down[:, None], _unit(limbs)), 1)
+    base = _first(marks.face - head, marks.neck)
+    origin = torch.cat((base[:, None], marks.neck[:, None], starts), 1)
+    direction = torch.cat((-marks.down[:, None], marks.down[:, None], _unit(limbs)), 1)
     long = torch.cat((_length(head)[:, None], marks.length[:, None], _length(limbs)), 1)
     long = long.maximum(scale[:, None] * long.new_tensor(_SHORTEST)[:, None])
     wide = torch.cat(
@@ -309,12 +311,18 @@ def _between(source: Frames, target: Frames) -> Tensor:
 def _head(source: _Landmarks, target: _Landmarks) -> Tensor:
     """Target pixel -> source pixel by the points of the face that both have, [B, 2, 3]; NaN for under two.
 
-    The similarity of least squares, mirrored where that fits better, as for a head seen from behind. The neck
-    counts a little, too: by a few points of a small face alone a head would reel.
+    The similarity of least squares, mirrored where that fits better, as for a head seen from behind. By a few
+    points of a small face alone a head would reel: a point straight below the face, along the trunk, counts a
+    little, too.
     """
-    points = [torch.cat((marks.points[:, _FACE], marks.neck[:, None]), 1) for marks in (target, source)]
+    common = ~(source.points + target.points)[:, _FACE].isnan()
+    points = []
+    for marks in (target, source):
+        face = torch.where(common, marks.points[:, _FACE], torch.nan)
+        below = _mean(face) + _NECK_TO_FACE * marks.scale * marks.down
+        points.append(torch.cat((face, below[:, None]), 1))
     common = ~(points[0] + points[1]).isnan().any(-1, keepdim=True)
-    weights = common * points[0].new_tensor((1.0, 1.0, 1.0, 1.0, 1.0, _NECK_WEIGHT))[:, None]
+    weights = common * points[0].new_tensor((*(1.0 for _ in _FACE), _BELOW_WEIGHT))[:, None]
     points = [torch.where(common, places, 0.0) for places in points]
     start, end = ((places * weights).sum(1) / weights.sum(1) for places in points)
     here, there = points[0] - start[:, None], points[1] - end[:, None]
