@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pg2.errors import Pg2Error
+from pg2.io import files
 from pg2.io.files import atomic_path, exclusive, read_json, write_json, write_text
 
 
@@ -47,6 +48,35 @@ def test_folder_is_written_and_replaced(tmp_path: Path) -> None:
             (new / name).write_text(name)
     assert [file.name for file in path.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_file_of_a_folder_is_on_the_disk_before_the_folder_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "set"
+    flushed: list[str] = []
+
+    def flush(file: Path) -> None:
+        assert path.exists() == (file == tmp_path)
+        flushed.append(file.name)
+        if (file / "broken").exists():
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "_fsync", flush)
+
+    def write(*names: str) -> None:
+        with atomic_path(path) as new:
+            (new / "deep").mkdir(parents=True)
+            for name in names:
+                (new / name).write_text(name)
+
+    with pytest.raises(Pg2Error, match=r"cannot write .*set: input/output error"):
+        write("broken")
+    assert list(tmp_path.iterdir()) == []
+    flushed.clear()
+    write("a", "deep/b")
+    assert sorted(flushed[:-1]) == ["a", "b", "deep", "set"]
+    assert flushed[-1] == tmp_path.name
 
 
 @pytest.mark.parametrize("error", [RuntimeError("mine"), KeyboardInterrupt()])

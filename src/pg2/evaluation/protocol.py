@@ -7,18 +7,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.pairs import Pair, pair_indices, people_of
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
-from pg2.io.files import atomic_path, write_text
+from pg2.evaluation.storing import storing
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
-from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.maps import pose_mask
 
 
@@ -82,8 +80,9 @@ def evaluate(
         mask = pose_mask(torch.from_numpy(data.keypoints[index : index + 1].copy()), data.frame)
         return _picture(data, index), mask[0].to(torch.uint8)
 
-    def run(folder: Path | None) -> Evaluation:
-        tally = Tally(instruments, len(pairs), training)
+    tally = Tally(instruments, len(pairs), training)
+    poses = data.keypoints[[target for _, target in indices]]
+    with torch.inference_mode(), storing(store, poses) as keep:
         for start in tracked(range(0, len(indices), batch), "evaluating", progress):
             part = indices[start : start + batch]
             source, source_mask = (
@@ -100,30 +99,11 @@ def evaluate(
                 [name for _, name in pairs[start : start + batch]],
                 target_mask=target_mask,
                 source_mask=source_mask,
-                keypoints=torch.from_numpy(data.keypoints[[index for _, index in part]]),
+                keypoints=torch.from_numpy(poses[start : start + batch]),
             )
-            if folder is not None:
-                masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
-                _store(folder, start, {"source": source, "target": target} | masks | made)
+            masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
+            keep(start, {"source": source, "target": target} | masks | made)
         return tally.evaluation(pairs, people_of(data, pairs))
-
-    with torch.inference_mode():
-        if store is None:
-            return run(None)
-        with atomic_path(store) as new:
-            found = run(new)
-            poses = (
-                (f"{number:06d}.png", data.keypoints[target]) for number, (_, target) in enumerate(indices)
-            )
-            write_text(new / "keypoints.csv", format_keypoints_csv(poses))
-            return found
-
-
-def _store(folder: Path, start: int, pictures: Mapping[str, Tensor]) -> None:
-    for name, images in pictures.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for number, image in enumerate(images.permute(0, 2, 3, 1).numpy(), start):
-            Image.fromarray(image.squeeze()).save(folder / name / f"{number:06d}.png")
 
 
 def training_features(
