@@ -148,3 +148,26 @@ def test_too_small_a_picture_is_refused() -> None:
     assert metrics.ssim(picture, picture).item() == pytest.approx(1.0)
     with pytest.raises(ValueError, match="at least 11"):
         metrics.ssim_gaussian(picture, picture)
+
+
+def test_scores_stay_where_the_pictures_are() -> None:
+    """On a device that has no values, only shapes, and refuses tensors of two places."""
+    a, b = torch.empty(2, 4, 3, 32, 16, dtype=torch.uint8, device="meta")
+    mask = torch.empty(4, 1, 32, 16, dtype=torch.uint8, device="meta")
+    pairs = [score(a, b) for score in (metrics.ssim, metrics.ssim_gaussian, metrics.psnr, metrics.l1)]
+    for scores in (*pairs, metrics.mask_ssim(a, b, mask), metrics.sharpness(a)):
+        assert (scores.device.type, scores.shape, scores.dtype) == ("meta", (4,), torch.float64)
+
+
+def test_a_device_without_float64_leaves_it_to_the_cpu() -> None:
+    class OnMps(Tensor):
+        device = torch.device("mps")
+
+        def double(self) -> Tensor:
+            raise TypeError("the MPS framework doesn't support float64")
+
+        def cpu(self) -> Tensor:  # type: ignore[override]
+            return self.as_subclass(Tensor)
+
+    found = metrics.exact(torch.ones(2, 3).as_subclass(OnMps))
+    assert (type(found), found.dtype, found.device.type) == (Tensor, torch.float64, "cpu")

@@ -1,7 +1,7 @@
 """How close a generated picture is to the real one: pure functions of two batches of pictures.
 
-All take uint8 or float [B, 3, H, W] in 0..255, compute in float64 and return float64 [B], one score a
-pair. The two SSIM protocols agree with scikit-image to 1e-6 a picture.
+All take uint8 or float [B, 3, H, W] in 0..255, compute in float64 where the pictures are and return float64
+[B], one score a pair. The two SSIM protocols agree with scikit-image to 1e-6 a picture.
 """
 
 import math
@@ -23,6 +23,13 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 MAX_PSNR = 120.0
 """What `psnr` gives for identical pictures, in place of infinity, so that a mean stays finite."""
 
+_NO_FLOAT64 = ("mps",)
+
+
+def exact(values: Tensor) -> Tensor:
+    """The same in float64, in which scores are computed; on the CPU if their device has no such numbers."""
+    return (values.cpu() if values.device.type in _NO_FLOAT64 else values).double()
+
 
 def _doubles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
@@ -30,7 +37,7 @@ def _doubles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
             f"two batches of pictures [B, 3, H, W] of one shape are needed, not {list(a.shape)} and "
             f"{list(b.shape)}"
         )
-    return a.double(), b.double()
+    return exact(a), exact(b)
 
 
 def _band(taps: Sequence[float], size: int, like: Tensor) -> Tensor:

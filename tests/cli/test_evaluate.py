@@ -27,6 +27,7 @@ def test_scoring_stored_pictures(pg2, tmp_path: Path) -> None:  # type: ignore[n
     assert_refused(
         pg2("score", folders[0], folders[0], "--inception", tmp_path / "no.pth"), "there is no file"
     )
+    assert_refused(pg2("score", *folders[:1] * 2, "--device", "nowhere"), 'no device "nowhere" here')
     assert_refused(pg2("score", folders[0]), "give a folder of generated and one of target pictures")
 
 
@@ -41,6 +42,8 @@ def test_table_one(pg2, tiny: PreparedDataset, tmp_path: Path) -> None:  # type:
         0,
         "--limit",
         3,
+        "--device",
+        "auto",
         "--out",
         tmp_path / "t",
     ]
@@ -50,6 +53,7 @@ def test_table_one(pg2, tiny: PreparedDataset, tmp_path: Path) -> None:  # type:
     assert (tmp_path / "t" / "table1.html").exists()
     assert (tmp_path / "t" / "data" / "g1-ce-l1" / "run" / "coarse" / "model").is_dir()
     assert_refused(pg2(*arguments, "--seed", 1), "begun with seed = 0, now it is 1")
+    assert_refused(pg2(*arguments, "--device", "nowhere"), 'no device "nowhere" here')
     assert_refused(pg2(*arguments, "--budget", "soon"), "a budget is a time for each model")
     assert_refused(pg2(*arguments[:1], tiny.path, *arguments[1:]), "the same folder name")
     assert_refused(pg2(*arguments, "--pairs", "a.csv", "--pairs", "b.csv"), "give --pairs for each of the 1")

@@ -1,5 +1,6 @@
 """The whole way from photos to pictures and scores, by command."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -7,9 +8,16 @@ import pytest
 from cli_samples import PHOTO, assert_refused, size_of
 
 from pg2.data.prepared import PreparedDataset
+from pg2.io.devices import choose_device, runs_bf16
 from pg2.io.packaged import SAMPLES
 
 
+def scored_ssim(report: Path) -> float:
+    document = json.loads((report / "scores.json").read_text())
+    return float(document["rows"]["stage II (refined)"]["ssim"]["mean"])
+
+
+@pytest.mark.filterwarnings("ignore:this processor has no bf16")
 @pytest.mark.filterwarnings("ignore:.*fewer than the 10 splits")
 def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Photos -> data set -> both stages -> pictures and scores, all by command."""
@@ -66,6 +74,16 @@ def test_from_photos_to_scores(pg2, tmp_path: Path) -> None:  # type: ignore[no-
     }  # fmt: skip
     assert "pg2 evaluate" in (tmp_path / "scores/scores.md").read_text()
     assert_refused(pg2("evaluate", model, data, "--out", tmp_path / "all"), "no pairs in its test split")
+    ssim = scored_ssim(tmp_path / "scores")
+    other = ["--bodies", 0, "--out", tmp_path / "bf16", "--device", "auto", "--precision", "bf16"]
+    half = pg2("evaluate", model, data, "--pairs", pairs, *other)
+    assert half.code == 0, half.err
+    assert scored_ssim(tmp_path / "bf16") == pytest.approx(ssim, abs=0.01)
+    if runs_bf16(choose_device("auto")):
+        assert scored_ssim(tmp_path / "bf16") != ssim
+    assert_refused(
+        pg2("evaluate", model, data, "--device", "nowhere", "--out", tmp_path / "no"), 'no device "nowhere"'
+    )
     for out, store in (("a", "a/pictures"), ("b/scores", "b"), ("c", "c")):
         places = ["--out", tmp_path / out, "--store", tmp_path / store]
         assert_refused(pg2("evaluate", model, data, "--pairs", pairs, *places), "lie in one another")

@@ -19,12 +19,13 @@ Stage = Callable[[Tensor, Tensor], Tensor]
 class FakeModel:
     """The interface of a `Pipeline`, with a function for each of its stages: none, one or two."""
 
-    def __init__(self, *stages: Stage) -> None:
-        self._stages = stages
+    def __init__(self, *stages: Stage, device: torch.device | str = "cpu") -> None:
+        self._stages, self.device = stages, torch.device(device)
         named = {"coarse": PictureInfo("stage I"), "difference": PictureInfo("difference map", "difference")}
         self.pictures = dict(list(named.items())[: len(stages)])
 
     def run(self, inputs: Inputs) -> Output:
+        inputs = inputs.to(self.device)
         source = to_unit(inputs.source)
         made = [stage(source, inputs.target_keypoints) for stage in self._stages]
         shown = [*made[:1], *(refined - made[0] for refined in made[1:])]

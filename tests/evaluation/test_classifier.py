@@ -54,8 +54,19 @@ def test_a_look_holds_what_the_whole_network_says(classifier: Classifier, people
     network = classifier._network
     logits = network((people.float() - 127) / 128)
     torch.testing.assert_close(look.probabilities, logits.softmax(1))
-    torch.testing.assert_close(network._fc(look.pooled), logits)
+    again = classifier.look(people)
+    assert torch.equal(again.pooled, look.pooled)
+    assert len(again.layers or []) == len(look.layers or []) == 5, "nothing is left of an earlier look"
     assert look.pooled.shape == (4, 1280)
+
+
+def test_nothing_of_it_stays_on_the_cpu() -> None:
+    """Another device would refuse tensors of two places; this one has no values, only shapes."""
+    look = Classifier("meta").look(torch.empty(2, 3, 40, 32, dtype=torch.uint8, device="meta"))
+    assert look.layers is not None
+    seen = [look.probabilities, look.pooled, *look.layers, feature_distance(look.layers, look.layers)]
+    assert {tensor.device.type for tensor in seen} == {"meta"}
+    assert look.pooled.shape == (2, 1280)
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,6 +43,13 @@ def test_a_look(weights: Path) -> None:
     assert look.layers is None
 
 
+def test_nothing_of_it_stays_on_the_cpu(weights: Path) -> None:
+    images = torch.empty(2, 3, 128, 64, dtype=torch.uint8, device="meta")
+    look = Inception(weights, "meta").look(images)
+    assert look.probabilities.device.type == look.pooled.device.type == "meta"
+    assert (look.probabilities.shape, look.pooled.shape) == ((2, 1008), (2, 2048))
+
+
 def test_resizing_as_tensorflow_one_does() -> None:
     """Pixel i of the result looks at i * in / out, from the first pixel's corner, never beyond the last."""
     line = torch.arange(4.0).view(1, 1, 1, 4).expand(1, 1, 4, 4)

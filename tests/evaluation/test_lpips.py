@@ -64,6 +64,13 @@ def test_the_learned_weights_come_with_torchmetrics(alexnet: Path) -> None:
     assert all((weight >= 0).all() for weight in lpips._weights)
 
 
+def test_nothing_of_it_stays_on_the_cpu(alexnet: Path) -> None:
+    lpips = Lpips(alexnet, device="meta")
+    look = lpips.look(torch.empty(2, 3, 128, 64, dtype=torch.uint8, device="meta"))
+    distance = lpips.distance(look, look)
+    assert (distance.device.type, distance.shape, distance.dtype) == ("meta", (2,), torch.float64)
+
+
 def test_wrong_files_are_named(alexnet: Path, tmp_path: Path) -> None:
     with pytest.raises(Pg2Error, match="there is no file"):
         Lpips(tmp_path / "absent.pth")

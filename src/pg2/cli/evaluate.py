@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import ModelArgument, command_line
+from pg2.cli.options import Device, ModelArgument, PrecisionOption, Revision, command_line
 from pg2.errors import Pg2Error
 
 Inception = Annotated[
@@ -48,6 +48,9 @@ def evaluate(
     store: Annotated[
         Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
     ] = None,
+    device: Device = "cpu",
+    precision: PrecisionOption = "fp32",
+    revision: Revision = None,
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
@@ -56,14 +59,18 @@ def evaluate(
     from pg2.evaluation.protocol import training_features
     from pg2.evaluation.report import markdown
     from pg2.evaluation.run import check_places, score_and_report
+    from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
     from pg2.pose.formats import read_pairs_csv
 
     check_places(out, store)
-    tools = instruments(inception, lpips, lpips_linear, bodies)
+    tools = instruments(inception, lpips, lpips_linear, bodies, device)
     if training and not tools.judges:
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
-    pipeline, whole = Pipeline.from_pretrained(model), PreparedDataset(data)
+    pipeline = Pipeline.from_pretrained(
+        model, device=tools.device, dtype=DTYPES[precision], revision=revision
+    )
+    whole = PreparedDataset(data)
     dataset = whole.scaled(pipeline.frame)
     name = dataset.source
     if dataset is not whole:
@@ -114,6 +121,7 @@ def score(
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
     bodies: Bodies = 250,
+    device: Device = "cpu",
 ) -> None:
     """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
     from pg2.evaluation.instruments import instruments
@@ -130,7 +138,7 @@ def score(
         source_masks=source_masks,
         by_order=by_order,
     )
-    tools = instruments(inception, lpips, lpips_linear, bodies)
+    tools = instruments(inception, lpips, lpips_linear, bodies, device)
     evaluation = score_stored(stored, tools, training)
     command, data_name = command_line(), "stored pictures"
     picture = examples_of(evaluation, stored)
@@ -157,10 +165,13 @@ def table1(
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
     bodies: Bodies = 250,
+    device: Device = "cpu",
+    precision: PrecisionOption = "fp32",
 ) -> None:
     """Train and score the six models of the paper's Table 1, and write the table beside the paper's."""
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.instruments import instruments
+    from pg2.io.devices import DTYPES
     from pg2.pose.formats import read_pairs_csv
     from pg2.table1.report import markdown, write_table
     from pg2.table1.run import check_experiment, run_experiment
@@ -173,7 +184,7 @@ def table1(
     lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
     for dataset, chosen in zip(sets, lists, strict=True):
         check_experiment(dataset, preset=preset, budget=budget, seed=seed, pairs=chosen, limit=limit)
-    tools = instruments(inception, lpips, lpips_linear, bodies)
+    tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
     experiments = []
     for path, dataset, chosen in zip(data, sets, lists, strict=True):
@@ -187,6 +198,7 @@ def table1(
                 pairs=chosen,
                 limit=limit,
                 instruments=tools,
+                dtype=DTYPES[precision],
             )
         )
         write_table(out, experiments, command)  # the hours of the first are not lost with the second

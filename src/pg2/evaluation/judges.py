@@ -21,7 +21,7 @@ class Look(NamedTuple):
 
 
 class Judge(Protocol):
-    """A classifier that scores sets of pictures.
+    """A classifier that scores sets of pictures, on the device that it was loaded onto.
 
     Attributes:
         name: put before the names of its scores in tables; empty for the field's own network.

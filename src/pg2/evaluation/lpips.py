@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pg2.errors import Pg2Error
 from pg2.evaluation.weights import load_state
 from pg2.io.pixels import to_unit
+from pg2.metrics import exact
 from pg2.models.blocks import double
 
 PUBLISHED = "alexnet-owt-7be5be79.pth"
@@ -60,13 +61,16 @@ class _Linear(nn.Module):
 class Lpips:
     """The learned perceptual distance of the field ("LPIPS, AlexNet, v0.1"); lower is more alike."""
 
-    def __init__(self, alexnet: str | Path, linear: str | Path | None = None) -> None:
+    def __init__(
+        self, alexnet: str | Path, linear: str | Path | None = None, device: torch.device | str = "cpu"
+    ) -> None:
         """Load both files.
 
         Args:
             alexnet: AlexNet's weights, see `PUBLISHED`.
             linear: the learned channel weights, `weights/v0.1/alex.pth` of the LPIPS project; None takes
                 the copy inside the package torchmetrics (extra "metrics").
+            device: where it runs.
 
         Raises:
             Pg2Error: a file is absent, damaged, or holds another network.
@@ -74,8 +78,8 @@ class Lpips:
         network, learned = _AlexNet(), _Linear()
         load_state(network, alexnet, f"AlexNet ({PUBLISHED})")
         load_state(learned, _installed() if linear is None else linear, "LPIPS v0.1 for AlexNet (alex.pth)")
-        self._network = network.eval().requires_grad_(False)
-        self._weights = learned.weights()
+        self._network = network.eval().requires_grad_(False).to(device)
+        self._weights = learned.to(device).weights()
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> list[Tensor]:
@@ -84,7 +88,7 @@ class Lpips:
         Args:
             images: uint8 or float [B, 3, H, W] in 0..255. A side under 64 pixels is doubled until it is not.
         """
-        mean, spread = (torch.tensor(value).view(3, 1, 1) for value in (_MEAN, _SPREAD))
+        mean, spread = (torch.tensor(value, device=images.device).view(3, 1, 1) for value in (_MEAN, _SPREAD))
         x = (to_unit(images) - mean) / spread
         while min(x.shape[2:]) < _SMALLEST:
             x = double(x)
@@ -96,7 +100,7 @@ class Lpips:
             ((x - y).square() * weight).sum(1).mean((1, 2))
             for x, y, weight in zip(a, b, self._weights, strict=True)
         ]
-        return torch.stack(layers).sum(0).double()
+        return exact(torch.stack(layers).sum(0))
 
 
 def _installed() -> Path:

@@ -14,6 +14,7 @@ from pg2.errors import Pg2Error
 from pg2.evaluation.pairs import Pair, pair_indices, people_of
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
 from pg2.evaluation.storing import storing
+from pg2.io.devices import full_float32
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
@@ -24,17 +25,19 @@ class Model(Protocol):
     """What is scored: a `pg2.pipeline.Pipeline`, or anything else that answers the same."""
 
     @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+
+    @property
     def pictures(self) -> Mapping[str, PictureInfo]:
         """See `PG2.pictures`."""
 
     def run(self, inputs: Inputs) -> Output:
-        """The model's pictures of inputs on the CPU, float, on any device."""
+        """The model's pictures of inputs that may lie anywhere, float, on its device."""
 
     def results(self, output: Output) -> Mapping[str, Tensor]:
         """The pictures among them that are scored, "coarse" and "refined", image [B, 3, H, W] each."""
 
-
-_ARITHMETIC = Instruments()
 
 STAGES = {"coarse": "stage I (coarse)", "refined": "stage II (refined)"}
 """The row of the picture of each stage."""
@@ -48,7 +51,7 @@ def evaluate(
     pairs: Sequence[Pair],
     *,
     batch: int = 16,
-    instruments: Instruments = _ARITHMETIC,
+    instruments: Instruments | None = None,
     training: Sequence[Tensor | None] = (),
     store: Path | None = None,
     progress: bool = True,
@@ -60,7 +63,8 @@ def evaluate(
         data: holds the pictures that the pairs name.
         pairs: (source, target) picture names.
         batch: pairs at a time.
-        instruments: for scores that need networks; those without their network are left out.
+        instruments: for scores that need networks, and where all scores are computed; None: no networks, and
+            where the model runs. Scores without their network are left out.
         training: what `training_features` gave for the same instruments.
         store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
             source_mask/ and target_mask/, a folder for each picture of the model, and the target poses as
@@ -73,16 +77,17 @@ def evaluate(
     if not pairs:
         raise Pg2Error("there is no pair to evaluate")
     indices = pair_indices(data, pairs)
-    height, width = data.frame
+    instruments = Instruments(device=model.device) if instruments is None else instruments
+    device, (height, width) = instruments.device, data.frame
 
     @lru_cache(maxsize=max(_CACHE_BYTES // (height * width * 4), 1))
     def load(index: int) -> tuple[Tensor, Tensor]:
-        mask = pose_mask(torch.from_numpy(data.keypoints[index : index + 1].copy()), data.frame)
-        return _picture(data, index), mask[0].to(torch.uint8)
+        keypoints = torch.from_numpy(data.keypoints[index : index + 1].copy()).to(device)
+        return _picture(data, index).to(device), pose_mask(keypoints, data.frame)[0].to(torch.uint8)
 
     tally = Tally(instruments, len(pairs), training)
     poses = data.keypoints[[target for _, target in indices]]
-    with torch.inference_mode(), storing(store, poses) as keep:
+    with torch.inference_mode(), full_float32(), storing(store, poses) as keep:
         for start in tracked(range(0, len(indices), batch), "evaluating", progress):
             part = indices[start : start + batch]
             source, source_mask = (
@@ -92,7 +97,7 @@ def evaluate(
                 torch.stack(side) for side in zip(*(load(t) for _, t in part), strict=True)
             )
             output = _generated(model, data, source, part)
-            made = {name: to_uint8(images).cpu() for name, images in model.results(output).items()}
+            made = {name: to_uint8(images).to(device) for name, images in model.results(output).items()}
             tally.add(
                 {COPY: source} | {STAGES.get(name, name): images for name, images in made.items()},
                 target,
@@ -114,10 +119,12 @@ def training_features(
     if len(indices) < 2:
         return [None] * len(instruments.judges)
     found: list[list[Tensor]] = [[] for _ in instruments.judges]
-    for start in tracked(range(0, len(indices), batch), "training pictures", progress):
-        images = torch.stack([_picture(data, index) for index in indices[start : start + batch]])
-        for judge, parts in zip(instruments.judges, found, strict=True):
-            parts.append(judge.look(images).pooled)
+    with full_float32():
+        for start in tracked(range(0, len(indices), batch), "training pictures", progress):
+            images = torch.stack([_picture(data, index) for index in indices[start : start + batch]])
+            images = images.to(instruments.device)
+            for judge, parts in zip(instruments.judges, found, strict=True):
+                parts.append(judge.look(images).pooled)
     return [torch.cat(parts) for parts in found]
 
 

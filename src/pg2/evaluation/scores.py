@@ -118,12 +118,15 @@ class Instruments:
         lpips: for LPIPS.
         estimator: for PCKh and the certainty of a person.
         bodies: how many pairs, evenly spread, the estimator looks at; it is the slowest of all.
+        device: where the judges and LPIPS are, and where all scores are computed; the estimator alone runs on
+            the CPU.
     """
 
     judges: Sequence[Judge] = ()
     lpips: Lpips | None = None
     estimator: PoseEstimator | None = None
     bodies: int = 250
+    device: torch.device | str = "cpu"
 
     @property
     def names(self) -> list[str]:
@@ -223,7 +226,8 @@ def _shows(mask: Tensor) -> Tensor:
 
 def _masked_ssim(picture: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """`metrics.mask_ssim`; NaN where the mask is empty, and two black frames would score a perfect 1."""
-    return metrics.mask_ssim(picture, target, mask).masked_fill(~_shows(mask), torch.nan)
+    scores = metrics.mask_ssim(picture, target, mask)
+    return scores.masked_fill(~_shows(mask).to(scores.device), torch.nan)
 
 
 def _keep_masked(seen: _Seen, judge: Judge, picture: Tensor, mask: Tensor | None) -> None:
@@ -235,6 +239,9 @@ def _keep_masked(seen: _Seen, judge: Judge, picture: Tensor, mask: Tensor | None
 @dataclass
 class Tally:
     """Collects the scores of batch after batch: each picture is looked at once by each instrument.
+
+    Pictures and masks lie on the instruments' device, and what a judge sees stays there; the numbers of pairs
+    are brought to the CPU.
 
     Attributes:
         instruments: what is measured with.
@@ -305,12 +312,12 @@ class Tally:
                 scores |= look
             self._keep(row, scores)
             self._keep_bodies(row, picture, keypoints, which)
-        self._sharpness.add(metrics.sharpness(target))
+        self._sharpness.add(metrics.sharpness(target).cpu())
 
     def _keep(self, row: str, scores: Mapping[str, Tensor]) -> None:
         columns = self._rows.setdefault(row, {})
         for score, values in scores.items():
-            columns.setdefault(score, _Column(self.count)).add(values)
+            columns.setdefault(score, _Column(self.count)).add(values.cpu())
 
     def _keep_bodies(
         self,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
+from pg2.io.devices import full_float32
 from pg2.io.pictures import SUFFIXES, load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
@@ -316,7 +317,7 @@ def score_stored(
 
     Args:
         stored: the pictures.
-        instruments: for scores that need networks.
+        instruments: for scores that need networks, and where all scores are computed.
         training: a folder of training pictures, for the distances to them.
         progress: show a progress bar when stderr is a terminal.
 
@@ -328,19 +329,22 @@ def score_stored(
         if not instruments.judges:
             raise Pg2Error("distances to training pictures need pg2[metrics], or --inception")
         next(stored.batches(1))  # what cannot be scored is refused before the long look at them
-        known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
+        with full_float32():
+            known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
     tally = Tally(instruments, len(stored), known)
     size = 16
-    with torch.inference_mode():
+    with torch.inference_mode(), full_float32():
         batches = stored.batches(size)
         for _ in tracked(range(0, len(stored), size), "scoring", progress):
-            parts = next(batches)
+            found = next(batches)
+            # Published pictures do not say which targets are one: their pixels do.
+            names = [sha256(target.numpy().tobytes()).hexdigest() for target in found["target"]]
+            parts = {name: tensor.to(instruments.device) for name, tensor in found.items()}
             rows = {COPY: parts["source"]} if "source" in parts else {}
             tally.add(
                 rows | {GENERATED: parts["generated"]},
                 parts["target"],
-                # Published pictures do not say which targets are one: their pixels do.
-                [sha256(target.numpy().tobytes()).hexdigest() for target in parts["target"]],
+                names,
                 target_mask=parts.get("target_mask"),
                 source_mask=parts.get("source_mask"),
                 keypoints=parts.get("keypoints"),
@@ -351,4 +355,4 @@ def score_stored(
 def _features(folder: str | Path, instruments: Instruments) -> Iterator[list[Tensor]]:
     for file in pictures_in(folder):
         image = torch.from_numpy(load_image(file).copy()).permute(2, 0, 1)[None]
-        yield [judge.look(image).pooled for judge in instruments.judges]
+        yield [judge.look(image.to(instruments.device)).pooled for judge in instruments.judges]

@@ -1,5 +1,7 @@
 """Where tensors are computed, and in which precision."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Literal
 
 import torch
@@ -39,3 +41,15 @@ def runs_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type in ("mps", "meta", "xpu")
+
+
+@contextlib.contextmanager
+def full_float32() -> Iterator[None]:
+    """float32 with all its digits: without TF32, which moves scores in the third one."""
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
@@ -108,6 +109,7 @@ def run_experiment(
     pairs: Sequence[Pair] | None = None,
     limit: int | None = None,
     instruments: Instruments | None = None,
+    dtype: torch.dtype = torch.float32,
     console: Console | None = None,
 ) -> Experiment:
     """Train and score the six models on one data set; called again, go on where it stopped.
@@ -120,7 +122,8 @@ def run_experiment(
         seed: of all six.
         pairs: that are scored; None: all of the test split.
         limit: score this many of them, evenly spread.
-        instruments: for scores that need networks.
+        instruments: for scores that need networks; the models are scored on their device.
+        dtype: that the models compute in when they are scored, see `Pipeline.from_pretrained`.
         console: where progress is shown; None: standard error.
 
     Raises:
@@ -156,7 +159,7 @@ def run_experiment(
         folder = train(recipe, data, place / "run", console)
         scores = place / "scores"
         if not _scored(scores, chosen, instruments):
-            pipeline = Pipeline.from_pretrained(folder)
+            pipeline = Pipeline.from_pretrained(folder, device=instruments.device, dtype=dtype)
             known = training_features(data, instruments) if known is None else known
             score_and_report(
                 scores,
