@@ -92,7 +92,7 @@ def training_step() -> Callable[[Batch], None]:
     """A step of stage I of `fast/market1501`, before SSIM joins."""
     recipe = load_recipe("fast/market1501")
     torch.manual_seed(0)
-    objective = Objective(PG2(recipe.model), recipe.coarse, refined=False)
+    objective = Objective(PG2(recipe.model), "coarse", recipe.coarse)
     generator = objective.networks["generator"].to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(generator.parameters(), recipe.coarse.lr)
 

@@ -15,18 +15,18 @@ from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.pairs import all_test_pairs, pair_indices
+from pg2.io.pixels import from_images
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
-from pg2.pose.maps import pose_input
-from pg2.training.loop import initialise
 
 
-def spreads(model: PG2, source: Tensor, pose: Tensor) -> str:
+def spreads(model: PG2, inputs: Inputs) -> str:
     """The spread of the image's vector and, where there is one, of the pose's, as cells of a table."""
     vectors: list[Tensor] = []
     parts = [part for part in (model.coarse.squeeze, model.coarse.pose) if part is not None]
     hooks = [part.register_forward_hook(lambda _, __, vector: vectors.append(vector)) for part in parts]
     with torch.inference_mode():
-        model.coarse(source, pose)
+        model.coarse(inputs)
     for hook in hooks:
         hook.remove()
     cells = [f"{float(vector.std(0).mean()):.3f}" for vector in vectors]
@@ -44,9 +44,10 @@ def main() -> None:
     data = PreparedDataset(options.data)
     every = pair_indices(data, all_test_pairs(data))
     pairs = [every[at] for at in np.linspace(0, len(every) - 1, options.pairs).round().astype(int)]
-    images = np.stack([data.image(source) for source, _ in pairs])
-    source = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
-    poses = torch.from_numpy(data.keypoints[[target for _, target in pairs]])
+    poses = (torch.from_numpy(data.keypoints[list(side)]) for side in zip(*pairs, strict=True))
+    inputs = Inputs(from_images([data.image(source) for source, _ in pairs]), *poses)
+    # Every source in its own target pose, and in that of a pair half the set away.
+    turned = inputs._replace(target_keypoints=inputs.target_keypoints.roll(len(pairs) // 2, 0))
 
     print(
         "| model | another pose changes the picture by | at the start: image | pose | trained: image | pose |"
@@ -54,14 +55,12 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     for folder in options.models:
         model = PG2.from_pretrained(folder).eval()
-        pose = pose_input(poses, data.frame, **model.config.pose.model_dump())
         with torch.inference_mode():
-            # Every source in its own target pose, and in that of a pair half the set away.
-            own, other = (model.coarse(source, p) for p in (pose, pose.roll(len(pairs) // 2, 0)))
+            own, other = (model.coarse(given) for given in (inputs, turned))
         torch.manual_seed(0)
         fresh = PG2(model.config)
-        initialise(fresh)
-        cells = " | ".join(spreads(each, source, pose) for each in (fresh, model))
+        fresh.initialise()
+        cells = " | ".join(spreads(each, inputs) for each in (fresh, model))
         print(f"| {folder} | {float((own - other).abs().mean()):.3f} | {cells} |")
 
 

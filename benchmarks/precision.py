@@ -7,6 +7,7 @@ from timing import median_seconds
 
 from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import CoarseConfig
+from pg2.models.inputs import Inputs
 from pg2.training.recipe import load_recipe
 
 
@@ -16,12 +17,13 @@ def seconds(config: CoarseConfig, batch: int, bf16: bool, channels_last: bool) -
     torch.manual_seed(0)
     model = CoarseGenerator(config, (128, 64)).to(memory_format=layout)
     optimiser = torch.optim.Adam(model.parameters(), 1e-4)
-    source = torch.randn(batch, 3, 128, 64).to(memory_format=layout)
-    pose = torch.randn(batch, 18, 128, 64).to(memory_format=layout)
+    source = torch.randint(0, 256, (batch, 3, 128, 64), dtype=torch.uint8).to(memory_format=layout)
+    poses = torch.rand(2, batch, 18, 2) * torch.tensor((64, 128))
+    inputs = Inputs(source, *poses)
 
     def step() -> None:
         with torch.autocast("cpu", torch.bfloat16) if bf16 else nullcontext():
-            loss = model(source, pose).float().abs().mean()
+            loss = model(inputs).float().abs().mean()
         loss.backward()
         optimiser.step()
         optimiser.zero_grad()

@@ -14,18 +14,18 @@ BATCH = 8
 CASES = {
     "heat maps at full size, SSIM windows everywhere": [
         "model.pose={radius: 12, shrink: 1}",
-        "coarse.ssim_stride=1",
+        "coarse.losses.ssim.stride=1",
     ],
-    "heat maps at a quarter of the size": ["coarse.ssim_stride=1"],
+    "heat maps at a quarter of the size": ["coarse.losses.ssim.stride=1"],
     "and SSIM windows 3 pixels apart (the recipe)": [],
 }
 
 
 def seconds(overrides: list[str]) -> float:
     """Median time of one training step of `fast/people256`, without reading pictures."""
-    recipe = load_recipe("fast/people256", [*overrides, "coarse.ssim_after=0"])
+    recipe = load_recipe("fast/people256", [*overrides, "coarse.losses.ssim.after=0"])
     torch.manual_seed(0)
-    objective = Objective(PG2(recipe.model), recipe.coarse, refined=False)
+    objective = Objective(PG2(recipe.model), "coarse", recipe.coarse)
     generator = objective.networks["generator"].to(memory_format=torch.channels_last)
     optimiser = torch.optim.Adam(generator.parameters(), recipe.coarse.lr)
     frame = recipe.model.frame

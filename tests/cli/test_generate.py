@@ -123,7 +123,9 @@ def test_an_animation_warns_in_one_line(pg2, model: Path, tmp_path: Path) -> Non
     assert len(ran.err.strip().splitlines()) == 1
 
 
-def test_a_revision_is_asked_of_the_hub(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_a_revision_is_asked_of_the_hub(
+    pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:  # type: ignore[no-untyped-def]
     asked: list[object] = []
 
     def download(name: str, *, revision: str | None, **_: object) -> str:

@@ -11,9 +11,9 @@ from torch import Tensor
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
-from pg2.evaluation.instruments import instruments
+from pg2.evaluation.instruments import Instruments, instruments
 from pg2.evaluation.protocol import evaluate, training_features
-from pg2.evaluation.scores import Evaluation, Instruments
+from pg2.evaluation.scores import Evaluation
 from pg2.evaluation.stored import StoredPictures, score_stored
 
 PAIRS = [(f"{number % 5}.jpg", f"{number * 3 % 5}.jpg") for number in range(12)]

@@ -18,9 +18,10 @@ from PIL import Image
 from pg2.errors import Pg2Error
 from pg2.evaluation import report
 from pg2.evaluation.classifier import Classifier
+from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.protocol import evaluate
 from pg2.evaluation.report import FILES, check_place, examples, markdown, write_report
-from pg2.evaluation.scores import COPY, REAL, Evaluation, Instruments
+from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.io.pictures import load_image
 
 COUNT = 20

@@ -12,7 +12,8 @@ from pg2 import metrics
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.distributions import frechet_distance
-from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.scores import COPY, REAL
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator

@@ -28,12 +28,12 @@ OTHER_SIDE = [
 ]
 INDEX = {name: index for index, name in enumerate(KEYPOINTS)}
 ENDS = {
-    "upper_arm": ("shoulder", "elbow", 0.0, 0.20, 0.54),
-    "forearm": ("elbow", "wrist", 0.45, 0.17, 0.49),
-    "thigh": ("hip", "knee", 0.0, 0.26, 0.78),
-    "shin": ("knee", "ankle", 0.30, 0.22, 0.79),
+    "upper_arm": ("shoulder", "elbow", 0.0, 0.20, 0.54, 0.05),
+    "forearm": ("elbow", "wrist", 0.45, 0.17, 0.49, 0.02),
+    "thigh": ("hip", "knee", 0.0, 0.26, 0.78, 0.11),
+    "shin": ("knee", "ankle", 0.30, 0.22, 0.79, 0.09),
 }
-"""Of each limb: where it starts and ends; how much longer it is drawn, its radius, its usual length in S."""
+"""Of each limb: where it starts and ends, how much longer it is drawn; radius, usual length, depth in S."""
 
 HIPS, FACE = (8, 11), (0, 14, 15, 16, 17)
 NOBODY, ONE_POINT = torch.full((1, 18, 2), torch.nan), torch.full((1, 18, 2), 3.0)
@@ -173,7 +173,7 @@ def test_poses_without_a_common_part_leave_every_part_off(source: torch.Tensor, 
     assert (part_priors(parts, SIZE, 4) == PRIOR_RANGE[0]).all()
 
 
-@pytest.mark.parametrize(("first", "second"), [("front", "arms-raised"), ("walking", "hands-on-hips")])
+@pytest.mark.parametrize(("first", "second"), [("front", "arms-raised"), ("arms-raised", "hands-on-hips")])
 def test_the_ends_of_limbs_lie_on_the_ends_of_limbs(first: str, second: str) -> None:
     source, target = (named(name) for name in (first, second))
     parts = part_transforms(source, target)
@@ -200,6 +200,39 @@ def test_a_back_is_a_front_turned_over() -> None:
     # The head stands upright, though its ears have changed places.
     above = fetched(parts, back[0, [INDEX["nose"]]] - torch.tensor([0.0, 5.0]))[0, 0, 0]
     assert above[1] < front[0, INDEX["nose"], 1] - 4
+
+
+@pytest.mark.parametrize("yaw", [-60, -35, 35, 60])
+@pytest.mark.parametrize("behind", [False, True])
+def test_the_front_of_a_turned_body_has_moved_aside(yaw: float, behind: bool) -> None:
+    """Places in the middle of chest and back, seen by a body with depth, turned about its upright axis."""
+    size = 32.0
+    # (to the left, down, forward) in S, 0 in the middle of the shoulders.
+    body = {
+        "nose": (0, -0.45, 0.25), "right_eye": (-0.06, -0.5, 0.22), "left_eye": (0.06, -0.5, 0.22),
+        "right_ear": (-0.12, -0.47, 0), "left_ear": (0.12, -0.47, 0), "neck": (0, 0, 0),
+        "right_shoulder": (-0.305, 0, 0), "left_shoulder": (0.305, 0, 0),
+        "right_hip": (-0.218, 1, 0), "left_hip": (0.218, 1, 0),
+    }  # fmt: skip
+    middle = (0, 0.5, -0.16 if behind else 0.16)
+
+    def seen(points: np.ndarray, degrees: float) -> torch.Tensor:
+        turn = np.radians(degrees)
+        x = points[:, 0] * np.cos(turn) + points[:, 2] * np.sin(turn)
+        return torch.from_numpy(np.stack([x, points[:, 1]], 1) * size + (32, 40)).float()
+
+    start = 180.0 if behind else 0.0
+    poses, middles = torch.full((2, 18, 2), torch.nan), []
+    for index, degrees in enumerate((start, start + yaw)):
+        poses[index, [INDEX[name] for name in body]] = seen(np.array([*body.values()], float), degrees)
+        middles.append(seen(np.array([middle], float), degrees)[0])
+    straight, turned = poses[:1], poses[1:]
+    for source, target, expected, place in (
+        (straight, turned, middles[0], middles[1]),
+        (turned, straight, middles[1], middles[0]),
+    ):
+        found = fetched(part_transforms(source, target), place[None])[0, 1, 0]
+        torch.testing.assert_close(found, expected, atol=0.5, rtol=0)
 
 
 def test_what_the_source_lacks_comes_from_the_other_side_or_the_neighbour() -> None:
@@ -286,7 +319,7 @@ class Slow:
             return float(head)
         lengths = [1.0]
         for side in ("right", "left"):
-            for start, end, _, _, usual in ENDS.values():
+            for start, end, _, _, usual, _ in ENDS.values():
                 a, b = pose[INDEX[f"{side}_{start}"]], pose[INDEX[f"{side}_{end}"]]
                 if self._has(a, b):
                     lengths.append(float(np.linalg.norm(a - b)) / usual)
@@ -324,14 +357,14 @@ class Slow:
                 return None
             hips = self._middle(pose, HIPS)
             length = np.linalg.norm(hips - neck) if self._has(hips) else size
-            return self._columns(neck, down, max(length, 0.25 * size), side * max(abs(width), 0.25) * size)
+            return self._columns(neck, down, max(length, 0.25 * size), side * max(abs(width), 0.35) * size)
         if part == "head":
             face = self._middle(pose, FACE)
-            axis = face - neck if self._has(face, neck) else -size / 2.2 * down
-            if not self._has(neck, axis):
+            length = size / 2.2
+            origin = face + length * down if self._has(face, down) else neck
+            if not self._has(origin, down):
                 return None
-            length = max(np.linalg.norm(axis), 0.2 * size)
-            return self._columns(neck, axis / np.linalg.norm(axis), length, side * length)
+            return self._columns(origin, -down, length, side * length)
         where, _, limb = part.partition("_")
         a, b = (pose[INDEX[f"{where}_{joint}"]] for joint in ENDS[limb][:2])
         if not self._has(a, b):
@@ -339,21 +372,38 @@ class Slow:
         length = np.linalg.norm(b - a)
         return self._columns(a, (b - a) / length, max(length, 0.2 * size), side * size)
 
+    def aside(self, pose: np.ndarray, other: np.ndarray, part: str) -> np.ndarray:
+        """The movement from the middle of a part to the middle of its surface that is seen, 3x3."""
+        depths = {"head": 0.0, "trunk": 0.16} | {limb: values[-1] for limb, values in ENDS.items()}
+        depth = depths[part.removeprefix("right_").removeprefix("left_")]
+        width = next((w for w in (self._width(pose), self._width(other)) if w is not None), 0.5)
+        neck, eyes = self._neck(pose), self._middle(pose, (0, 14, 15))
+        movement, down = np.eye(3), self._down(pose)
+        if self._has(neck, eyes, down):
+            left = np.array([down[1], -down[0]])
+            facing = np.clip((eyes - neck) @ left / (0.1 * self._size(pose)), -1, 1)
+            turn = np.sqrt(max(1 - (width / 0.61) ** 2, 0)) * facing * (-1 if width < 0 else 1)
+            movement[:2, 2] = left * turn * depth * self._size(pose)
+        return movement
+
     @staticmethod
     def _columns(origin: np.ndarray, axis: np.ndarray, length: float, width: float) -> np.ndarray:
         across = np.array([axis[1], -axis[0]])
         return np.array([[*(axis * length), 0], [*(across * width), 0], [*origin, 1]]).T
 
     def head(self) -> np.ndarray | None:
-        """The turn of the better of two similarities of least squares, as large as the points are spread."""
+        """The better of two similarities of least squares, straight and mirrored."""
         face = [n for n in FACE if self._has(self.source[n], self.target[n])]
         if len(face) < 2:
             return None
         here, there = self.target[face], self.source[face]
         weights = np.ones(len(face))
-        necks = self._neck(self.source), self._neck(self.target)
-        if self._has(*necks):
-            here, there = np.vstack([here, necks[1]]), np.vstack([there, necks[0]])
+        below = [
+            self._middle(pose, tuple(face)) + self._size(pose) / 2.2 * self._down(pose)
+            for pose in (self.target, self.source)
+        ]
+        if self._has(*below):
+            here, there = np.vstack([here, below[0]]), np.vstack([there, below[1]])
             weights = np.append(weights, 0.3)
         here_middle = np.average(here, axis=0, weights=weights)
         there_middle = np.average(there, axis=0, weights=weights)
@@ -367,9 +417,7 @@ class Slow:
             wanted = np.concatenate([there[:, 0], there[:, 1]])
             (a, b), *_ = np.linalg.lstsq(rows * weight[:, None], wanted * weight, rcond=None)
             fits.append((np.hypot(a, b), np.array([[a, -flip * b], [b, flip * a]])))
-        size, linear = fits[1] if fits[1][0] > 1.02 * fits[0][0] else fits[0]
-        spread = [np.average((points**2).sum(1), weights=weights) for points in (there, here)]
-        linear = linear / size * np.sqrt(spread[0] / spread[1])
+        linear = (fits[1] if fits[1][0] > 1.02 * fits[0][0] else fits[0])[1]
         return np.column_stack([linear, there_middle - linear @ here_middle])
 
     def matrices(self) -> list[np.ndarray | None]:
@@ -383,9 +431,14 @@ class Slow:
             if found[part] is None and here[part] is not None:
                 other = there[PARTS[other_side]]
                 if there[part] is not None:
-                    found[part] = (there[part] @ np.linalg.inv(here[part]))[:2]
+                    source = there[part]
                 elif other is not None and other_side != PARTS.index(part):
-                    found[part] = (other @ np.diag([1, -1, 1]) @ np.linalg.inv(here[part]))[:2]
+                    source = other @ np.diag([1, -1, 1])
+                else:
+                    continue
+                source = self.aside(self.source, self.target, part) @ source
+                target = self.aside(self.target, self.source, part) @ here[part]
+                found[part] = (source @ np.linalg.inv(target))[:2]
         if found["trunk"] is None or found["head"] is None:
             found["trunk"] = found["head"] = found["trunk"] if found["head"] is None else found["head"]
         for part in PARTS[2:]:
@@ -406,7 +459,7 @@ class Slow:
             distance = np.hypot(max(-u, 0, u - 1) * along, max(abs(v) - 0.5, 0) * across)
             radius = 0.16
         else:
-            _, _, longer, radius, _ = ENDS[part.partition("_")[2]]
+            _, _, longer, radius, _, _ = ENDS[part.partition("_")[2]]
             distance = np.hypot(max(-u, 0, u - 1 - longer) * along, v * across)
         return float(np.clip((radius * size - distance) / (0.06 * size), *PRIOR_RANGE))
 

@@ -122,7 +122,9 @@ def test_not_ready_before_the_models_are_there(
 ) -> None:
     go = threading.Event()
     load = Pipeline.from_pretrained
-    monkeypatch.setattr(Pipeline, "from_pretrained", lambda name: go.wait(10) and load(name))
+    monkeypatch.setattr(
+        Pipeline, "from_pretrained", lambda *a, **options: go.wait(10) and load(*a, **options)
+    )
     service = Service(ServeOptions(models=models))
     with TestClient(service_app(service)) as client:
         assert client.get("/healthz").status_code == 200

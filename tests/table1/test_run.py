@@ -14,7 +14,8 @@ from rich.console import Console
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
-from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.scores import COPY, REAL
 from pg2.table1 import run
 from pg2.table1.models import MODELS
 from pg2.table1.report import FILES, markdown, verdicts, write_table

@@ -48,17 +48,14 @@ class ExactFlow:
         Raises:
             Pg2Error: two pictures of different people, or damaged data.
         """
-        width = self._data.frame[1]
         parts: list[list[npt.NDArray[Any]]] = [[], [], [], []]
         for source, target, flipped in pairs:
             geometry = self._data.geometry(target)
-            places, seen = correspond(self._surface(source), geometry, self._stride)
+            flow = correspond(self._surface(source), geometry, self._stride)
             masks = [self._data.geometry(source).mask[None], geometry.mask[None]]
             if flipped:
-                places, seen = places[:, ::-1].copy(), seen[:, ::-1]
-                places[..., 0] = width - 1 - places[..., 0]
-                masks = [mask[..., ::-1] for mask in masks]
-            found: list[npt.NDArray[Any]] = [places, seen, *masks]
+                flow, masks = flow.mirror(self._data.frame[1]), [mask[..., ::-1] for mask in masks]
+            found: list[npt.NDArray[Any]] = [*flow, *masks]
             for part, value in zip(parts, found, strict=True):
                 part.append(value)
         return Exact(*(torch.from_numpy(np.stack(part)) for part in parts))

@@ -1,5 +1,7 @@
 """Gathering what is measured with, from what is installed and from the weights files that are given."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,9 +11,38 @@ from pg2.evaluation.classifier import available
 from pg2.evaluation.inception import Inception
 from pg2.evaluation.judges import Judge
 from pg2.evaluation.lpips import Lpips
-from pg2.evaluation.scores import Instruments
 from pg2.io.devices import choose_device
 from pg2.pose.estimator import PoseEstimator
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What is measured with, beside plain arithmetic.
+
+    Attributes:
+        judges: classifiers for scores of sets; the first with layers gives the feature distance, too.
+        lpips: for LPIPS.
+        estimator: for PCKh and the certainty of a person.
+        bodies: how many pairs, evenly spread, the estimator looks at; it is the slowest of all.
+        device: where the judges and LPIPS are, and where all scores are computed; the estimator alone runs on
+            the CPU.
+    """
+
+    judges: Sequence[Judge] = ()
+    lpips: Lpips | None = None
+    estimator: PoseEstimator | None = None
+    bodies: int = 250
+    device: torch.device | str = "cpu"
+
+    @property
+    def names(self) -> list[str]:
+        """What they are, in words: scores taken with others do not compare."""
+        found = [judge.words for judge in self.judges]
+        if self.lpips is not None:
+            found.append("LPIPS")
+        if self.estimator is not None:
+            found.append(f"pose estimator on {self.bodies:,} pairs")
+        return found
 
 
 def instruments(

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
+from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.pairs import Pair, pair_indices, people_of
-from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
+from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.storing import storing
+from pg2.evaluation.tally import Tally
 from pg2.io.devices import full_float32
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked

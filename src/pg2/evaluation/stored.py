@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.evaluation.scores import COPY, Evaluation, Instruments, Tally
+from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.scores import COPY, Evaluation
+from pg2.evaluation.tally import Tally
 from pg2.io.devices import full_float32
 from pg2.io.pictures import SUFFIXES, load_image
 from pg2.io.pixels import Image8

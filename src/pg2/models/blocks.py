@@ -48,6 +48,17 @@ def head(width: int, unshuffle: int) -> nn.Sequential:
     )
 
 
+def encode(x: Tensor, blocks: nn.ModuleList, downs: nn.ModuleList) -> list[Tensor]:
+    """What each level of an encoder gives, the largest first; `downs` lead from one to the next."""
+    levels = []
+    for level, block in enumerate(blocks):
+        x = block(x)
+        levels.append(x)
+        if level < len(downs):
+            x = downs[level](x)
+    return levels
+
+
 def double(x: Tensor) -> Tensor:
     """Nearest-neighbour enlargement: [B, C, H, W] -> [B, C, 2H, 2W]."""
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

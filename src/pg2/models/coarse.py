@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from pg2.errors import Pg2Error
 from pg2.io.pixels import to_unit
-from pg2.models.blocks import ConvBlock, double, down, grown, head, stem
+from pg2.models.blocks import ConvBlock, double, down, encode, grown, head, stem
 from pg2.models.config import CoarseConfig, PoseConfig
 from pg2.models.inputs import Inputs
 from pg2.models.stage import Stage
@@ -120,13 +120,8 @@ class CoarseGenerator(Stage):
         if self.pose_config.shrink > 1:
             source = F.pixel_unshuffle(source, self.pose_config.shrink)
         x = self.stem(torch.cat((source, pose), 1) if self.pose is None else source)
-        skips = []
-        for level, block in enumerate(self.encoder):
-            x = block(x)
-            skips.append(x)
-            if level < len(self.downs):
-                x = self.downs[level](x)
-        x = self.squeeze(x.flatten(1))
+        skips = encode(x, self.encoder, self.downs)
+        x = self.squeeze(skips[-1].flatten(1))
         x = self.expand(x if self.pose is None else torch.cat((x, self.pose(pose)), 1))
         x = x.unflatten(1, (-1, *self.smallest))
         for level, (reduce, block) in enumerate(zip(self.reduce, self.decoder, strict=True)):

@@ -203,7 +203,9 @@ class PG2(
         if str(model) not in shipped_models():
             folder = Path(model)
         if folder.is_dir() and revision is not None:
-            raise Pg2Error(f"{model} is here, and has no revision {revision}: only models of the hub have some")
+            raise Pg2Error(
+                f"{model} is here, and has no revision {revision}: only models of the hub have some"
+            )
         if not folder.is_dir():
             folder = _download(str(model), revision, options)
         # Nothing is drawn at random only to be replaced: the weights that are read become the model's own.

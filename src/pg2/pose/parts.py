@@ -1,9 +1,12 @@
 """Two poses -> body parts: where in the source each part of the target is to be fetched, in closed form.
 
 A part has a frame in each pose: an origin and two axes at right angles, `along` and `across`. By the target's
-frame a pixel is a place on the part; by the source's that place is a pixel there. All is batched, float32
-whatever precision surrounds it, on any device, without a branch that depends on data. Nothing but PyTorch is
-needed here, so that a model can work it out from keypoints itself.
+frame a pixel is a place on the part; by the source's that place is a pixel there. `across` is turned over on
+a body that is seen from behind; on one that is seen from the side the front has moved aside, by the depth of
+the part.
+
+All is batched, float32 whatever precision surrounds it, on any device, without a branch that depends on data.
+Nothing but PyTorch is needed here, so that a model can work it out from keypoints itself.
 """
 
 from typing import NamedTuple
@@ -22,7 +25,7 @@ PARTS = (
 PRIOR_RANGE = (-12.0, 3.0)
 """Between these lie the log odds of `part_priors`."""
 
-_NECK, _FACE = 1, [0, 14, 15, 16, 17]
+_NECK, _FACE, _NOSE_AND_EYES = 1, [0, 14, 15, 16, 17], [0, 14, 15]
 _SHOULDERS, _HIPS = [2, 5], [8, 11]  # right, left
 _STARTS, _ENDS = [2, 3, 5, 6, 8, 9, 11, 12], [3, 4, 6, 7, 9, 10, 12, 13]  # of the limbs
 
@@ -36,8 +39,10 @@ _LIMB_LENGTHS = (0.54, 0.49, 0.54, 0.49, 0.78, 0.79, 0.78, 0.79)
 _NECK_TO_FACE = 1 / 2.2
 _LEAN = 0.8  # the head may say that the trunk is longer than it is seen, by this much of its word
 _SHORTEST = (0.2, 0.25, *(0.2 for _ in _STARTS))
-_NARROWEST_TRUNK, _USUAL_TRUNK = 0.25, 0.5
+_NARROWEST_TRUNK, _USUAL_TRUNK, _WIDEST_TRUNK = 0.35, 0.5, 0.61  # from the side, and from the front
 _HIPS_TO_SHOULDERS = 1.4  # widths
+_DEPTHS = (0.0, 0.16, 0.05, 0.02, 0.05, 0.02, 0.11, 0.09, 0.11, 0.09)  # from the axis to the surface
+_TURNED_FACE = 0.1  # so far aside of the neck nose and eyes say for certain to which side the body is turned
 
 # A part's shape: how far it reaches from its axis (a trunk from its box, a head from the middle of the face),
 # how much longer than its axis it is (hands and feet), and how soft its edge is.
@@ -45,7 +50,7 @@ _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
 
-_NECK_WEIGHT = 0.3  # beside a point of the face
+_BELOW_WEIGHT = 0.3  # of the point below a face, beside one of its own
 _CLEARLY = 1.02  # so much better must a mirrored head fit
 
 # In pixels: a keypoint beyond is none; points no further apart tell no direction; no body is smaller.
@@ -57,13 +62,15 @@ class Frames(NamedTuple):
 
     Attributes:
         origin, along, across: float32 [B, 10, 2]: where a part begins, and its axes.
-        there: bool [B, 10]: whether the pose tells where the part is; where not, its axes are 0.
+        shift: float32 [B, 10, 2]: from the axis to where the middle of the front, or back, is seen.
+        there: bool [B, 10]: whether the pose tells where the part is; where not, all else is 0.
         scale: float32 [B], S, the distance from the shoulders to the hips of the body seen upright.
     """
 
     origin: Tensor
     along: Tensor
     across: Tensor
+    shift: Tensor
     there: Tensor
     scale: Tensor
 
@@ -106,6 +113,7 @@ def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts
         origin=source.origin[:, _OTHER_SIDE],
         along=source.along[:, _OTHER_SIDE],
         across=-source.across[:, _OTHER_SIDE],
+        shift=source.shift[:, _OTHER_SIDE],
         there=source.there[:, _OTHER_SIDE],
         scale=source.scale,
     )
@@ -211,6 +219,7 @@ class _Landmarks(NamedTuple):
         down: [B, 2], a unit vector along the trunk.
         length: [B, 1], of the trunk.
         width: [B, 1], of the trunk in units of S, below 0 where it is seen from behind.
+        facing: [B, 1], to which side the face is turned: 1 is to the right of the picture, -1 to the left.
         scale: [B, 1], S.
     """
 
@@ -220,6 +229,7 @@ class _Landmarks(NamedTuple):
     down: Tensor
     length: Tensor
     width: Tensor
+    facing: Tensor
     scale: Tensor
 
 
@@ -241,19 +251,25 @@ def _landmarks(keypoints: Tensor) -> _Landmarks:
     down = _unit(_first(trunk, head))
     by_shoulders, by_hips = shoulders[:, 1] - shoulders[:, 0], (hips[:, 1] - hips[:, 0]) * _HIPS_TO_SHOULDERS
     across = _first((by_shoulders + by_hips) / 2, by_shoulders, by_hips)
-    width = (across * _turned(down)).sum(-1, keepdim=True) / scale
-    return _Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, scale)
+    width, facing = (
+        (vector * _turned(down)).sum(-1, keepdim=True) / scale
+        for vector in (across, _mean(points[:, _NOSE_AND_EYES]) - neck)
+    )
+    facing = (facing / _TURNED_FACE).clamp(-1, 1)
+    return _Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, facing, scale)
 
 
 def _frames(marks: _Landmarks, width: Tensor) -> Frames:
     """The parts' frames in poses whose trunks are `width` wide, [B, 1] in units of S."""
     scale, width = marks.scale, _first(width, torch.full_like(width, _USUAL_TRUNK))
     side = torch.where(width < 0, -1.0, 1.0)
-    head = _first(marks.face - marks.neck, -_NECK_TO_FACE * scale * marks.down)
+    # A head stands upright on the trunk: the axis from the neck to a face that looks aside would lean.
+    head = -_NECK_TO_FACE * scale * marks.down
     starts, limbs = marks.points[:, _STARTS], marks.points[:, _ENDS] - marks.points[:, _STARTS]
 
-    origin = torch.cat((marks.neck[:, None], marks.neck[:, None], starts), 1)
-    direction = torch.cat((_unit(head)[:, None], marks.down[:, None], _unit(limbs)), 1)
+    base = _first(marks.face - head, marks.neck)
+    origin = torch.cat((base[:, None], marks.neck[:, None], starts), 1)
+    direction = torch.cat((-marks.down[:, None], marks.down[:, None], _unit(limbs)), 1)
     long = torch.cat((_length(head)[:, None], marks.length[:, None], _length(limbs)), 1)
     long = long.maximum(scale[:, None] * long.new_tensor(_SHORTEST)[:, None])
     wide = torch.cat(
@@ -265,9 +281,15 @@ def _frames(marks: _Landmarks, width: Tensor) -> Frames:
         1,
     )
     along, across = direction * long, _turned(direction) * wide * side[:, None]
+    # The narrower the trunk, the further the body is turned, and to the side that the face tells.
+    sine = (1 - (width / _WIDEST_TRUNK).square()).clamp_min(0.0).sqrt() * marks.facing
+    shift = (_turned(marks.down) * sine * side * scale)[:, None] * long.new_tensor(_DEPTHS)[:, None]
     there = ~torch.cat((origin, along, across), -1).isnan().any(-1)
-    origin, along, across = (torch.where(there[..., None], axis, 0.0) for axis in (origin, along, across))
-    return Frames(origin, along, across, there, scale[:, 0])
+    origin, along, across, shift = (
+        torch.where(there[..., None], vectors, 0.0)
+        for vectors in (origin, along, across, shift.nan_to_num(0.0))
+    )
+    return Frames(origin, along, across, shift, there, scale[:, 0])
 
 
 def _rows(frames: Frames) -> tuple[Tensor, Tensor]:
@@ -283,32 +305,37 @@ def _between(source: Frames, target: Frames) -> Tensor:
     """Target pixel -> source pixel by each part, [B, 10, 2, 3]; without meaning where either lacks it."""
     along, across = (row[..., None, :] for row in _rows(target))
     linear = source.along[..., None] * along + source.across[..., None] * across
-    return _affine(linear, target.origin, source.origin)
+    return _affine(linear, target.origin + target.shift, source.origin + source.shift)
 
 
 def _head(source: _Landmarks, target: _Landmarks) -> Tensor:
     """Target pixel -> source pixel by the points of the face that both have, [B, 2, 3]; NaN for under two.
 
-    A similarity, mirrored where that fits better, as for a head seen from behind. Its turn is that of least
-    squares. The neck counts a little, too: on few points of a small face alone a head would reel.
+    The similarity of least squares, mirrored where that fits better, as for a head seen from behind. By a few
+    points of a small face alone a head would reel: a point straight below the face, along the trunk, counts a
+    little, too.
     """
-    points = [torch.cat((marks.points[:, _FACE], marks.neck[:, None]), 1) for marks in (target, source)]
+    common = ~(source.points + target.points)[:, _FACE].isnan()
+    points = []
+    for marks in (target, source):
+        face = torch.where(common, marks.points[:, _FACE], torch.nan)
+        below = _mean(face) + _NECK_TO_FACE * marks.scale * marks.down
+        points.append(torch.cat((face, below[:, None]), 1))
     common = ~(points[0] + points[1]).isnan().any(-1, keepdim=True)
-    weights = common * points[0].new_tensor((1.0, 1.0, 1.0, 1.0, 1.0, _NECK_WEIGHT))[:, None]
+    weights = common * points[0].new_tensor((*(1.0 for _ in _FACE), _BELOW_WEIGHT))[:, None]
     points = [torch.where(common, places, 0.0) for places in points]
     start, end = ((places * weights).sum(1) / weights.sum(1) for places in points)
-    (x, y), (u, v), (weight,) = (
-        values.unbind(-1) for values in (points[0] - start[:, None], points[1] - end[:, None], weights)
-    )
-    straight = torch.stack(((weight * (x * u + y * v)).sum(1), (weight * (x * v - y * u)).sum(1)), -1)
-    mirrored = torch.stack(((weight * (x * u - y * v)).sum(1), (weight * (x * v + y * u)).sum(1)), -1)
+    here, there = points[0] - start[:, None], points[1] - end[:, None]
+    (x, y), (u, v) = (here * weights).unbind(-1), there.unbind(-1)
+    straight = torch.stack((x * u + y * v, x * v - y * u), -1).sum(1)
+    mirrored = torch.stack((x * u - y * v, x * v + y * u), -1).sum(1)
     is_mirrored = _length(mirrored) > _CLEARLY * _length(straight)
-    size = ((weight * (u * u + v * v)).sum(1) / (weight * (x * x + y * y)).sum(1)).sqrt()
-    cosine, sine = (_unit(torch.where(is_mirrored, mirrored, straight)) * size[:, None]).unbind(-1)
-    flip = torch.where(is_mirrored[:, 0], -1.0, 1.0)
-    linear = torch.stack((cosine, -sine * flip, sine, cosine * flip), -1).view(-1, 2, 2)
-    enough = common[:, : len(_FACE)].sum(1)[..., None] >= 2
-    return torch.where(enough, _affine(linear, start, end), torch.nan)
+    spread = (here.square() * weights).sum((1, 2))[:, None]
+    fit = torch.where(is_mirrored, mirrored, straight) / spread
+    (a, b), flip = fit.unbind(-1), torch.where(is_mirrored[:, 0], -1.0, 1.0)
+    linear = torch.stack((a, -b * flip, b, a * flip), -1).view(-1, 2, 2)
+    fits = (common[:, : len(_FACE)].sum(1) >= 2) & (spread > _COINCIDENT) & (_length(fit) > _COINCIDENT)
+    return torch.where(fits[..., None], _affine(linear, start, end), torch.nan)
 
 
 def _affine(linear: Tensor, start: Tensor, end: Tensor) -> Tensor:

@@ -12,10 +12,11 @@ import torch
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.pairs import Pair, all_test_pairs, limited, pair_indices, people_of
 from pg2.evaluation.protocol import STAGES, training_features
 from pg2.evaluation.run import score_and_report
-from pg2.evaluation.scores import COPY, REAL, Instruments
+from pg2.evaluation.scores import COPY, REAL
 from pg2.io.files import read_json
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pg2.io.pixels import to_unit
-from pg2.models.blocks import ConvBlock, double, down, grown, head, stem
+from pg2.models.blocks import ConvBlock, double, down, encode, grown, head, stem
 from pg2.models.config import DifferenceConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.stage import Refiner
@@ -51,12 +51,8 @@ class DifferenceRefiner(Refiner):
     def difference(self, coarse: Tensor, source: Tensor) -> Tensor:
         """G2(I_B1, I_A), [B, 3, H, W], of two images [B, 3, H, W] in [-1, 1]."""
         x = self.stem(torch.cat((coarse, source), 1))
-        skips = []
-        for level, block in enumerate(self.encoder):
-            x = block(x)
-            skips.append(x)
-            if level < len(self.downs):
-                x = self.downs[level](x)
+        skips = encode(x, self.encoder, self.downs)
+        x = skips[-1]
         for index, block in enumerate(self.decoder):
             level = len(skips) - 1 - index
             x = block(torch.cat((x, skips[level]), 1) if self.skipped[level] else x)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pg2.io.pixels import to_unit
-from pg2.models.blocks import ConvBlock, double, down
+from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.stage import Refiner
@@ -132,13 +132,8 @@ class TransportRefiner(Refiner):
     def _network(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The heads: [B, 10 + 2, h, w], and [B, 9, H, W] after the pixel shuffle."""
         x = F.relu(self.stem(x))
-        skips = []
-        for level, block in enumerate(self.encoder):
-            x = block(x)
-            skips.append(x)
-            if level < len(self.downs):
-                x = self.downs[level](x)
-        skips.pop()
+        skips = encode(x, self.encoder, self.downs)
+        x = skips.pop()
         for reduce, block in zip(self.reduce, self.decoder, strict=True):
             x = block(F.relu(reduce(torch.cat((double(x), skips.pop()), 1))))
         return self.way(x), F.pixel_shuffle(self.full(x), self.config.stride)
