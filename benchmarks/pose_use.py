@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.pairs import all_test_pairs, pair_indices
+from pg2.evaluation.pair_lists import all_test_pairs, pair_indices
 from pg2.io.pixels import from_images
 from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2

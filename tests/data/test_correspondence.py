@@ -5,7 +5,7 @@ import pytest
 
 from pg2.data.correspondence import Correspondence, Seen, SourceSurface, correspond
 from pg2.errors import Pg2Error
-from pg2.io.geometry import Geometry
+from pg2.io.geometry_file import Geometry
 
 PIXEL = 8
 """Millimetres that a pixel shows."""

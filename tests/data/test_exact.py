@@ -17,7 +17,7 @@ from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import GEOMETRY, PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
-from pg2.io.geometry import Geometry
+from pg2.io.geometry_file import Geometry
 from pg2.pose.formats import format_keypoints_csv
 
 SIZE = (64, 64)

@@ -9,7 +9,7 @@ from evaluation_samples import FakeModel, darker
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
-from pg2.evaluation.pairs import all_test_pairs
+from pg2.evaluation.pair_lists import all_test_pairs
 from pg2.evaluation.protocol import evaluate
 from pg2.pose.keypoints import KEYPOINTS
 from pg2.pose.named import named_pose

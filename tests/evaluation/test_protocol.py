@@ -16,7 +16,7 @@ from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.distributions import frechet_distance, inception_score
 from pg2.evaluation.instruments import Instruments
-from pg2.evaluation.pairs import all_test_pairs, pair_indices
+from pg2.evaluation.pair_lists import all_test_pairs, pair_indices
 from pg2.evaluation.protocol import evaluate, pictures_of, training_features
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored

@@ -9,7 +9,7 @@ from evaluation_samples import FakeModel, darker
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
-from pg2.evaluation.pairs import all_test_pairs
+from pg2.evaluation.pair_lists import all_test_pairs
 from pg2.evaluation.report import FILES
 from pg2.evaluation.run import check_places, score_and_report
 from pg2.io.pictures import load_image

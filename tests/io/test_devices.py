@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pg2.errors import Pg2Error
-from pg2.io.devices import choose_device, full_float32
+from pg2.io.devices import choose_device, tf32
 
 
 def test_the_device_of_a_name() -> None:
@@ -16,7 +16,7 @@ def test_the_device_of_a_name() -> None:
             choose_device(name)
 
 
-def test_full_float32_is_for_a_while() -> None:
+def test_tf32_is_allowed_or_not_for_a_while() -> None:
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
     matmul.allow_tf32 = cudnn.allow_tf32 = True
@@ -29,7 +29,7 @@ def test_full_float32_is_for_a_while() -> None:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 
 
-@full_float32()
+@tf32(False)
 def _interrupted() -> None:
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32

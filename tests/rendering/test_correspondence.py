@@ -8,7 +8,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 
 from pg2.data.correspondence import Seen, SourceSurface, correspond
-from pg2.io.geometry import Geometry, from_surface
+from pg2.io.geometry_file import Geometry, from_surface
 from pg2.rendering import pictures as making
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.person import Person, draw_person

@@ -19,7 +19,7 @@ from PIL import Image
 
 from pg2 import cli
 from pg2.errors import Pg2Error
-from pg2.io.geometry import from_surface, read_geometry
+from pg2.io.geometry_file import from_surface, read_geometry
 from pg2.pose.formats import read_keypoints_csv
 from pg2.rendering import people
 from pg2.rendering.options import RenderOptions

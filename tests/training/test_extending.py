@@ -11,6 +11,10 @@ from rich.console import Console
 from torch import Tensor, nn
 
 from pg2.data.prepared import PreparedDataset
+from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.pair_lists import all_test_pairs
+from pg2.evaluation.protocol import pictures_of
+from pg2.evaluation.run import score_and_report
 from pg2.io.pixels import to_unit
 from pg2.io.tensors import load_tensors
 from pg2.models import pg2 as model_file
@@ -18,6 +22,7 @@ from pg2.models.config import DifferenceConfig, ModelConfig, StageNetwork, kind_
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.pg2 import PG2
 from pg2.models.refine import build_refiner
+from pg2.models.refine.difference import DifferenceRefiner
 from pg2.models.stage import Refiner
 from pg2.pipeline import Pipeline
 from pg2.pose.keypoints import Pose
@@ -134,6 +139,24 @@ def test_a_new_second_stage_and_a_new_loss_need_no_change_of_the_loop(trained: P
     events = EventAccumulator(str(trained / "refined/log"))
     events.Reload()
     assert "refined/blur" in events.Tags()["scalars"]
+
+
+def test_reports_show_its_pictures(trained: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    pipeline = Pipeline(PG2.from_pretrained(trained / "refined/model"))
+    pairs = all_test_pairs(tiny)[:3]
+    shown = pictures_of(pipeline, tiny, pairs)
+    assert list(shown) == ["source", "target", "stage I", "mask", "result"]
+    score_and_report(
+        tmp_path / "scores", pipeline, tiny, pairs, name="toy", data_name="tiny", instruments=Instruments()
+    )
+    rows = json.loads((tmp_path / "scores/scores.json").read_text())["rows"]
+    assert list(rows) == ["copy source", "stage I (coarse)", "stage II (refined)"]
+
+
+def test_names_that_mean_something_else_are_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DifferenceRefiner, "pictures", {"strip": PictureInfo("strip")})
+    with pytest.raises(ValueError, match="names or headings that are taken"):
+        PG2(ModelConfig.model_validate(load_recipe("debug").model.model_dump()))
 
 
 def test_its_pictures_reach_everybody_by_name(trained: Path) -> None:

@@ -324,3 +324,22 @@ def test_compiling_is_a_setting(
     recipe = load_recipe("debug", ["compile=true", "coarse.steps=1", "refined.steps=1"])
     train(recipe, tiny, tmp_path / "run", QUIET)
     assert compiled == ["CoarseGenerator", "Discriminator", "DifferenceRefiner"]
+
+
+def test_training_leaves_tf32_as_it_was(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """A bf16 recipe allows it, and scores after it must not have it."""
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recipe = load_recipe("debug", ["precision=bf16", "coarse.steps=1", "refined.steps=1"])
+        train(recipe, tiny, tmp_path / "run", QUIET)
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_exact_flow_that_is_not_there_is_said(doubled: PreparedDataset, tmp_path: Path) -> None:
+    frame = ["model.frame=[64, 32]", "coarse.steps=1", "refined.steps=1", "refined.adversarial=null"]
+    stage = ["model.refine={kind: transport, width: 8, levels: 2}", "refined.losses={flow: {weight: 1}}"]
+    with pytest.warns(UserWarning, match="knows no exact flow"):
+        train(load_recipe("debug", [*frame, *stage]), doubled, tmp_path / "run", QUIET)
+    model = PG2.from_pretrained(tmp_path / "run/refined/model")
+    assert list(model.pictures) == ["coarse", "warped", "mask", "silhouette"]

@@ -55,6 +55,11 @@ def test_the_papers_numbers() -> None:
             'unknown setting "model.refine.levles"; did you mean "levels"',
         ),
         ("model.refine.kind=warp", 'model.refine.kind is difference or transport, not "warp"'),
+        (
+            "coarse.losses.silhouette.weight=1",
+            "coarse.losses.silhouette judges what is fetched from the source",
+        ),
+        ("refined.losses.warped.weight=1", "it needs model.refine.kind: transport"),
         ("refined.adversarial.coarse_fake=true", 'coarse_fake needs pairing "triplet"'),
         ("coarse.adversarial={pairing: triplet, coarse_fake: true}", "only stage II has a coarse picture"),
         ("coarse.steps", "--set takes NAME=VALUE"),

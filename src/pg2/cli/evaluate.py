@@ -55,7 +55,7 @@ def evaluate(
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
     from pg2.evaluation.instruments import instruments
-    from pg2.evaluation.pairs import all_test_pairs, limited, pair_indices
+    from pg2.evaluation.pair_lists import all_test_pairs, limited, pair_indices
     from pg2.evaluation.protocol import training_features
     from pg2.evaluation.report import markdown
     from pg2.evaluation.run import check_places, score_and_report

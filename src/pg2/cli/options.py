@@ -17,6 +17,7 @@ Device = Annotated[
     str, typer.Option(help="where networks run: auto (an accelerator where there is one), cpu, cuda or mps")
 ]
 PrecisionOption = Annotated[
+    # io.devices has it, too, and PyTorch with it: too slow for `--help`.
     Literal["fp32", "bf16"],
     typer.Option("--precision", help="bf16 is faster and less exact; fp32 where a processor lacks it"),
 ]

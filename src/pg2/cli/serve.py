@@ -26,7 +26,7 @@ def serve(
     batch_wait: Annotated[
         float, typer.Option(min=0, help="milliseconds that a request waits for others")
     ] = 5,
-    queue: Annotated[int, typer.Option(min=1, help="requests in the house; one more is refused")] = 64,
+    queue: Annotated[int, typer.Option(min=1, help="requests being handled; one more is refused")] = 64,
     timeout: Annotated[float, typer.Option(min=0.001, help="seconds until a request is given up")] = 30,
     max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request")] = 20,
     api_key_file: Annotated[

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.spatial import cKDTree
 
 from pg2.errors import Pg2Error
-from pg2.io.geometry import STEP, Geometry
+from pg2.io.geometry_file import STEP, Geometry
 
 Floats = npt.NDArray[np.float32]
 Layers = npt.NDArray[np.uint8]

@@ -5,7 +5,7 @@ One folder that anyone can read without pg2:
 - `images.zip`: the JPEG files, uncompressed in the zip, so each is found and checked (CRC) on its own.
 - `records.csv`: a line a picture: name, split, person, 18 keypoints as x and y (empty where missing).
 - `geometry.zip`: only of people rendered with `--geometry`: which place on the person each pixel shows, a
-  file a picture (`pg2.io.geometry`).
+  file a picture (`pg2.io.geometry_file`).
 - `dataset.json`: format number, source, frame, pair rule, counts, size and SHA-256 of the parts above.
 - `report.json`, `report.md`: what was taken, and every file that was not, by reason.
 
@@ -30,8 +30,8 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
-from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
-from pg2.io.geometry import Geometry, parse_geometry
+from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.geometry_file import Geometry, parse_geometry
 from pg2.io.pictures import to_rgb
 from pg2.io.pixels import Image8
 from pg2.pose.formats import spelling

@@ -33,7 +33,7 @@ from pg2.data.prepared import (
 )
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
-from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.reports.tables import markdown_table
 
 
@@ -165,7 +165,7 @@ def write_prepared(
         keypoints: in words, where the keypoints come from.
         inputs: the `fingerprint` of what it is made from.
         skipped: what `pictures` leaves out; read after `pictures` is exhausted.
-        geometry: gives the file of each picture's geometry (see `pg2.io.geometry`), if there are any.
+        geometry: gives the file of each picture's geometry (see `pg2.io.geometry_file`), if there are any.
 
     Raises:
         Pg2Error: no pair among the pictures, two pictures of one name, or the disk is full.

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.pairs import Pair, pair_indices
+from pg2.evaluation.pair_lists import Pair, pair_indices
 from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation

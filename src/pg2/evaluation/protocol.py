@@ -12,11 +12,11 @@ from torch import Tensor
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
-from pg2.evaluation.pairs import Pair, pair_indices, people_of
+from pg2.evaluation.pair_lists import Pair, pair_indices, people_of
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.storing import storing
 from pg2.evaluation.tally import Tally
-from pg2.io.devices import full_float32
+from pg2.io.devices import tf32
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
@@ -69,7 +69,7 @@ def evaluate(
             where the model runs. Scores without their network are left out.
         training: what `training_features` gave for the same instruments.
         store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
-            source_mask/ and target_mask/, a folder for each picture of the model, and the target poses as
+            source_mask/ and target_mask/, a folder for the picture of each stage, and the target poses as
             keypoints.csv, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
 
@@ -89,7 +89,7 @@ def evaluate(
 
     tally = Tally(instruments, len(pairs), training)
     poses = data.keypoints[[target for _, target in indices]]
-    with torch.inference_mode(), full_float32(), storing(store, poses) as keep:
+    with torch.inference_mode(), tf32(False), storing(store, poses) as keep:
         for start in tracked(range(0, len(indices), batch), "evaluating", progress):
             part = indices[start : start + batch]
             source, source_mask = (
@@ -121,7 +121,7 @@ def training_features(
     if len(indices) < 2:
         return [None] * len(instruments.judges)
     found: list[list[Tensor]] = [[] for _ in instruments.judges]
-    with full_float32():
+    with tf32(False):
         for start in tracked(range(0, len(indices), batch), "training pictures", progress):
             images = torch.stack([_picture(data, index) for index in indices[start : start + batch]])
             images = images.to(instruments.device)
@@ -144,14 +144,14 @@ def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> d
     source, target = (
         torch.stack([_picture(data, index) for index in side]) for side in zip(*indices, strict=True)
     )
-    with torch.inference_mode():
+    with torch.inference_mode(), tf32(False):
         output = _generated(model, data, source, indices)
         made = {
             info.heading: shown(output.pictures[name], info.kind).cpu()
             for name, info in model.pictures.items()
         }
-        # A one-stage model's only picture is its result.
-        made |= {"result": output.image.cpu()} if len(made) > 1 else {}
+        # Of a one-stage model the coarse picture is the result.
+        made |= {"result": output.image.cpu()} if len(model.results(output)) > 1 else {}
         return {"source": to_unit(source), "target": to_unit(target), **made}
 
 

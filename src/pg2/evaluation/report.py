@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.pairs import Pair
+from pg2.evaluation.pair_lists import Pair
 from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures

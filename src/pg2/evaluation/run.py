@@ -9,7 +9,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.failures import failures_page
 from pg2.evaluation.instruments import Instruments
-from pg2.evaluation.pairs import Pair
+from pg2.evaluation.pair_lists import Pair
 from pg2.evaluation.protocol import Model, evaluate
 from pg2.evaluation.report import check_place, examples, write_report
 from pg2.evaluation.scores import Evaluation

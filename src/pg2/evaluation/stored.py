@@ -16,7 +16,7 @@ from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.tally import Tally
-from pg2.io.devices import full_float32
+from pg2.io.devices import tf32
 from pg2.io.pictures import SUFFIXES, load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
@@ -331,11 +331,11 @@ def score_stored(
         if not instruments.judges:
             raise Pg2Error("distances to training pictures need pg2[metrics], or --inception")
         next(stored.batches(1))  # what cannot be scored is refused before the long look at them
-        with full_float32():
+        with tf32(False):
             known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
     tally = Tally(instruments, len(stored), known)
     size = 16
-    with torch.inference_mode(), full_float32():
+    with torch.inference_mode(), tf32(False):
         batches = stored.batches(size)
         for _ in tracked(range(0, len(stored), size), "scoring", progress):
             found = next(batches)

@@ -17,7 +17,7 @@ from pg2.evaluation.distributions import SPLITS, frechet_distance, inception_sco
 from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.interval import Estimate
 from pg2.evaluation.judges import Judge, Look
-from pg2.evaluation.pairs import Pair, spread
+from pg2.evaluation.pair_lists import Pair, spread
 from pg2.evaluation.scores import PAIR_SCORES, REAL, Evaluation, set_scores
 
 

@@ -44,11 +44,11 @@ def runs_bf16(device: torch.device) -> bool:
 
 
 @contextlib.contextmanager
-def full_float32() -> Iterator[None]:
-    """float32 with all its digits: without TF32, which moves scores in the third one."""
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether a GPU may round float32 to TF32 in products; faster, and without it scores are exact."""
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = False
+    matmul.allow_tf32 = cudnn.allow_tf32 = allowed
     try:
         yield
     finally:

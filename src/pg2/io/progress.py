@@ -1,4 +1,4 @@
-"""Progress bars: one look for all, and nothing where nobody watches."""
+"""Progress bars: one look for all, and nothing when it is no terminal."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import TypeVar

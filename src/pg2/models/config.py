@@ -1,5 +1,6 @@
 """The settings of the networks: every number that changes a shape, in one place."""
 
+from abc import abstractmethod
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
@@ -31,9 +32,14 @@ class StageNetwork(Settings):
     """What the settings of every generator have."""
 
     @property
+    @abstractmethod
     def multiple(self) -> int:
         """What both sides of the frame must be multiples of."""
-        raise NotImplementedError
+
+    @property
+    def grid(self) -> int | None:
+        """Pixels to a side of the cells that it fetches for; None: it fetches nothing from the source."""
+        return None
 
 
 class _UNet(StageNetwork):
@@ -99,6 +105,11 @@ class TransportConfig(StageNetwork):
         multiple: int = self.stride * 2 ** (self.levels - 1)
         return multiple
 
+    @property
+    def grid(self) -> int:
+        """See `StageNetwork`."""
+        return self.stride
+
     @model_validator(mode="after")
     def _shrinks(self) -> "TransportConfig":
         if self.stride % self.shrink:
@@ -153,6 +164,6 @@ class ModelConfig(Settings):
             if any(side < part.multiple or side % part.multiple for side in self.frame):
                 raise ValueError(
                     f"frame {self.frame[0]}x{self.frame[1]} must divide by {part.multiple}, for the "
-                    f"blocks and the unshuffle of model.{name}"
+                    f"levels of model.{name}"
                 )
         return self

@@ -29,6 +29,9 @@ FORMAT = 1
 
 ARCHITECTURE = "PG2"
 
+RESERVED = frozenset({"image", "source", "target", "skeleton", "strip", "full_size", "json"})
+"""What no picture of a stage may be called: where pictures are asked for by name, it means something else."""
+
 _CARD_TEMPLATE = """\
 ---
 {{ card_data }}
@@ -73,6 +76,9 @@ class PG2(
         self.card: str | None = None
         self.coarse = CoarseGenerator(config.coarse, config.frame, config.pose)
         self.refine = None if config.refine is None else build_refiner(config.refine, config.frame)
+        headings = [info.heading for info in self.pictures.values()]
+        if RESERVED & self.pictures.keys() or len({*headings, "source", "result"}) < len(headings) + 2:
+            raise ValueError(f"a stage makes pictures of names or headings that are taken: {self.pictures}")
 
     @property
     def stages(self) -> dict[str, Stage]:
@@ -100,7 +106,8 @@ class PG2(
 
     def results(self, output: Output) -> dict[str, Tensor]:
         """The picture of each of `stages` in what `forward` gave, images [B, 3, H, W]."""
-        return dict(zip(self.stages, (output.pictures["coarse"], output.image), strict=False))
+        images = [output.image] if self.refine is None else [output.pictures["coarse"], output.image]
+        return dict(zip(self.stages, images, strict=True))
 
     def initialise(self) -> None:
         """Start all stages from nothing, each in its own way."""

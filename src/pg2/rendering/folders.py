@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from pg2.io.files import atomic_path, read_json
-from pg2.io.geometry import SUFFIX, from_surface
+from pg2.io.geometry_file import SUFFIX, from_surface
 
 if TYPE_CHECKING:
     from pg2.rendering.pictures import Picture

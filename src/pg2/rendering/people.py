@@ -1,6 +1,6 @@
 """A data set of rendered people: who is missing is rendered, and the tables are written at the end.
 
-    OUT/00000/00.jpg    person / pose; with geometry also 00.geometry.npz (`io/geometry.py`)
+    OUT/00000/00.jpg    person / pose; with geometry also 00.geometry.npz (`io/geometry_file.py`)
     OUT/keypoints.csv   the published format: `name: [y0, ..., y17]: [x0, ..., x17]`, -1 = missing
     OUT/people.json     each person's attributes, and view, pose and framing of each picture
     OUT/render.json     what it was made with

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class Gate:
-    """So many requests in the house, no more: this bounds memory and waiting alike."""
+    """So many requests being handled, no more: this bounds memory and waiting alike."""
 
     def __init__(self, places: int) -> None:
         self._places = places

@@ -26,7 +26,7 @@ class ServeOptions:
         threads: processor threads of the network; None leaves the number to PyTorch.
         batch: requests to one model that are answered by one run of it, at most.
         batch_wait: milliseconds that a request waits for others to share a run with.
-        queue: requests in the house at a time, of all models; one more is refused (429).
+        queue: requests being handled at a time, of all models; one more is refused (429).
         timeout: seconds from a request's arrival until it is given up (504).
         max_body: bytes of a request's body, at most (413).
         api_key: what clients have to show; None: nothing.

@@ -98,9 +98,7 @@ def steps_for(
     """
     found: dict[str, Steps] = {}
     for name, recipe in recipes.items():
-        own = {"coarse": recipe.coarse.steps}
-        if recipe.refined is not None:
-            own["refined"] = recipe.refined.steps
+        own = {stage: settings.steps for stage, settings in recipe.stages.items()}
         if budget is not None:
             # As many rounds of the recipe as fit into the budget.
             share = budget / sum(steps * measured[name][stage] for stage, steps in own.items())

@@ -14,7 +14,7 @@ import torch
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.interval import mean_of
-from pg2.evaluation.pairs import Pair, limited
+from pg2.evaluation.pair_lists import Pair, limited
 from pg2.evaluation.protocol import pictures_of
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL
 from pg2.io.files import write_json, write_text

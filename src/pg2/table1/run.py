@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.instruments import Instruments
-from pg2.evaluation.pairs import Pair, all_test_pairs, limited, pair_indices, people_of
+from pg2.evaluation.pair_lists import Pair, all_test_pairs, limited, pair_indices, people_of
 from pg2.evaluation.protocol import STAGES, training_features
 from pg2.evaluation.run import score_and_report
 from pg2.evaluation.scores import COPY, REAL
@@ -215,7 +215,7 @@ def _scored(folder: Path, pairs: Sequence[Pair], instruments: Instruments) -> bo
 def _result(
     model: Model, folder: Path, recipe: Recipe, steps: Steps, place: Path, document: Mapping[str, Any]
 ) -> Trained:
-    row = STAGES["coarse" if recipe.refined is None else "refined"]
+    row = STAGES[list(recipe.stages)[-1]]
     with (place / "scores" / "pairs.csv").open(newline="", encoding="utf-8") as lines:
         mine = [line for line in csv.DictReader(lines) if line["row"] == row]
     pairs = {

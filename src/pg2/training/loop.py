@@ -18,14 +18,14 @@ from pg2.data.loader import Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.io.devices import runs_bf16
+from pg2.io.devices import runs_bf16, tf32
 from pg2.io.files import atomic_path, exclusive
 from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
-from pg2.training.folder import begin, digest
 from pg2.training.objectives import Objective
+from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
-from pg2.training.stage import StageRun
+from pg2.training.stage_run import StageRun
 from pg2.training.validation import Validation, split_validation
 
 if TYPE_CHECKING:
@@ -34,13 +34,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """PyTorch's threads on the CPU while a recipe is trained; None leaves them as they are."""
+def _arithmetic(recipe: Recipe) -> Iterator[None]:
+    """PyTorch's threads on the CPU and TF32 on a GPU as a recipe wants them; afterwards as before."""
     before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
+    if recipe.threads is not None:
+        torch.set_num_threads(recipe.threads)
     try:
-        yield
+        # What autocast leaves in float32 need not be more exact than the rest, and is several times faster.
+        with tf32(recipe.precision == "bf16"):
+            yield
     finally:
         torch.set_num_threads(before)
 
@@ -57,9 +59,6 @@ def _accelerator(recipe: Recipe) -> "Accelerator":
     if bf16 and not runs_bf16(device or torch.device("cpu")):
         warnings.warn("this processor has no bf16; training goes on in fp32", stacklevel=2)
         bf16 = False
-    if bf16 and device is not None and device.type == "cuda":
-        # What autocast leaves in float32 is as exact as bf16 then, and several times faster.
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     # The library keeps the precision of the first run in a process; a second run may want another.
     AcceleratorState._reset_state()
     return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device is None)
@@ -99,7 +98,7 @@ def train(
             finite, the disk is full.
     """
     run = Path(run)
-    with _threads(recipe.threads):
+    with _arithmetic(recipe):
         data = data.scaled(recipe.model.frame)
         accelerator = _accelerator(recipe)
         main = accelerator.is_main_process
@@ -166,6 +165,12 @@ def _train(
 def _loader(recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun) -> Loader:
     order, accelerator = PairOrder(pairs, seed, recipe.data.flip), state.accelerator
     grid = state.objective.grid
+    if grid and not data.has_geometry:
+        warnings.warn(
+            f"{data.path} knows no exact flow (of people made by `pg2 render --geometry`, at their "
+            "own size): the losses do without it",
+            stacklevel=2,
+        )
     return Loader(
         data,
         order,
@@ -186,7 +191,7 @@ def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict
     Raises:
         Pg2Error: as `train`.
     """
-    with _threads(recipe.threads):
+    with _arithmetic(recipe):
         data = data.scaled(recipe.model.frame)
         accelerator = _accelerator(recipe)
         pairs, _ = split_validation(data, recipe)

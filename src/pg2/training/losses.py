@@ -43,6 +43,7 @@ def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
 class L1Term(Term):
     """The pose mask loss of both stages (paper, equations 1 and 4); `weight` is lambda in stage II."""
 
+    weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
     mask_weight: float = Field(1.0, ge=0, description="of the pose mask; 0: plain L1 (released stage I)")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -53,7 +54,6 @@ class L1Term(Term):
 class SsimTerm(Term):
     """1 - SSIM beside the L1 loss; the paper has none."""
 
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
     stride: int = Field(1, ge=1, le=7, description="of the windows in pixels")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:

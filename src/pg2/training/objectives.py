@@ -26,7 +26,7 @@ class Objective:
     Attributes:
         networks: the module that each phase trains, by the name of the phase, in the order in which they
             alternate: one optimiser step each, all from one picture, made before the first of them.
-        frozen: modules that are only looked with, by name.
+        frozen: networks that the objective uses and does not train.
     """
 
     def __init__(self, model: PG2, name: str, stage: StageConfig) -> None:
@@ -44,12 +44,11 @@ class Objective:
             first = self.adversary.config.first == DISCRIMINATOR
             self.networks = judge | self.networks if first else self.networks | judge
         self._terms = stage.losses.terms
-        looking = {term: setting.network() for term, setting in self._terms.items()}
-        self.frozen = {term: network for term, network in looking.items() if network is not None}
-        self._before: nn.Module | None = None
-        if stages[name] is not model.coarse:
-            self._before = self.frozen["coarse"] = model.coarse
-        for network in self.frozen.values():
+        found = {term: setting.network() for term, setting in self._terms.items()}
+        self._networks = {term: network for term, network in found.items() if network is not None}
+        self._before = None if stages[name] is model.coarse else model.coarse
+        self.frozen = [*self._networks.values(), *([] if self._before is None else [self._before])]
+        for network in self.frozen:
             network.requires_grad_(False).eval()
 
     @property
@@ -57,7 +56,7 @@ class Objective:
         """Pixels to a side of the cells in which exact flow is wanted; None: it is not."""
         if not any(term.wants_exact for term in self._terms.values()):
             return None
-        return getattr(self._config, "stride", None)
+        return self._config.grid
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -105,7 +104,7 @@ class Objective:
             assert self.adversary is not None
             return self.adversary.judgement(ready, output.image, step, self.networks[DISCRIMINATOR])
         terms = {
-            name: term.weight * term.value(ready, output, self.frozen.get(name))
+            name: term.weight * term.value(ready, output, self._networks.get(name))
             for name, term in self._terms.items()
             if term.after <= step and (term.until is None or step < term.until)
         }

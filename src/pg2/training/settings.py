@@ -160,7 +160,15 @@ class Recipe(Settings):
             raise ValueError(
                 "coarse.adversarial.coarse_fake: only stage II has a coarse picture beside its own"
             )
-        for stage in self.stages.values():
+        networks = {"coarse": self.model.coarse, "refined": self.model.refine}
+        for name, stage in self.stages.items():
+            network = networks[name]
+            for term, setting in stage.losses.terms.items():
+                if setting.needs_transport and (network is None or network.grid is None):
+                    raise ValueError(
+                        f"{name}.losses.{term} judges what is fetched from the source: it needs "
+                        "model.refine.kind: transport, and belongs to the refined stage"
+                    )
             factor = stage.adversarial.discriminator.unshuffle if stage.adversarial else 1
             if any(side % factor for side in self.model.frame):
                 raise ValueError(f"the frame does not divide by the discriminator's unshuffle = {factor}")

@@ -31,17 +31,22 @@ class Ready(NamedTuple):
 class Term(Settings):
     """The settings of a loss term. A new one is a class like those in `losses`, and a field of `Losses`."""
 
-    weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
+    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
     after: int = Field(0, ge=0, description="steps before it joins")
     until: int | None = Field(None, ge=1, description="steps after which it leaves; null: never")
 
     @property
     def wants_exact(self) -> bool:
-        """Whether the exact flow of rendered people is looked at, where a data set has it."""
+        """Whether it uses the exact flow of rendered people, where a data set has it."""
+        return False
+
+    @property
+    def needs_transport(self) -> bool:
+        """Whether only a stage that fetches from the source can be judged by it."""
         return False
 
     def network(self) -> nn.Module | None:
-        """A frozen network that the term looks with; the stage moves and prepares it like any other."""
+        """A frozen network that the term uses; the stage moves and prepares it like any other."""
         return None
 
     @abstractmethod
@@ -51,5 +56,5 @@ class Term(Settings):
         Args:
             ready: the targets.
             output: what the stage made of the batch.
-            network: what `network` gave, where it is by now.
+            network: what `network` gave, on the device that trains.
         """

@@ -62,16 +62,19 @@ def _none(output: Output) -> Tensor:
     return output.image.new_zeros(())
 
 
-class _ExactTerm(Term):
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
-
+class _TransportTerm(Term):
     @property
     def wants_exact(self) -> bool:
         """See `Term`."""
         return True
 
+    @property
+    def needs_transport(self) -> bool:
+        """See `Term`."""
+        return True
 
-class FlowTerm(_ExactTerm):
+
+class FlowTerm(_TransportTerm):
     """End-point error to the exact flow of rendered people, on the grid of 1/stride."""
 
     borrowed: float = Field(
@@ -87,7 +90,7 @@ class FlowTerm(_ExactTerm):
         return flow_loss(output.maps["places"], ready.batch.exact.places, weight[:, 0], scale)
 
 
-class WarpedTerm(_ExactTerm):
+class WarpedTerm(_TransportTerm):
     """L1 and 1 - SSIM of what was fetched, where the source shows it (or something that may stand for it)."""
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -104,7 +107,7 @@ class WarpedTerm(_ExactTerm):
         return l1 + ssim_loss(made, wanted, stride=3)
 
 
-class CopyTerm(_ExactTerm):
+class CopyTerm(_TransportTerm):
     """The copy mask: it says where what was fetched is nearer to the target than the coarse picture.
 
     In the L1 of the result it would close everywhere, as blur wins L1; there it is taken as it stands.
@@ -126,7 +129,7 @@ class CopyTerm(_ExactTerm):
         return mask_loss(output.maps["copied"], wanted, body)
 
 
-class SilhouetteTerm(_ExactTerm):
+class SilhouetteTerm(_TransportTerm):
     """Where the person is, in the target and in the source."""
 
     source: float = Field(0.5, ge=0, description="of the source's silhouette beside the target's")

@@ -11,7 +11,7 @@ from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.deepfashion import LIST, PICTURES, prepare_deepfashion
 from pg2.errors import Pg2Error
-from pg2.evaluation.pairs import pair_indices
+from pg2.evaluation.pair_lists import pair_indices
 from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv, read_pairs_csv
 from pg2.pose.keypoints import Points
 

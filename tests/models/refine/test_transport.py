@@ -5,6 +5,7 @@ import torch
 from model_samples import inputs
 from torch.nn import functional as F
 
+from pg2.errors import Pg2Error
 from pg2.io.pixels import to_unit
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs
@@ -16,7 +17,9 @@ SMALL = {"kind": "transport", "width": 8, "levels": 2, "stride": 4, "shrink": 2}
 
 def refiner(**settings: object) -> TransportRefiner:
     torch.manual_seed(0)
-    return TransportRefiner(TransportConfig.model_validate(SMALL | settings), FRAME)
+    network = TransportRefiner(TransportConfig.model_validate(SMALL | settings), FRAME)
+    network.initialise()
+    return network
 
 
 def smooth(count: int = 2) -> Inputs:
@@ -119,3 +122,15 @@ def test_it_runs_anywhere() -> None:
         network = TransportRefiner(TransportConfig.model_validate(SMALL), FRAME)
     output = network(inputs(2, FRAME).to("meta"), torch.zeros(2, 3, *FRAME, device="meta"))
     assert output.image.shape == (2, 3, *FRAME)
+
+
+def test_it_goes_on_from_its_own_size_alone() -> None:
+    network, start = refiner(), TransportRefiner(TransportConfig.model_validate(SMALL), FRAME)
+    start.initialise()
+    network.start_from(start, 1)
+    assert torch.equal(network.stem.weight, start.stem.weight)
+    with pytest.raises(Pg2Error, match="not 2 times as small"):
+        network.start_from(start, 2)
+    wider = TransportRefiner(TransportConfig.model_validate(SMALL | {"width": 16}), FRAME)
+    with pytest.raises(Pg2Error, match=r"model\.refine\.width must be 16, not 8"):
+        network.start_from(wider, 1)

@@ -12,8 +12,8 @@ from pg2.data.raw import fingerprint
 from pg2.data.writing import Report, Skipped, existing_report, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
-from pg2.io.geometry import SUFFIX as GEOMETRY_SUFFIX
-from pg2.io.geometry import read_geometry
+from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.geometry_file import read_geometry
 from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
 from pg2.io.progress import tracked
 from pg2.pose.formats import read_keypoints_csv

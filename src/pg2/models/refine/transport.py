@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pg2.errors import Pg2Error
 from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
@@ -63,7 +64,6 @@ class TransportRefiner(Refiner):
         self.decoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths[-2::-1])
         self.way = nn.Conv2d(config.width, len(PARTS) + 2, 3, padding=1)
         self.full = nn.Conv2d(config.width, _FULL * config.stride**2, 3, padding=1)
-        self.initialise()
 
     def initialise(self) -> None:
         """See `Stage`. The heads begin next to zero: at first geometry alone says where to fetch."""
@@ -79,10 +79,17 @@ class TransportRefiner(Refiner):
         self.full.bias.data.view(_FULL, -1)[_COPY] = _COPY_AT_FIRST  # type: ignore[union-attr]
 
     def start_from(self, start: Self, factor: int) -> None:
-        """See `Stage`. Maps are as many pixels wide as before; only an equal frame can be gone on from."""
-        self.check_fits(
-            start, {"stride": start.config.stride * factor, "shrink": start.config.shrink * factor}
-        )
+        """See `Stage`. It goes on from pictures of its own size alone: what it learned counts pixels.
+
+        Raises:
+            Pg2Error: the frames, or other settings, differ.
+        """
+        if factor != 1:
+            raise Pg2Error(
+                "the model to start from does not fit the recipe: a transport stage starts from one "
+                f"of the same frame, not {factor} times as small"
+            )
+        self.check_fits(start, {})
         self.load_state_dict(start.state_dict())
 
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:

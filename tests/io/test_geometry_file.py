@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from pg2.errors import Pg2Error
-from pg2.io.geometry import STEP, SUFFIX, Geometry, from_surface, parse_geometry, read_geometry
+from pg2.io.geometry_file import STEP, SUFFIX, Geometry, from_surface, parse_geometry, read_geometry
 
 JPEG = b"what a camera made"
 

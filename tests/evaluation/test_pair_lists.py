@@ -8,7 +8,7 @@ from evaluation_samples import noise
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.evaluation.pairs import all_test_pairs, limited, pair_indices, people_of, spread
+from pg2.evaluation.pair_lists import all_test_pairs, limited, pair_indices, people_of, spread
 
 
 def test_all_pairs_of_the_test_split(tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch) -> None:

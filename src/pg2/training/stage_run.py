@@ -78,7 +78,7 @@ class StageRun:
             objective.networks[phase], self.optimisers[phase] = accelerator.prepare(
                 self._placed(network), self.optimisers[phase]
             )
-        for network in objective.frozen.values():
+        for network in objective.frozen:
             self._placed(network)
         self.step, self.seconds, self.best = 0, 0.0, math.nan
 

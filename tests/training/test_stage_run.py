@@ -14,7 +14,7 @@ from pg2.models.config import ModelConfig
 from pg2.models.pg2 import PG2
 from pg2.training.objectives import Objective
 from pg2.training.settings import StageConfig
-from pg2.training.stage import StageRun, learning_rate_factor
+from pg2.training.stage_run import StageRun, learning_rate_factor
 
 MODEL = ModelConfig.model_validate(
     {"frame": (32, 16), "coarse": {"width": 8, "blocks": 2, "bottleneck": 8}, "refine": None}
