@@ -1,17 +1,13 @@
 """PCKh by hand, and the estimator on shipped people."""
 
-from pathlib import Path
-
 import numpy as np
 import torch
 
-import pg2
 from pg2.evaluation.bodies import body_scores, pckh
+from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.formats import read_keypoints_csv
-
-SAMPLES = Path(pg2.__file__).parent / "samples"
 
 
 def test_pckh_by_hand() -> None:

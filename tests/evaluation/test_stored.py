@@ -7,7 +7,6 @@ import pytest
 import torch
 from PIL import Image
 
-import pg2
 from pg2 import metrics
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
@@ -15,12 +14,12 @@ from pg2.evaluation.distributions import frechet_distance
 from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.scores import COPY, REAL
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
+from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import load_image
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
 from pg2.pose.maps import pose_mask
 
-SAMPLES = Path(pg2.__file__).parent / "samples"
 RNG = np.random.default_rng(0)
 PICTURES = {side: RNG.integers(0, 256, (5, 32, 16, 3), dtype=np.uint8) for side in ("a", "b", "c")}
 PLAIN = Instruments()

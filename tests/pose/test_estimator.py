@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 from PIL import Image, ImageDraw
 
-import pg2
 from pg2.errors import Pg2Error
+from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.pose.estimator import MOVENET, NoPersonError, PoseEstimator
@@ -16,7 +16,6 @@ from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import named_pose
 
-SAMPLES = Path(pg2.__file__).parent / "samples"
 SHARED = Path(__file__).parents[3] / "shared"
 SYNTHETIC = SHARED / "synthetic" / "people-256-test"
 MARKET = SHARED / "data" / "market1501"

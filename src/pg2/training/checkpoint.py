@@ -54,8 +54,7 @@ def save_checkpoint(
         groups[name] = state["param_groups"]
         for number, entries in state["state"].items():
             tensors |= {f"optimiser/{name}/{number}/{key}": value for key, value in entries.items()}
-    # One copy, in the memory of the processor. safetensors refuses two names for one memory, as buffers may
-    # be.
+    # On the device nothing is copied. safetensors refuses two names for one memory, as buffers may be.
     places: set[int] = set()
     for name, value in tensors.items():
         tensors[name] = value = value.detach().cpu()

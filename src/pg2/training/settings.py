@@ -141,7 +141,7 @@ class Recipe(Settings):
     seed: int = Field(0, ge=0)
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int | None = Field(None, ge=1, description="CPU threads a process; null: PyTorch's choice")
-    compile: bool = Field(False, description="torch.compile the networks: slow to begin, then faster steps")
+    compile: bool = Field(False, description="torch.compile what is trained: a slow start, faster steps")
     coarse: StageConfig
     refined: StageConfig | None = None
 
