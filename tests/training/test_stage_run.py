@@ -1,6 +1,7 @@
 """A stage while it is trained: learning rates, the best score, and what is refused."""
 
 import math
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -31,6 +32,9 @@ class Processes:
 
     def autocast(self) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def clip_grad_norm_(self, parameters: Iterable[torch.nn.Parameter], bound: float) -> None:
+        torch.nn.utils.clip_grad_norm_(parameters, bound)
 
     def backward(self, loss: torch.Tensor) -> None:
         loss.backward()
@@ -102,3 +106,20 @@ def test_a_step_never_waits_for_the_device(tmp_path: Path) -> None:
     assert state.step == 1
     with pytest.raises(RuntimeError, match="meta"):
         float(terms["l1"])
+
+
+def test_the_gradient_of_a_step_is_bounded_where_a_recipe_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norms = []
+
+    def record(optimiser: torch.optim.Adam, *_: object) -> None:
+        gradients = [p.grad.flatten() for group in optimiser.param_groups for p in group["params"]]
+        norms.append(float(torch.cat(gradients).norm()))
+
+    monkeypatch.setattr(torch.optim.Adam, "step", record)
+    for clip in (None, 1e-3):
+        torch.manual_seed(0)
+        stage(tmp_path, clip=clip).train_step(Batch(inputs(4), inputs(4).source))
+    assert norms[0] > 1e-2
+    assert norms[1] == pytest.approx(1e-3, rel=1e-2)

@@ -68,6 +68,7 @@ def test_a_mask_that_is_right_costs_nothing() -> None:
     assert mask_loss(wanted, wanted).item() < 1e-3
     assert mask_loss(1 - wanted, wanted).item() > 5
     assert mask_loss(1 - wanted, wanted, torch.zeros_like(wanted)).item() == 0.0
+    assert mask_loss(wanted * torch.nan, wanted).isnan(), "the loop says so, and stops"
 
 
 def test_borrowed_places_count_less() -> None:

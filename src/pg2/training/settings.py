@@ -91,6 +91,7 @@ class StageConfig(Settings):
     decay: float = Field(
         0.0, ge=0, le=1, description="last share of the steps, over which the learning rate falls to zero"
     )
+    clip: float | None = Field(None, gt=0, description="bound on the norm of a step's gradient; null: none")
     losses: Losses = Field(Losses(), description="what a picture is compared with its target by")
     adversarial: AdversarialConfig | None = None
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")

@@ -206,6 +206,8 @@ class StageRun:
                 if self.accelerator.device.type == "cpu":
                     self.check_terms({name: float(values[name]) for name in terms})
                 self.accelerator.backward(torch.stack(list(terms.values())).sum())
+            if self.stage.clip is not None:
+                self.accelerator.clip_grad_norm_(self.modules[phase].parameters(), self.stage.clip)
             optimiser.step()
             optimiser.zero_grad()
         if self.average is not None:

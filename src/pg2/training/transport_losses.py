@@ -32,7 +32,9 @@ def flow_loss(places: Tensor, exact: Tensor, weight: Tensor, scale: float) -> Te
 
 def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
     """Cross-entropy of a mask [B, 1, H, W] in [0, 1] with the wanted one, mean over the weight."""
-    loss = F.binary_cross_entropy(mask.clamp(1e-4, 1 - 1e-4), wanted, reduction="none")
+    # Written out, so that what is not a number reaches the loss, where the loop stops with a word.
+    sure = mask.clamp(1e-4, 1 - 1e-4)
+    loss = -(wanted * sure.log() + (1 - wanted) * (1 - sure).log())
     return loss.mean() if weight is None else (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 

@@ -115,6 +115,11 @@ def test_the_ground_is_filled_in_from_around_the_person() -> None:
     known[..., 9:21, 11:19] = 0.0
     torch.testing.assert_close(filled(image, known), torch.full_like(image, 0.25), atol=1e-3, rtol=0)
     assert filled(image, torch.zeros_like(known)).isfinite().all()
+    for trust in (known, torch.zeros_like(known)):
+        trust.requires_grad_()
+        filled(image, trust).square().sum().backward()
+        assert trust.grad is not None
+        assert trust.grad.isfinite().all(), "a mask that is quite sure still learns"
 
 
 def test_it_runs_anywhere() -> None:

@@ -199,10 +199,11 @@ def filled(image: Tensor, known: Tensor) -> Tensor:
         float [B, C, H, W], smooth where nothing is known.
     """
     # The square makes a little trust count for little beside full trust.
-    weight = known.square() + 1e-6
+    weight = known.square() + 1e-8
     if min(image.shape[2:]) <= 4:
         return (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).expand_as(image)
     share = F.avg_pool2d(weight, 2)
-    below = filled(F.avg_pool2d(image * weight, 2) / share, (share - 1e-6).clamp(0, 1).sqrt())
+    # Never the root of 0, whose slope is infinite.
+    below = filled(F.avg_pool2d(image * weight, 2) / share, share.sqrt().clamp_max(1))
     below = F.interpolate(below, size=image.shape[2:], mode="bilinear")
     return known * image + (1 - known) * below
