@@ -45,9 +45,9 @@ class Objective:
             self.networks = judge | self.networks if first else self.networks | judge
         self._terms = stage.losses.terms
         found = {term: setting.network() for term, setting in self._terms.items()}
-        self._networks = {term: network for term, network in found.items() if network is not None}
+        self._term_networks = {term: network for term, network in found.items() if network is not None}
         self._before = None if stages[name] is model.coarse else model.coarse
-        self.frozen = [*self._networks.values(), *([] if self._before is None else [self._before])]
+        self.frozen = [*self._term_networks.values(), *([] if self._before is None else [self._before])]
         for network in self.frozen:
             network.requires_grad_(False).eval()
 
@@ -104,7 +104,7 @@ class Objective:
             assert self.adversary is not None
             return self.adversary.judgement(ready, output.image, step, self.networks[DISCRIMINATOR])
         terms = {
-            name: term.weight * term.value(ready, output, self._networks.get(name))
+            name: term.weight * term.value(ready, output, self._term_networks.get(name))
             for name, term in self._terms.items()
             if term.after <= step and (term.until is None or step < term.until)
         }

@@ -29,7 +29,7 @@ from pg2.pose.parts import PARTS, Parts, part_places, part_priors, part_transfor
 _COPY, _TARGET, _SOURCE, _PERSON, _GROUND = 0, 1, 2, slice(3, 6), slice(6, 9)
 _FULL = 9
 
-# At first most of what is fetched is shown, and nobody is anywhere: log odds.
+# Log odds of the copy mask before training: most of what is fetched is shown.
 _COPY_AT_FIRST = 1.0
 
 
