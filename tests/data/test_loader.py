@@ -203,3 +203,19 @@ def test_batches_for_a_gpu_are_pinned(tiny: PreparedDataset, monkeypatch: pytest
 def test_a_batch_moves_with_all_it_holds(tiny: PreparedDataset) -> None:
     moved = Loader(tiny, order_of(tiny), 2).batch(0).to(torch.device("meta"))
     assert {tensor.device.type for tensor in tensors(moved)} == {"meta"}
+
+
+def test_the_sources_keypoints_alone_are_moved_the_same_way_each_time(tiny: PreparedDataset) -> None:
+    plain, moved, again, other = (
+        Loader(tiny, order_of(tiny), 6, jitter=jitter, seed=seed).batch(3)
+        for jitter, seed in ((0.0, 1), (0.05, 1), (0.05, 1), (0.05, 2))
+    )
+    assert_equal(moved, again)
+    assert torch.equal(moved.inputs.source, plain.inputs.source)
+    torch.testing.assert_close(
+        moved.inputs.target_keypoints, plain.inputs.target_keypoints, rtol=0, atol=0, equal_nan=True
+    )
+    offset = moved.inputs.source_keypoints - plain.inputs.source_keypoints
+    assert torch.equal(offset.isnan(), plain.inputs.source_keypoints.isnan())
+    assert 1.0 < offset[~offset.isnan()].std() < 2.2, "a twentieth of 32 pixels"
+    assert not torch.equal(other.inputs.source_keypoints, moved.inputs.source_keypoints)

@@ -51,7 +51,7 @@ def test_the_more_a_picture_is_blurred_the_farther_it_is(
 
 def test_a_look_holds_what_the_whole_network_says(classifier: Classifier, people: torch.Tensor) -> None:
     look = classifier.look(people)
-    network = classifier._network
+    network = classifier.network.network
     logits = network((people.float() - 127) / 128)
     torch.testing.assert_close(look.probabilities, logits.softmax(1))
     again = classifier.look(people)

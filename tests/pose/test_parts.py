@@ -9,10 +9,13 @@ from hypothesis import strategies as st
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED
 from pg2.pose.named import NAMES, named_pose
 from pg2.pose.parts import (
+    DESCRIBED,
     PARTS,
     PRIOR_RANGE,
     Parts,
     cell_centres,
+    changed,
+    described,
     part_places,
     part_priors,
     part_transforms,
@@ -527,3 +530,46 @@ def test_sampling() -> None:
     torch.testing.assert_close(sample(image, pixels * 0 - 100)[0, :, 3, 3], image[0, :, 0, 0])
     with torch.autocast("cpu", torch.bfloat16):
         assert sample(image.bfloat16(), pixels).dtype == torch.float32
+
+
+@quick
+@given(seeds, st.floats(0.5, 2.0), st.floats(-40, 40))
+def test_a_description_does_not_depend_on_place_and_size(seed: int, scale: float, shift: float) -> None:
+    poses = random_poses(seed)
+    numbers, others = described(poses), described(poses * scale + shift)
+    assert numbers.shape == (len(poses), DESCRIBED)
+    assert numbers.isfinite().all()
+    size = DESCRIBED - 2  # the one number that says it
+    known = numbers[:, :36].abs() < 8.9
+    torch.testing.assert_close(numbers[:, :36][known], others[:, :36][known], atol=2e-3, rtol=0)
+    assert torch.equal(numbers[:, 36:size], others[:, 36:size])
+    for nobody in (NOBODY, ONE_POINT, ONE_POINT * 1e9):
+        assert described(nobody).isfinite().all()
+
+
+@quick
+@given(seeds, seeds)
+def test_a_change_is_added_in_the_parts_own_coordinates(first: int, second: int) -> None:
+    parts = part_transforms(random_poses(first), random_poses(second))
+    torch.manual_seed(0)
+    change = torch.randn(len(parts.valid), len(PARTS), 2, 3) * 0.1
+    places = part_places(changed(parts, change), SIZE, 8)
+    assert torch.equal(places, part_places(changed(parts, change), SIZE, 8))
+    torch.testing.assert_close(changed(parts, change * 0).matrices, parts.matrices)
+    before, frames = part_places(parts, SIZE, 8), parts.target
+    for pair, part in ((0, 1), (3, 0), (7, 5)):
+        along, across = (axis[pair, part].double() for axis in (frames.along, frames.across))
+        for cell in ((0, 0), (5, 3), (15, 7)):
+            pixel = cell_centres(SIZE, 8)[cell].double() - (frames.origin + frames.shift)[pair, part]
+            added = torch.zeros(2, dtype=torch.float64)
+            if parts.valid[pair, part]:
+                local = torch.stack((pixel @ along / (along @ along), pixel @ across / (across @ across)))
+                local = torch.cat((local, torch.ones(1, dtype=torch.float64)))
+                added = parts.scale[pair] * (change[pair, part].double() @ local)
+            wanted = before[(pair, part, *cell)] + added.float()
+            height, width = SIZE
+            inside = ((-width < wanted[0]) & (wanted[0] < 2 * width)) & (
+                (-height < wanted[1]) & (wanted[1] < 2 * height)
+            )
+            if inside and before[(pair, part, *cell)].abs().max() < height:
+                torch.testing.assert_close(places[(pair, part, *cell)], wanted, atol=0.05, rtol=1e-3)

@@ -338,7 +338,10 @@ def test_training_leaves_tf32_as_it_was(tiny: PreparedDataset, tmp_path: Path) -
 
 def test_exact_flow_that_is_not_there_is_said(doubled: PreparedDataset, tmp_path: Path) -> None:
     frame = ["model.frame=[64, 32]", "coarse.steps=1", "refined.steps=1", "refined.adversarial=null"]
-    stage = ["model.refine={kind: transport, width: 8, levels: 2}", "refined.losses={flow: {weight: 1}}"]
+    stage = [
+        "model.refine={kind: transport, widths: [8, 8], finish: 8}",
+        "refined.losses={flow: {weight: 1}}",
+    ]
     with pytest.warns(UserWarning, match="knows no exact flow"):
         train(load_recipe("debug", [*frame, *stage]), doubled, tmp_path / "run", QUIET)
     model = PG2.from_pretrained(tmp_path / "run/refined/model")

@@ -2,11 +2,17 @@
 
 import pytest
 import torch
+from model_samples import inputs
 from torch.nn import functional as F
 
+from pg2.data.loader import Batch
+from pg2.evaluation.classifier import Classifier, feature_distance
+from pg2.io.pixels import to_levels
 from pg2.metrics import ssim
+from pg2.models.inputs import Output
 from pg2.training.adversary import discriminator_loss, generator_loss, r1_penalty
-from pg2.training.losses import masked_l1, ssim_loss
+from pg2.training.losses import PerceptualTerm, masked_l1, ssim_loss
+from pg2.training.terms import Ready
 
 
 def test_masked_l1_counts_the_body_twice() -> None:
@@ -55,3 +61,21 @@ def test_ssim_of_windows_apart_is_nearly_that_of_all_and_sees_every_pixel() -> N
     apart.backward()
     assert a.grad is not None
     assert a.grad[..., 0:64, 0:64].ne(0).float().mean() > 0.99
+
+
+def test_the_perceptual_term_is_the_distance_that_is_scored_and_has_a_gradient() -> None:
+    term = PerceptualTerm(weight=1)
+    network = term.network()
+    torch.manual_seed(0)
+    target = torch.rand(2, 3, 64, 64) * 2 - 1
+    made = (target + 0.1 * torch.randn_like(target)).requires_grad_()
+    batch = Batch(inputs(2, (64, 64)), inputs(2, (64, 64)).source)
+    ready = Ready(batch, target, target, torch.ones(2, 1, 64, 64))
+    value = term.value(ready, Output(made, {}), network)
+    classifier = Classifier()
+    looks = [classifier.look(to_levels(picture)).layers or [] for picture in (made, target)]
+    assert value.item() == pytest.approx(feature_distance(*looks).mean().item(), rel=1e-4)
+    value.backward()
+    assert made.grad is not None
+    assert made.grad.abs().max() > 0
+    assert term.value(ready, Output(target, {}), network).item() == pytest.approx(0.0, abs=1e-6)

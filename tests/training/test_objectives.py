@@ -132,6 +132,16 @@ def test_the_ssim_term_joins_when_it_is_due() -> None:
     assert objective.terms("generator", ready, output, 3)["ssim"].item() > 0
 
 
+def test_an_adversary_joins_when_it_is_due() -> None:
+    objective, _, batch = made({"adversarial": {**ADVERSARY, "after": 3}}, True)
+    assert objective.phases_at(2) == ("generator",)
+    assert objective.phases_at(3) == objective.phases == ("discriminator", "generator")
+    ready = objective.prepare(batch)
+    output = objective.generate(ready)
+    assert "adversarial" not in objective.terms("generator", ready, output, 2)
+    assert "adversarial" in objective.terms("generator", ready, output, 3)
+
+
 def test_d_may_have_a_learning_rate_of_its_own() -> None:
     objective, *_ = made({"lr": 0.1, "adversarial": {**ADVERSARY, "lr": 0.2}}, refined=True)
     assert objective.learning_rate("generator") == 0.1

@@ -49,10 +49,10 @@ def test_the_papers_numbers() -> None:
         ("coarse.losses.ssmi.weight=1", 'unknown setting "coarse.losses.ssmi"; did you mean "ssim"?'),
         ("coarse.losses={l1: {weight: 0}, ssim: {weight: 0}}", "every loss has the weight 0"),
         ("model.refine.widht=3", 'unknown setting "model.refine.widht"; did you mean "width"?'),
-        ("model.refine={kind: transport, shrink: 3}", "shrink = 3 must divide stride = 4"),
+        ("model.refine={kind: transport, shade: 6}", "stride = 4 must divide shade = 6"),
         (
-            "model.refine={kind: transport, levles: 3}",
-            'unknown setting "model.refine.levles"; did you mean "levels"',
+            "model.refine={kind: transport, widhts: [8, 8]}",
+            'unknown setting "model.refine.widhts"; did you mean "widths"',
         ),
         ("model.refine.kind=warp", 'model.refine.kind is difference or transport, not "warp"'),
         (

@@ -10,7 +10,7 @@ from pg2.data.loader import Batch
 from pg2.models.inputs import Output
 from pg2.training.settings import Losses
 from pg2.training.terms import Ready
-from pg2.training.transport_losses import flow_loss, mask_loss, nearer
+from pg2.training.transport_losses import flow_loss, mask_loss, nearer, selection_loss
 
 FRAME = (32, 16)
 
@@ -26,15 +26,18 @@ def ready(exact: bool) -> tuple[Ready, Output]:
     source, target, coarse, image, warped = torch.rand(5, 2, 3, *FRAME) * 2 - 1
     mask = (torch.rand(2, 1, *FRAME) > 0.5).float()
     soft = torch.rand(2, 2, 1, *FRAME).requires_grad_()
-    pictures = {"warped": warped.requires_grad_(), "silhouette": soft[0]}
+    pictures = {"warped": warped.requires_grad_()}
     places = (torch.rand(2, 8, 4, 2) * 15).requires_grad_()
-    maps = {"places": places, "copied": soft[1], "source_silhouette": soft[0]}
+    odds = torch.randn(2, 10, 8, 4).requires_grad_()
+    maps = {"places": places, "copied": soft[1], "silhouette": soft[0], "source_silhouette": soft[0]}
+    maps |= {"odds": odds, "priors": torch.randn(2, 10, 8, 4), "ways": torch.rand(2, 10, 8, 4, 2) * 15}
+    maps |= {"painted": warped}
     return Ready(batch, source, target, mask, coarse), Output(image, pictures, maps)
 
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_every_term_is_a_number_with_and_without_exact_flow(exact: bool) -> None:
-    values = {"flow": 1, "warped": 1, "copied": 1, "silhouette": 1}
+    values = dict.fromkeys(("flow", "warped", "painted", "copied", "silhouette"), 1)
     losses = Losses.model_validate({name: {"weight": weight} for name, weight in values.items()})
     prepared, output = ready(exact)
     for name, term in losses.terms.items():
@@ -81,3 +84,21 @@ def test_borrowed_places_count_less() -> None:
     without = Losses.model_validate({"flow": {"weight": 1, "borrowed": 0}}).flow
     assert without.value(borrowed, output, None).item() == 0.0
     assert without.value(prepared, output, None).item() > 0.0
+
+
+def test_the_part_that_fetches_from_next_to_the_exact_place_is_to_be_chosen() -> None:
+    exact, weight = torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1)
+    ways = torch.full((1, 10, 1, 1, 2), 90.0)
+    ways[:, 3] = 1.0
+    priors = torch.zeros(1, 10, 1, 1)
+
+    def loss(part: int) -> float:
+        odds = torch.zeros(1, 10, 1, 1)
+        odds[:, part] = 9.0
+        return selection_loss(odds, priors, ways, exact, weight).item()
+
+    assert loss(3) < 0.01
+    assert loss(4) > 5
+    ways[:, 4] = 0.0
+    priors[:, 4] = -12.0
+    assert loss(3) < 0.01, "one that cannot be there is no choice, however near"

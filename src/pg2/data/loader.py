@@ -101,6 +101,8 @@ class Loader:
         world: int = 1,
         device: torch.device | None = None,
         flow: ExactFlow | None = None,
+        jitter: float = 0.0,
+        seed: int = 0,
     ) -> None:
         """Share the order out.
 
@@ -112,12 +114,15 @@ class Loader:
             world: how many processes there are.
             device: where the batches will go: for a GPU they lie in pinned memory.
             flow: finds the exact flow of the pairs; None leaves it out.
+            jitter: spread by which each of the source's keypoints is moved, in heights of the frame.
+            seed: of that; with the batch's number it says how.
         """
         if batch % world:
             raise ValueError(f"a batch of {batch} does not divide among {world} processes")
         self._data, self._order, self._batch = data, order, batch
         self._rank, self._world = rank, world
         self._image, self._flow = data.cached(), flow
+        self._spread, self._seed = jitter * data.frame[0], seed
         self._pinned = device is not None and device.type in ("cuda", "xpu")
 
     def _pairs(self, number: int) -> list[tuple[int, int, bool]]:
@@ -125,13 +130,18 @@ class Loader:
         first = number * self._batch + self._rank * share
         return [self._order[position] for position in range(first, first + share)]
 
-    def _made(self, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
+    def _made(self, number: int, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
         batch = assemble(self._data, pairs, self._image, self._flow)
+        if self._spread:
+            generator = np.random.default_rng([self._seed, number, self._rank])
+            moved = generator.normal(0.0, self._spread, batch.inputs.source_keypoints.shape)
+            keypoints = batch.inputs.source_keypoints + torch.from_numpy(moved.astype(np.float32))
+            batch = batch._replace(inputs=batch.inputs._replace(source_keypoints=keypoints))
         return batch.pin_memory() if self._pinned else batch
 
     def batch(self, number: int) -> Batch:
         """Batch `number` (0, 1, ...) of this process."""
-        return self._made(self._pairs(number))
+        return self._made(number, self._pairs(number))
 
     def batches(self, start: int, stop: int) -> Iterator[Batch]:
         """Batches `start` to `stop` - 1, the next few of them prepared while one is in use.
@@ -142,13 +152,13 @@ class Loader:
             Pg2Error: with the batch that cannot be read, not before.
         """
         # Drawn in this thread, one after the other: an order keeps its epoch and is not for several.
-        drawn = map(self._pairs, range(start, stop))
+        drawn = ((number, self._pairs(number)) for number in range(start, stop))
         pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="pg2-loader")
         try:
-            coming = deque(pool.submit(self._made, pairs) for pairs in islice(drawn, _AHEAD))
+            coming = deque(pool.submit(self._made, *part) for part in islice(drawn, _AHEAD))
             while coming:
                 batch = coming.popleft().result()
-                coming.extend(pool.submit(self._made, pairs) for pairs in islice(drawn, 1))
+                coming.extend(pool.submit(self._made, *part) for part in islice(drawn, 1))
                 yield batch
         finally:
             pool.shutdown(cancel_futures=True)

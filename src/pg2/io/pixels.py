@@ -26,6 +26,11 @@ def to_unit(images: "Tensor") -> "Tensor":
     return images.float() / 127.5 - 1.0
 
 
+def to_levels(images: "Tensor") -> "Tensor":
+    """The way back of `to_unit`, neither rounded nor clamped, so that gradients pass: [-1, 1] to 0..255."""
+    return (images.float() + 1.0) * 127.5
+
+
 def from_images(images: Sequence[Image8]) -> "Tensor":
     """Arrays uint8 [H, W, 3] of one size as one batch, uint8 [B, 3, H, W]; they are copied."""
     import torch
@@ -42,7 +47,7 @@ def to_uint8(images: "Tensor") -> "Tensor":
     Returns:
         uint8 of the same shape, on the same device.
     """
-    return ((images.float() + 1.0) * 127.5).round().clamp(0, 255).byte()
+    return to_levels(images).round().clamp(0, 255).byte()
 
 
 def to_images(images: "Tensor") -> list[Image8]:

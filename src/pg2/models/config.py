@@ -1,5 +1,6 @@
 """The settings of the networks: every number that changes a shape, in one place."""
 
+import math
 from abc import abstractmethod
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,9 @@ class Settings(BaseModel):
     """Base of all settings: unknown names are refused, values are checked, nothing changes later."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+
+Channels = Annotated[int, Field(ge=1)]
 
 
 class PoseConfig(Settings):
@@ -82,13 +86,15 @@ class DifferenceConfig(_UNet):
 
 
 class TransportConfig(StageNetwork):
-    """A second stage that fetches from the source. The defaults suit 256x256; 128x64: stride 2, shrink 1."""
+    """A second stage that fetches from the source. The defaults suit 256x256; at 128x64 stride is 2."""
 
     kind: Literal["transport"]
-    width: int = Field(48, ge=1, description="channels of the first level; level i has i times as many")
-    levels: int = Field(4, ge=2, description="of the network, each of half the size")
-    stride: int = Field(4, ge=1, description="the network works on maps of 1/stride of the frame")
-    shrink: int = Field(2, ge=1, description="what it sees of the pictures is shrunk so much; divides stride")
+    widths: Annotated[tuple[Channels, ...], Field(min_length=2)] = Field(
+        (32, 64, 128, 192, 192),
+        description="channels of the levels, each of half the size, of the network that seeks where to fetch",
+    )
+    finish: int = Field(48, ge=1, description="channels of the network that looks at what was fetched")
+    stride: Literal[2, 4, 8] = Field(4, description="both work on maps of 1/stride of the frame")
     radius: float = Field(6.0, gt=0, description="of a keypoint's disc in pixels of the frame")
     sharpness: float = Field(2.0, gt=0, description="of the choice between parts: the inverse temperature")
     reach: float = Field(
@@ -98,12 +104,16 @@ class TransportConfig(StageNetwork):
         "keep",
         description="behind the person: keep the source's, filled in; or expected: the coarse picture's",
     )
+    shade: int = Field(
+        8,
+        ge=2,
+        description="side, in pixels, of the cells over which a kept background is shaded; stride divides it",
+    )
 
     @property
     def multiple(self) -> int:
         """What both sides of the frame must be multiples of: of a pixel of the smallest level."""
-        multiple: int = self.stride * 2 ** (self.levels - 1)
-        return multiple
+        return math.lcm(self.stride * 2 ** (len(self.widths) - 1), self.shade)
 
     @property
     def grid(self) -> int:
@@ -111,9 +121,9 @@ class TransportConfig(StageNetwork):
         return self.stride
 
     @model_validator(mode="after")
-    def _shrinks(self) -> "TransportConfig":
-        if self.stride % self.shrink:
-            raise ValueError(f"shrink = {self.shrink} must divide stride = {self.stride}")
+    def _divides(self) -> "TransportConfig":
+        if self.shade % self.stride:
+            raise ValueError(f"stride = {self.stride} must divide shade = {self.shade}")
         return self
 
 

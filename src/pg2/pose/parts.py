@@ -50,6 +50,11 @@ _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
 
+_A_SIZE = 60.0  # pixels, of S
+
+DESCRIBED = 18 * 3 + 2
+"""How many numbers `described` gives of a pose."""
+
 _BELOW_WEIGHT = 0.3  # of the point below a face, beside one of its own
 _CLEARLY = 1.02  # so much better must a mirrored head fit
 
@@ -82,11 +87,13 @@ class Parts(NamedTuple):
         matrices: float32 [B, 10, 2, 3]: target pixel (x, y, 1) -> source pixel (x, y); identity where off.
         valid: bool [B, 10]: the target has the part, and the source has it or something in its stead.
         target: the parts' frames in the target.
+        scale: float32 [B], S of the source, see `Frames`.
     """
 
     matrices: Tensor
     valid: Tensor
     target: Frames
+    scale: Tensor
 
 
 def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts:
@@ -125,7 +132,43 @@ def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts
         known = known | known[:, _NEIGHBOUR]
 
     valid = known & target.there
-    return Parts(_where(valid, matrices, torch.eye(2, 3, device=matrices.device)), valid, target)
+    matrices = _where(valid, matrices, torch.eye(2, 3, device=matrices.device))
+    return Parts(matrices, valid, target, source.scale.nan_to_num(0.0))
+
+
+def described(keypoints: Tensor) -> Tensor:
+    """A pose as numbers about 0: its points from the neck on in units of S, which there are, S, its turn.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+
+    Returns:
+        float32 [B, DESCRIBED].
+    """
+    marks = _landmarks(keypoints)
+    there = (~marks.points.isnan()).all(-1).float()
+    points = ((marks.points - marks.neck[:, None]) / marks.scale[:, None]).nan_to_num(0.0).clamp(-9, 9)
+    size = (marks.scale / _A_SIZE).log().nan_to_num(0.0)
+    return torch.cat((points.flatten(1), there, size, marks.width.nan_to_num(0.0)), 1)
+
+
+def changed(parts: Parts, change: Tensor) -> Parts:
+    """The parts with other ways: a further affine step on each, in its own coordinates.
+
+    Args:
+        parts: of a batch of pairs.
+        change: [B, 10, 2, 3], what is added to the place in the source, in units of its S, by (along, across,
+            1), the place on the target's part.
+    """
+    along, across = _rows(parts.target)
+    rows = torch.stack((along, across), 2)
+    start = -(rows * (parts.target.origin + parts.target.shift)[:, :, None]).sum(-1)
+    one = rows.new_tensor((0.0, 0.0, 1.0)).expand(*rows.shape[:2], 1, 3)
+    local = torch.cat((torch.cat((rows, start[..., None]), -1), one), 2)
+    added = change.float() @ local * parts.scale[:, None, None, None]
+    return parts._replace(
+        matrices=torch.where(parts.valid[..., None, None], parts.matrices + added, parts.matrices)
+    )
 
 
 def cell_centres(size: tuple[int, int], stride: int, device: torch.device | None = None) -> Tensor:

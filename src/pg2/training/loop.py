@@ -179,6 +179,8 @@ def _loader(recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, stat
         accelerator.num_processes,
         accelerator.device,
         ExactFlow(data, grid) if grid and data.has_geometry else None,
+        recipe.data.jitter,
+        seed,
     )
 
 

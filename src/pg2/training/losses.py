@@ -5,7 +5,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pg2.io.devices import full_precision
+from pg2.io.pixels import to_levels
 from pg2.models.inputs import Output
+from pg2.models.lite0 import Lite0, feature_distance
 from pg2.training.terms import Ready, Term
 
 
@@ -59,3 +62,22 @@ class SsimTerm(Term):
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """See `ssim_loss`."""
         return ssim_loss(output.image, ready.target, self.stride)
+
+
+class PerceptualTerm(Term):
+    """Distance of EfficientNet-Lite0's features, in the picture and in its target; the paper has none.
+
+    A model that learned from it is no longer judged by it alone: look at other scores, too.
+    """
+
+    def network(self) -> nn.Module | None:
+        """See `Term`."""
+        return Lite0()
+
+    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
+        """See `pg2.models.lite0.feature_distance`; in float32, as bf16 is slow in depthwise layers."""
+        assert network is not None
+        with full_precision(ready.target.device):
+            with torch.no_grad():
+                wanted = network(to_levels(ready.target)).layers
+            return feature_distance(network(to_levels(output.image)).layers, wanted).mean()

@@ -63,6 +63,11 @@ class Objective:
         """What alternates. The paper does not say whose step is first; see `AdversarialConfig.first`."""
         return tuple(self.networks)
 
+    def phases_at(self, step: int) -> tuple[str, ...]:
+        """Those of a step: an adversary may join later."""
+        early = self.adversary is not None and step < self.adversary.config.after
+        return (GENERATOR,) if early else self.phases
+
     def learning_rate(self, phase: str) -> float:
         """Base learning rate of a phase."""
         if phase == DISCRIMINATOR and self.adversary is not None and self.adversary.config.lr is not None:
@@ -108,6 +113,6 @@ class Objective:
             for name, term in self._terms.items()
             if term.after <= step and (term.until is None or step < term.until)
         }
-        if self.adversary is not None:
+        if self.adversary is not None and step >= self.adversary.config.after:
             terms |= self.adversary.terms(ready, output.image)
         return terms

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
-from pg2.training.losses import L1Term, SsimTerm
+from pg2.training.losses import L1Term, PerceptualTerm, SsimTerm
 from pg2.training.terms import Term
-from pg2.training.transport_losses import CopyTerm, FlowTerm, SilhouetteTerm, WarpedTerm
+from pg2.training.transport_losses import CopyTerm, FlowTerm, PaintedTerm, SilhouetteTerm, WarpedTerm
 
 AdversarialLoss = Literal["bce", "hinge"]
 
@@ -45,6 +45,7 @@ class AdversarialConfig(Settings):
         description="whose step comes first, on one and the same picture; released: generator",
     )
     weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
+    after: int = Field(0, ge=0, description="steps before it joins")
     feature_weight: float = Field(
         0.0, ge=0, description="of the distance of D's activations to the real image's; the paper has none"
     )
@@ -68,8 +69,10 @@ class Losses(Settings):
 
     l1: L1Term = L1Term()
     ssim: SsimTerm = SsimTerm()
+    perceptual: PerceptualTerm = PerceptualTerm()
     flow: FlowTerm = FlowTerm()
     warped: WarpedTerm = WarpedTerm()
+    painted: PaintedTerm = PaintedTerm()
     copied: CopyTerm = CopyTerm()
     silhouette: SilhouetteTerm = SilhouetteTerm()
 
@@ -126,6 +129,13 @@ class DataConfig(Settings):
     """How pairs are drawn."""
 
     flip: bool = Field(True, description="mirror half of the pairs left to right")
+    jitter: float = Field(
+        0.0,
+        ge=0,
+        le=0.1,
+        description="spread by which the source's keypoints are moved, in heights of the frame: on a photo "
+        "they come from an estimator",
+    )
     validation_people: int = Field(
         16,
         ge=0,

@@ -195,7 +195,7 @@ class StageRun:
         with self.accelerator.autocast():
             ready = self.objective.prepare(batch.to(self.accelerator.device, non_blocking=True))
             output = self.objective.generate(ready)
-        for phase in self.objective.phases:
+        for phase in self.objective.phases_at(self.step):
             optimiser = self.optimisers[phase]
             for group in optimiser.param_groups:
                 group["lr"] = self.objective.learning_rate(phase) * factor

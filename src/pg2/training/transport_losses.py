@@ -15,6 +15,8 @@ from pg2.models.inputs import Output
 from pg2.training.losses import ssim_loss
 from pg2.training.terms import Ready, Term
 
+_NEXT_TO = 8.0  # pixels, over which a place differs from another
+
 _PATCH = 9  # pixels, over which two pictures' errors are compared
 
 
@@ -30,6 +32,24 @@ def flow_loss(places: Tensor, exact: Tensor, weight: Tensor, scale: float) -> Te
     return (error * weight).sum() / weight.sum().clamp_min(1.0)
 
 
+def selection_loss(odds: Tensor, priors: Tensor, ways: Tensor, exact: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy of the choice between parts with the one that the exact flow speaks for.
+
+    That is the part that would fetch from next to the exact place, by the pose alone, among those that may be
+    there.
+
+    Args:
+        odds, priors: log odds of the parts, [B, 10, h, w]: the network's, and by the pose alone.
+        ways: [B, 10, h, w, 2], where each part would fetch.
+        exact: [B, h, w, 2].
+        weight: [B, h, w].
+    """
+    off = (ways.detach() - exact[:, None]).square().sum(-1) / _NEXT_TO**2
+    wanted = (priors - off).softmax(1)
+    loss = -(wanted * odds.log_softmax(1)).sum(1)
+    return (loss * weight).sum() / weight.sum().clamp_min(1.0)
+
+
 def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
     """Cross-entropy of a mask [B, 1, H, W] in [0, 1] with the wanted one, mean over the weight."""
     # Written out, so that what is not a number reaches the loss, where the loop stops with a word.
@@ -38,13 +58,13 @@ def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Ten
     return loss.mean() if weight is None else (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 
-def nearer(first: Tensor, second: Tensor, target: Tensor, margin: float) -> Tensor:
+def nearer(first: Tensor, second: Tensor, target: Tensor, margin: Tensor | float) -> Tensor:
     """Where the first of two pictures is nearer to the target, patch by patch, softly: [B, 1, H, W] in [0,
     1].
 
     Args:
         first, second, target: images [B, 3, H, W] in [-1, 1].
-        margin: in favour of the first, of a range of 2.
+        margin: in favour of the first, of a range of 2; a number, or one a place.
     """
     errors = [
         F.avg_pool2d((image - target).abs().mean(1, keepdim=True), _PATCH, 1, _PATCH // 2)
@@ -77,8 +97,9 @@ class _TransportTerm(Term):
 
 
 class FlowTerm(_TransportTerm):
-    """End-point error to the exact flow of rendered people, on the grid of 1/stride."""
+    """Where was fetched, and by which part, against the exact flow of rendered people."""
 
+    selection: float = Field(0.25, ge=0, description="of `selection_loss` beside the end-point error")
     borrowed: float = Field(
         0.3, ge=0, description="weight of places that the source hides, towards their nearest counterpart"
     )
@@ -89,7 +110,12 @@ class FlowTerm(_TransportTerm):
             return _none(output)
         weight = _seen(ready, Seen.VISIBLE) + self.borrowed * _seen(ready, Seen.BORROWED)
         scale = ready.target.shape[2] / 16
-        return flow_loss(output.maps["places"], ready.batch.exact.places, weight[:, 0], scale)
+        exact, maps = ready.batch.exact.places, output.maps
+        error = flow_loss(maps["places"], exact, weight[:, 0], scale)
+        if not self.selection:
+            return error
+        chosen = selection_loss(maps["odds"], maps["priors"], maps["ways"], exact, weight[:, 0])
+        return error + self.selection * chosen
 
 
 class WarpedTerm(_TransportTerm):
@@ -109,25 +135,36 @@ class WarpedTerm(_TransportTerm):
         return l1 + ssim_loss(made, wanted, stride=3)
 
 
+class PaintedTerm(_TransportTerm):
+    """L1 of the person without what is fetched: it is to be there where nothing can be fetched."""
+
+    def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
+        """On the person, and on the target's pose mask where that is not known."""
+        exact = ready.batch.exact
+        there = ready.mask if exact is None else exact.target_mask.float() / 255
+        off = (output.maps["painted"] - ready.target).abs() * there
+        return off.sum() / (3 * there.sum()).clamp_min(1.0)
+
+
 class CopyTerm(_TransportTerm):
-    """The copy mask: it says where what was fetched is nearer to the target than the coarse picture.
+    """The copy mask: it says where what was fetched is nearer to the target than what is painted.
 
     In the L1 of the result it would close everywhere, as blur wins L1; there it is taken as it stands.
     """
 
-    margin: float = Field(0.08, description="in favour of what was fetched, of a range of 2")
+    margin: float = Field(
+        0.12, description="in favour of what was fetched, where the source shows it, of a range of 2"
+    )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """Cross-entropy on the person."""
         with torch.no_grad():
-            coarse = output.image if ready.coarse is None else ready.coarse
-            wanted = nearer(output.pictures["warped"], coarse, ready.target, self.margin)
-            body = ready.mask
+            margin, body = torch.as_tensor(self.margin, device=ready.mask.device), ready.mask
             if ready.batch.exact is not None:
                 size = (body.shape[2], body.shape[3])
-                seen = _seen(ready, Seen.VISIBLE, size) + 0.85 * _seen(ready, Seen.BORROWED, size)
-                wanted = torch.maximum(0.5 * seen, wanted) * (seen > 0.05)
+                margin = margin * (_seen(ready, Seen.VISIBLE, size) + 0.5 * _seen(ready, Seen.BORROWED, size))
                 body = (ready.batch.exact.target_mask > 25).float()
+            wanted = nearer(output.pictures["warped"], output.maps["painted"], ready.target, margin)
         return mask_loss(output.maps["copied"], wanted, body)
 
 
@@ -142,7 +179,7 @@ class SilhouetteTerm(_TransportTerm):
         if exact is not None:
             target, source = (mask.float() / 255 for mask in (exact.target_mask, exact.source_mask))
             of_source = mask_loss(output.maps["source_silhouette"], source)
-            return mask_loss(output.pictures["silhouette"], target) + self.source * of_source
+            return mask_loss(output.maps["silhouette"], target) + self.source * of_source
         near = F.max_pool2d(ready.mask, 2 * (ready.mask.shape[2] // 16) + 1, 1, ready.mask.shape[2] // 16)
         known = ready.mask + (1 - near)
-        return mask_loss(output.pictures["silhouette"], ready.mask, known)
+        return mask_loss(output.maps["silhouette"], ready.mask, known)

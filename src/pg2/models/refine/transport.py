@@ -7,7 +7,7 @@ of colours. After Siarohin et al. 2018 (deformable skips), Balakrishnan et al. 2
 (intrinsic flow). It stays PG2: the coarse picture gives the body, the second stage refines it.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar, Self
 
@@ -16,25 +16,74 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pg2.errors import Pg2Error
+from pg2.io.devices import full_precision
 from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
-from pg2.pose.parts import PARTS, Parts, part_places, part_priors, part_transforms, sample
+from pg2.pose.parts import (
+    DESCRIBED,
+    PARTS,
+    Parts,
+    cell_centres,
+    changed,
+    described,
+    part_places,
+    part_priors,
+    part_transforms,
+    sample,
+)
 
-# Full-resolution outputs: copy mask, silhouettes of target and source, colours of the person and of the
-# ground.
-_COPY, _TARGET, _SOURCE, _PERSON, _GROUND = 0, 1, 2, slice(3, 6), slice(6, 9)
-_FULL = 9
+# Outputs a pixel: copy mask, silhouettes of target and source, and what is added to the coarse picture's
+# colours.
+_COPY, _TARGET, _SOURCE, _PAINT = 0, 1, 2, slice(3, 6)
+_FULL = 6
 
 # Log odds of the copy mask before training: most of what is fetched is shown.
 _COPY_AT_FIRST = 1.0
 
+_POSE = 256  # numbers that both poses together are summed up in
+
+_TURN = 0.5  # units of S, by which they may change the way of a part, at most
+
+_FINE = 16  # channels at half the frame, of which the outputs a pixel are made
+
+# Masks are made steeper by this before they mix two pictures: what is nine tenths sure should not be seen
+# through.
+_STEEP = 2.0
+
+# Pixels around where the source's person is seen, whose colours are not trusted to be the ground's.
+_RIM = 2
+
+
+class _UNet(nn.Module):
+    """Levels of half the size each, and back: [B, widths[0], h, w] -> the same."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.encoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths)
+        self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
+        self.reduce = nn.ModuleList(
+            nn.Conv2d(below + here, here, 1)
+            for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.decoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths[-2::-1])
+
+    def forward(self, x: Tensor, told: Tensor | None = None) -> Tensor:
+        """`told`, [B, widths[-1]], is added on the smallest level."""
+        skips = encode(x, self.encoder, self.downs)
+        x = skips.pop()
+        if told is not None:
+            x = x + told[..., None, None]
+        for reduce, block in zip(self.reduce, self.decoder, strict=True):
+            x = block(F.relu(reduce(torch.cat((double(x), skips.pop()), 1))))
+        return x
+
 
 class TransportRefiner(Refiner):
-    """Warps the source by parts, and lays the person over a ground; see the module.
+    """Warps the source by parts, looks at what came of it, and lays the person over a ground; see the module.
 
     The ground is the source's own background, filled in where the person stood (`background: keep`), or the
     coarse picture's (`background: expected`).
@@ -51,31 +100,35 @@ class TransportRefiner(Refiner):
         """`frame`: (height, width) of the pictures in pixels."""
         super().__init__()
         self.config, self.frame = config, frame
-        ratio = config.stride // config.shrink
-        seen = 3 * (len(PARTS) + 2) * ratio**2 + len(PARTS) + 2 * 18
-        widths = [config.width * (level + 1) for level in range(config.levels)]
-        self.stem = nn.Conv2d(seen, config.width, 3, padding=1)
-        self.encoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths)
-        self.downs = nn.ModuleList(down(a, b) for a, b in pairwise(widths))
-        self.reduce = nn.ModuleList(
-            nn.Conv2d(below + here, here, 1)
-            for below, here in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        width, pixels = config.widths[0], 3 * config.stride**2
+        self.stem = nn.Conv2d(3 * (len(PARTS) + 2) + len(PARTS) + 2 * 18, width, 3, padding=1)
+        self.pose = nn.Sequential(
+            nn.Linear(2 * DESCRIBED, _POSE),
+            nn.ReLU(),
+            nn.Linear(_POSE, _POSE),
+            nn.ReLU(),
+            nn.Linear(_POSE, _POSE),
+            nn.ReLU(),
         )
-        self.decoder = nn.ModuleList(ConvBlock(width, width, shortcut=True) for width in widths[-2::-1])
-        self.way = nn.Conv2d(config.width, len(PARTS) + 2, 3, padding=1)
-        self.full = nn.Conv2d(config.width, _FULL * config.stride**2, 3, padding=1)
+        self.turn, self.tell = nn.Linear(_POSE, 6 * len(PARTS)), nn.Linear(_POSE, config.widths[-1])
+        self.seek = _UNet(config.widths)
+        self.way = nn.Conv2d(width, 3 * len(PARTS) + 3, 3, padding=1)
+        self.look = nn.Conv2d(width + 2 * pixels, config.finish, 3, padding=1)
+        self.finish = _UNet((config.finish, 2 * config.finish))
+        middle = config.stride // 2
+        self.finer = nn.Conv2d(config.finish, _FINE * middle**2, 1)
+        self.full = nn.Conv2d(_FINE, _FULL * 4, 3, padding=1)
 
     def initialise(self) -> None:
         """See `Stage`. The heads begin next to zero: at first geometry alone says where to fetch."""
         for part in self.modules():
-            if isinstance(part, nn.Conv2d):
+            if isinstance(part, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(part.weight)
                 nn.init.zeros_(part.bias)  # type: ignore[arg-type]
-        for block in (*self.encoder, *self.decoder):
-            assert isinstance(block, ConvBlock)
-            block.second.weight.data.mul_(0.3)
-        for head in (self.way, self.full):
-            nn.init.normal_(head.weight, 0.0, 1e-3)
+            if isinstance(part, ConvBlock):
+                part.second.weight.data.mul_(0.3)
+        for head in (self.turn, self.way, self.full):
+            nn.init.normal_(head.weight, 0.0, 1e-4 if head is self.turn else 1e-3)
         self.full.bias.data.view(_FULL, -1)[_COPY] = _COPY_AT_FIRST  # type: ignore[union-attr]
 
     def start_from(self, start: Self, factor: int) -> None:
@@ -89,103 +142,120 @@ class TransportRefiner(Refiner):
                 "the model to start from does not fit the recipe: a transport stage starts from one "
                 f"of the same frame, not {factor} times as small"
             )
-        self.check_fits(start, {})
+        self.check_fits(start, {"background": self.config.background})
         self.load_state_dict(start.state_dict())
 
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
         """The refined picture; warped source, copy mask [B, 1, H, W] and silhouette [B, 1, H, W].
 
-        See `Refiner`. `Output.maps` has what losses look at: "places" [B, h, w, 2], where in the source the
-        cells of the grid of 1/stride were fetched; "source_silhouette" and "copied" [B, 1, H, W].
+        See `Refiner`. `Output.maps` has what losses look at. On the grid of 1/stride: "places" [B, h, w, 2],
+        where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
+        and those by the pose alone; "ways" [B, 10, h, w, 2], where each part alone would fetch. A pixel:
+        "copied", "silhouette" and "source_silhouette" [B, 1, H, W]; "painted" [B, 3, H, W], the person
+        without what is fetched; "changed" [B, 1, H, W], where the picture is not the source's own ground.
         """
+        stride = self.config.stride
         # Places are pixels: half precision would move them by more than one.
-        with _full_precision(inputs.source.device):
+        with full_precision(inputs.source.device):
             source, coarse = to_unit(inputs.source), coarse.float()
-            parts = part_transforms(inputs.source_keypoints, inputs.target_keypoints)
-            priors = part_priors(parts, self.frame, self.config.stride)
-            seen = self._seen(source, coarse, parts, priors, inputs)
-        way, full = (head.float() for head in self._network(seen))
-        with _full_precision(inputs.source.device):
-            odds, residual = self._odds(priors, way), self._residual(way)
-            warped, places = self._fetch(source, parts, odds, residual)
+            poses = (inputs.source_keypoints, inputs.target_keypoints)
+            posed = self.pose(torch.cat([described(pose) for pose in poses], 1))
+            parts = changed(part_transforms(*poses), self._turned(posed))
+            ways = part_places(parts, self.frame, stride)
+            priors = part_priors(parts, self.frame, stride)
+            seen = self._seen(source, coarse, ways, priors, inputs)
+        features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
+        way = self.way(features).float()
+        with full_precision(inputs.source.device):
+            count = len(PARTS)
+            odds = self.config.sharpness * (priors + 4 * way[:, :count])
+            residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
+            warped = sample(source, self._places(parts, odds, residual))
+        # It looks at what came of its choice; the choice is not to be made to please it.
+        pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
+        finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
+        finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
+        full = F.pixel_shuffle(self.full(finer), 2).float()
+        with full_precision(inputs.source.device):
             copied, target, stood = (full[:, at : at + 1].sigmoid() for at in (_COPY, _TARGET, _SOURCE))
+            painted = coarse + full[:, _PAINT]
             # Blur wins L1: with its gradient here, the mask would close. It has a loss of its own.
-            shown = copied.detach()
-            person = shown * warped + (1 - shown) * (coarse + full[:, _PERSON])
-            ground = self._ground(source, coarse, stood) + full[:, _GROUND]
-            image = target * person + (1 - target) * ground
-        pictures = {"warped": warped, "mask": copied * target, "silhouette": target}
-        return Output(image, pictures, {"places": places, "source_silhouette": stood, "copied": copied})
+            shown, person = _steep(copied.detach()), _steep(target)
+            ground, covered = self._ground(source, coarse, stood, way[:, -3:])
+            image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
+            mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
+        pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
+        maps = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
+        maps |= {"copied": copied, "silhouette": target, "source_silhouette": stood}
+        return Output(image, pictures, maps | {"changed": torch.maximum(person, covered)})
 
-    def _seen(self, source: Tensor, coarse: Tensor, parts: Parts, priors: Tensor, inputs: Inputs) -> Tensor:
+    def _turned(self, posed: Tensor) -> Tensor:
+        """How each part's way is to be changed by what the two poses together say, [B, 10, 2, 3].
+
+        From the side a body is another one than from the front; closed-form geometry knows little of that.
+        """
+        change: Tensor = self.turn(posed).tanh()
+        return _TURN * change.view(-1, len(PARTS), 2, 3)
+
+    def _seen(self, source: Tensor, coarse: Tensor, ways: Tensor, priors: Tensor, inputs: Inputs) -> Tensor:
         """What the network sees, [B, channels, h, w] on the grid of 1/stride."""
-        shrink, stride = self.config.shrink, self.config.stride
-        small, small_coarse = (F.avg_pool2d(picture, shrink) for picture in (source, coarse))
-        places = part_places(parts, self.frame, shrink)
-        count, height, width = len(source), places.shape[2], places.shape[3]
+        stride = self.config.stride
+        small, small_coarse = (F.avg_pool2d(picture, stride) for picture in (source, coarse))
         # Every part's view of the shrunk source, where the part may be.
         views = sample(
             small[:, None].expand(-1, len(PARTS), -1, -1, -1).flatten(0, 1),
-            ((places + 0.5) / shrink - 0.5).flatten(0, 1),
-        ).view(count, len(PARTS), 3, height, width)
-        soft = (part_priors(parts, self.frame, shrink) + 1).sigmoid()
-        pictures = torch.cat(((views * soft[:, :, None]).flatten(1, 2), small, small_coarse), 1)
+            ((ways + 0.5) / stride - 0.5).flatten(0, 1),
+        ).view(len(source), len(PARTS), 3, *ways.shape[2:4])
+        soft = (priors + 1).sigmoid()
         maps = [
             heatmaps(keypoints, self.frame, self.config.radius, stride)
             for keypoints in (inputs.source_keypoints, inputs.target_keypoints)
         ]
-        return torch.cat((F.pixel_unshuffle(pictures, stride // shrink), priors.sigmoid(), *maps), 1)
+        return torch.cat(((views * soft[:, :, None]).flatten(1, 2), small, small_coarse, soft, *maps), 1)
 
-    def _network(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The heads: [B, 10 + 2, h, w], and [B, 9, H, W] after the pixel shuffle."""
-        x = F.relu(self.stem(x))
-        skips = encode(x, self.encoder, self.downs)
-        x = skips.pop()
-        for reduce, block in zip(self.reduce, self.decoder, strict=True):
-            x = block(F.relu(reduce(torch.cat((double(x), skips.pop()), 1))))
-        return self.way(x), F.pixel_shuffle(self.full(x), self.config.stride)
-
-    def _odds(self, priors: Tensor, way: Tensor) -> Tensor:
-        """Log odds of the parts, [B, 10, h, w]: what the poses say, and what the network adds."""
-        return self.config.sharpness * (priors + 4 * way[:, : len(PARTS)])
-
-    def _residual(self, way: Tensor) -> Tensor:
-        """What is added to the way by parts, [B, 2, h, w] in pixels, bounded."""
-        return self.config.reach * self.frame[0] * way[:, len(PARTS) :].tanh()
-
-    def _fetch(self, source: Tensor, parts: Parts, odds: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-        """The source as the target's pixels see it, and where the cells of the grid were fetched.
+    def _places(self, parts: Parts, odds: Tensor, residual: Tensor) -> Tensor:
+        """Where in the source each pixel is fetched, [B, H, W, 2].
 
         The choice between the parts is made pixel by pixel, and by the exact way of each: between two limbs a
         mean of both ways would point at a wrong place on the body.
         """
-        size, stride = self.frame, self.config.stride
-        at_cells = self._mixed(odds, parts, stride) + residual.permute(0, 2, 3, 1)
-        if stride == 1:
-            return sample(source, at_cells), at_cells
         odds, residual = (
-            F.interpolate(part, scale_factor=float(stride), mode="bilinear") for part in (odds, residual)
+            F.interpolate(part, scale_factor=float(self.config.stride), mode="bilinear")
+            for part in (odds, residual)
         )
-        places = self._mixed(odds, parts, 1) + residual.permute(0, 2, 3, 1)
-        assert places.shape[1:3] == size
-        return sample(source, places), at_cells
+        chosen = odds.softmax(1)
+        # The mean of the parts' ways is the way by the mean of their matrices.
+        matrices = torch.einsum("bphw,bpij->bhwij", chosen, parts.matrices)
+        pixels = cell_centres(self.frame, 1, odds.device)
+        by_parts = (matrices[..., :2] * pixels[..., None, :]).sum(-1) + matrices[..., 2]
+        added = (chosen[:, :, None] * _by_part(residual)).sum(1).movedim(1, -1)
+        height, width = self.frame
+        far = by_parts.new_tensor((width, height))
+        return (by_parts + added).clamp(-far, 2 * far)
 
-    def _mixed(self, odds: Tensor, parts: Parts, stride: int) -> Tensor:
-        """Places in the source, [B, h, w, 2], of cells whose parts are as likely as `odds` say."""
-        return (odds.softmax(1)[..., None] * part_places(parts, self.frame, stride)).sum(1)
+    def _ground(self, source: Tensor, coarse: Tensor, stood: Tensor, shade: Tensor) -> tuple[Tensor, Tensor]:
+        """What is seen behind the person, [B, 3, H, W], and where it is not the source's, [B, 1, H, W].
 
-    def _ground(self, source: Tensor, coarse: Tensor, stood: Tensor) -> Tensor:
-        """What is seen behind the person, [B, 3, H, W]."""
+        `shade`, [B, 3, h, w], is added to what is kept of the source: shadows, another camera's colours. It
+        is smoothed first, so that it cannot wipe out what there is to be seen.
+        """
         if self.config.background == "expected":
-            return coarse
-        free = 1 - stood
-        return free * source + stood * filled(source, free)
+            return coarse, torch.ones_like(stood)
+        covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * _RIM + 1, 1, _RIM)
+        free = 1 - covered
+        shade = F.interpolate(
+            F.avg_pool2d(shade, self.config.shade // self.config.stride), size=self.frame, mode="bilinear"
+        )
+        return free * source + covered * filled(source, free) + shade, covered
 
 
-def _full_precision(device: torch.device) -> AbstractContextManager[object]:
-    if not torch.amp.is_autocast_available(device.type):
-        return nullcontext()
-    return torch.autocast(device.type, enabled=False)
+def _by_part(residual: Tensor) -> Tensor:
+    """[B, 20, h, w] as [B, 10, 2, h, w]."""
+    return residual.view(len(residual), len(PARTS), 2, *residual.shape[2:])
+
+
+def _steep(mask: Tensor) -> Tensor:
+    return (0.5 + _STEEP * (mask - 0.5)).clamp(0, 1)
 
 
 def filled(image: Tensor, known: Tensor) -> Tensor:
