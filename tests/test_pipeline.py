@@ -9,8 +9,9 @@ from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
 from pg2.io.packaged import SAMPLES
-from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
+from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
 from pg2.models.inputs import Inputs, Output
+from pg2.models.refine.transport import TransportRefiner
 from pg2.pipeline import SourcePoseError
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.named import NAMES, named_pose
@@ -156,6 +157,58 @@ def test_full_size_changes_only_the_person(pipe: Pipeline) -> None:
     changed = np.asarray(pipe(photo, "walking", source_pose=pose).full_size) != photo
     columns = np.flatnonzero(changed.any(axis=(0, 2)))
     assert 230 < columns.min() < columns.max() < 330
+
+
+def transport() -> PG2:
+    """A model that takes the person for the pixels about the middle of the frame, in either pose."""
+    torch.manual_seed(0)
+    refine = TransportConfig(kind="transport", widths=(8, 8), finish=8)
+    model = PG2(ModelConfig(frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=refine))
+    model.initialise()
+    assert isinstance(model.refine, TransportRefiner)
+
+    def masks(module: torch.nn.Module, inputs: object, full: torch.Tensor) -> torch.Tensor:
+        full[:, 4:12] = -9.0  # two silhouettes, each of four pixels before the shuffle
+        full[:, 4:12, 10:22, 5:11] = 9.0
+        return full
+
+    model.refine.full.register_forward_hook(masks)
+    return model
+
+
+def test_full_size_blends_the_person_alone_into_the_photo() -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (200, 400, 3), np.uint8)
+    pose = named_pose("front").affine((1.0, 1.0), (250.0, 40.0), (200, 400))
+    pipeline = Pipeline(transport())
+    result = pipeline(photo, "walking", source_pose=pose)
+    changed = (np.asarray(result.full_size) != photo).any(-1)
+    frame = pipeline.prepare(photo, source_pose=pose).framing
+    rows, columns = np.nonzero(changed)
+    left, right = (frame.left + share * (frame.right - frame.left) for share in (8 / 32, 24 / 32))
+    top, bottom = (frame.top + share * (frame.bottom - frame.top) for share in (18 / 64, 46 / 64))
+    assert left - 2 < columns.min() < columns.max() < right + 2, "no box: nothing beside the person changes"
+    assert top - 2 < rows.min() < rows.max() < bottom + 2
+    assert changed.sum() > 0.5 * (right - left) * (bottom - top) * 0.7
+    expected = Pipeline(transport())
+    expected.model.lay_on("expected")
+    boxed = (np.asarray(expected(photo, "walking", source_pose=pose).full_size) != photo).any(-1)
+    assert boxed.sum() > 2 * changed.sum(), "another background is laid on as a box"
+
+
+def test_the_background_is_a_choice(tmp_path: Path, pipe: Pipeline) -> None:
+    transport().save(tmp_path / "model")
+    made = {
+        background: Pipeline.from_pretrained(tmp_path / "model", background=background)(
+            PHOTO, "walking"
+        ).image
+        for background in (None, "keep", "expected")
+    }
+    assert made[None] == made["keep"] != made["expected"]
+    with pytest.raises(Pg2Error, match='no background "sea": this model has only keep and expected'):
+        Pipeline.from_pretrained(tmp_path / "model", background="sea")
+    pipe.save_pretrained(tmp_path / "other")
+    with pytest.raises(Pg2Error, match='no background "keep": this model has no choice'):
+        Pipeline.from_pretrained(tmp_path / "other", background="keep")
 
 
 def test_the_picture_of_a_one_stage_model_is_its_coarse_one(one_stage: Pipeline) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
@@ -64,7 +65,8 @@ class Result:
         pose: the target pose, in the frame.
         source: the photo, cut to the frame around the person.
         skeleton: the target pose, drawn.
-        full_size: the photo with the result pasted over the person at the photo's scale.
+        full_size: the photo with the result over the person at the photo's scale. Where the model knows the
+            person's outline, all else on the photo stays as it is.
     """
 
     image: Image.Image
@@ -72,6 +74,7 @@ class Result:
     headings: Mapping[str, str]
     pose: Pose
     _source: Source
+    _changed: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
     @property
     def named(self) -> dict[str, Image.Image]:
@@ -85,8 +88,9 @@ class Result:
 
     @property
     def full_size(self) -> Image.Image:
-        """The photo with the result pasted over the person at the photo's scale."""
-        pasted = self._source.framing.paste(_array(self._source.photo), np.asarray(self.image))
+        """The photo with the result over the person at the photo's scale."""
+        framing, photo = self._source.framing, _array(self._source.photo)
+        pasted = framing.paste(photo, np.asarray(self.image), self._changed)
         return Image.fromarray(pasted)
 
     @cached_property
@@ -133,6 +137,7 @@ class Pipeline:
         *,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float32,
+        background: str | None = None,
         **options: Any,
     ) -> "Pipeline":
         """Load a shipped model by name, a model folder, or a model on the Hugging Face hub.
@@ -141,11 +146,16 @@ class Pipeline:
             model: see `PG2.from_pretrained`, and for further options.
             device: "cpu", "cuda", "mps", or "auto" for the fastest that is there.
             dtype: what the networks compute in: torch.float32 or torch.bfloat16.
+            background: behind the person, "keep" (the photo's own) or "expected" (like training pictures');
+                None: as the model was made. Models whose second stage fetches from the photo have the choice.
 
         Raises:
-            Pg2Error: no such model or device, or a file that is damaged.
+            Pg2Error: no such model, device or background, or a file that is damaged.
         """
-        return cls(PG2.from_pretrained(model, device=choose_device(device), **options), dtype)
+        loaded = PG2.from_pretrained(model, device=choose_device(device), **options)
+        if background is not None:
+            loaded.lay_on(background)
+        return cls(loaded, dtype)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the model as a folder of config.json and model.safetensors. See `huggingface_hub`'s mixin."""
@@ -189,13 +199,14 @@ class Pipeline:
         """The model on tensors that are in its frame already, wherever they are.
 
         Returns:
-            float32 pictures on the model's device.
+            float32 pictures on the model's device, and of the maps "changed", where there is one.
         """
         rough = self.dtype == torch.bfloat16
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype) if rough else nullcontext():
             output = self.model(inputs.to(self.device))
         pictures = {name: picture.float() for name, picture in output.pictures.items()}
-        return Output(output.image.float(), pictures)
+        maps = {name: part.float() for name, part in output.maps.items() if name == "changed"}
+        return Output(output.image.float(), pictures, maps)
 
     def target_pose(self, pose: Pose | Photo, person: int | None = None) -> Pose:
         """A pose in the model's frame from a `Pose`, a named pose, an OpenPose JSON file or a photo.
@@ -267,6 +278,9 @@ class Pipeline:
         further = {
             name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
         }
+        changed = None
+        if "changed" in output.maps:
+            changed = (output.maps["changed"][:, 0] * 255).round().clamp(0, 255).byte().cpu().numpy()
         return [
             Result(
                 image=Image.fromarray(made[number]),
@@ -274,6 +288,7 @@ class Pipeline:
                 headings=headings,
                 pose=target,
                 _source=source,
+                _changed=None if changed is None else changed[number],
             )
             for number, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import Device, ModelArgument, PrecisionOption, Revision, command_line
+from pg2.cli.options import Background, Device, ModelArgument, PrecisionOption, Revision, command_line
 from pg2.errors import Pg2Error
 
 Inception = Annotated[
@@ -48,6 +48,7 @@ def evaluate(
     store: Annotated[
         Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
     ] = None,
+    background: Background = None,
     device: Device = "cpu",
     precision: PrecisionOption = "fp32",
     revision: Revision = None,
@@ -68,7 +69,7 @@ def evaluate(
     if training and not tools.judges:
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
     pipeline = Pipeline.from_pretrained(
-        model, device=tools.device, dtype=DTYPES[precision], revision=revision
+        model, device=tools.device, dtype=DTYPES[precision], revision=revision, background=background
     )
     whole = PreparedDataset(data)
     dataset = whole.scaled(pipeline.frame)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from PIL import Image
 
-from pg2.cli.options import DEFAULT_MODEL, Device, Model, ModelArgument, Person, PrecisionOption, Revision
+from pg2.cli.options import (
+    DEFAULT_MODEL,
+    Background,
+    Device,
+    Model,
+    ModelArgument,
+    Person,
+    PrecisionOption,
+    Revision,
+)
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 
@@ -17,11 +26,15 @@ if TYPE_CHECKING:
 _VIEWS = ("front", "left", "back", "right")
 
 
-def _load(model: str, device: str, precision: str, revision: str | None) -> "Pipeline":
+def _load(
+    model: str, device: str, precision: str, revision: str | None, background: str | None
+) -> "Pipeline":
     from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(model, device=device, dtype=DTYPES[precision], revision=revision)
+    return Pipeline.from_pretrained(
+        model, device=device, dtype=DTYPES[precision], revision=revision, background=background
+    )
 
 
 def _check_suffix(path: Path) -> None:
@@ -80,8 +93,9 @@ def generate(
         bool, typer.Option("--strip", help="show source, target pose and every picture that the model makes")
     ] = False,
     full_size: Annotated[
-        bool, typer.Option("--full-size", help="paste the result over the person at the photo's scale")
+        bool, typer.Option("--full-size", help="the whole photo, with the result over the person")
     ] = False,
+    background: Background = None,
     person: Person = None,
     pose_person: Annotated[
         int | None, typer.Option(min=0, help="the same for pose photos and JSON files of several people")
@@ -97,7 +111,7 @@ def generate(
     if strip and full_size:
         raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
     _check_suffix(out)
-    pipeline = _load(model, device, precision, revision)
+    pipeline = _load(model, device, precision, revision, background)
     rows = pipeline.grid(list(photos), list(pose), person=person, pose_person=pose_person)
     result = rows[0][0]
     if not one:
@@ -110,6 +124,7 @@ def views(
     model: ModelArgument,
     photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
     out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
+    background: Background = None,
     person: Person = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
@@ -117,5 +132,7 @@ def views(
 ) -> None:
     """Show the person of a photo from the front, both sides and behind: many views from one."""
     _check_suffix(out)
-    rows = _load(model, device, precision, revision).grid(list(photos), list(_VIEWS), person=person)
+    rows = _load(model, device, precision, revision, background).grid(
+        list(photos), list(_VIEWS), person=person
+    )
     _save(_grid_picture(rows, _VIEWS), out)

@@ -24,6 +24,13 @@ PrecisionOption = Annotated[
 Revision = Annotated[
     str | None, typer.Option(help="commit, tag or branch of a model of the hub; default: its newest")
 ]
+Background = Annotated[
+    Literal["keep", "expected"] | None,
+    typer.Option(
+        help="behind the person: keep the photo's own, or what the model expects of its training pictures; "
+        "default: as the model was made"
+    ),
+]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 
 

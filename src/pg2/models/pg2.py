@@ -102,7 +102,19 @@ class PG2(
         if self.refine is None:
             return Output(coarse, {"coarse": coarse})
         refined: Output = self.refine(inputs, coarse)
-        return Output(refined.image, {"coarse": coarse, **refined.pictures})
+        return Output(refined.image, {"coarse": coarse, **refined.pictures}, refined.maps)
+
+    def lay_on(self, background: str) -> None:
+        """Put another of the second stage's `backgrounds` behind the person.
+
+        Raises:
+            Pg2Error: it does not know it.
+        """
+        known = () if self.refine is None else self.refine.backgrounds
+        if self.refine is None or background not in known:
+            have = f"only {' and '.join(known)}" if known else "no choice"
+            raise Pg2Error(f'there is no background "{background}": this model has {have}')
+        self.refine.lay_on(background)
 
     def results(self, output: Output) -> dict[str, Tensor]:
         """The picture of each of `stages` in what `forward` gave, images [B, 3, H, W]."""

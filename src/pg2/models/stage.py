@@ -62,6 +62,13 @@ class Refiner(Stage):
     pictures: ClassVar[Mapping[str, PictureInfo]] = {}
     """The pictures that it makes on the way, in order."""
 
+    backgrounds: ClassVar[tuple[str, ...]] = ()
+    """What it can put behind the person, where there is a choice."""
+
+    def lay_on(self, background: str) -> None:
+        """Put another of its `backgrounds` behind the person."""
+        raise NotImplementedError
+
     @abstractmethod
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
         """The refined picture, and this stage's `pictures`.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from pg2.errors import Pg2Error
@@ -103,8 +104,14 @@ class Framing:
         )
         return np.asarray(resized)
 
-    def paste(self, image: Image8, result: Image8) -> Image8:
-        """Put a frame-sized uint8 result back at its place and scale; the way back of `image`."""
+    def paste(self, image: Image8, result: Image8, where: npt.NDArray[np.uint8] | None = None) -> Image8:
+        """Put a frame-sized result back at its place and scale; the way back of `image`.
+
+        Args:
+            image: the picture, uint8 [H, W, 3].
+            result: uint8 [h, w, 3] of the frame's size.
+            where: how much of each of its pixels is to be seen, uint8 [h, w]; None: all of it.
+        """
         height, width = self.size
         # Only what lies inside the picture is enlarged: the rectangle may reach far beyond it.
         left, top = max(round(self.left), 0), max(round(self.top), 0)
@@ -113,8 +120,10 @@ class Framing:
         if right > left and bottom > top:
             corners = np.array([left - self.left, top - self.top, right - self.left, bottom - self.top])
             box = np.clip(corners * [*self.scale, *self.scale], 0, [self.frame[1], self.frame[0]] * 2)
-            part = Image.fromarray(result).resize(
-                (right - left, bottom - top), Image.Resampling.LANCZOS, box=tuple(box.tolist())
-            )
-            canvas.paste(part, (left, top))
+            size, corner = (right - left, bottom - top), tuple(box.tolist())
+            part = Image.fromarray(result).resize(size, Image.Resampling.LANCZOS, box=corner)
+            seen = None
+            if where is not None:
+                seen = Image.fromarray(where).resize(size, Image.Resampling.BILINEAR, box=corner)
+            canvas.paste(part, (left, top), seen)
         return np.asarray(canvas)

@@ -96,6 +96,8 @@ class TransportRefiner(Refiner):
         "silhouette": PictureInfo("silhouette", "mask"),
     }
 
+    backgrounds = ("keep", "expected")
+
     def __init__(self, config: TransportConfig, frame: tuple[int, int]) -> None:
         """`frame`: (height, width) of the pictures in pixels."""
         super().__init__()
@@ -144,6 +146,10 @@ class TransportRefiner(Refiner):
             )
         self.check_fits(start, {"background": self.config.background})
         self.load_state_dict(start.state_dict())
+
+    def lay_on(self, background: str) -> None:
+        """See `Refiner`."""
+        self.config = TransportConfig.model_validate(self.config.model_dump() | {"background": background})
 
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
         """The refined picture; warped source, copy mask [B, 1, H, W] and silhouette [B, 1, H, W].
