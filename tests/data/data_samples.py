@@ -1,12 +1,17 @@
 """Pictures, keypoints and an estimator to make small data sets from."""
 
+import io
+import json
+import zlib
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pg2.io.geometry_file import Geometry
 from pg2.io.pixels import Image8
 from pg2.pose.estimator import NoPersonError
+from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.keypoints import Points, Pose
 
 SHARED = Path(__file__).parents[2].parent / "shared"
@@ -41,3 +46,41 @@ class FakeEstimator:
         if not image.any():
             raise NoPersonError("nobody there")
         return Pose(standing(height, width), (height, width))
+
+
+_SIZE = (64, 64)
+_POINTS = np.stack([np.linspace(20, 40, 18), np.linspace(10, 55, 18)], 1).astype(np.float32)
+
+
+def _flat_person(number: int, left: int) -> tuple[bytes, Geometry]:
+    """A flat person, 20 pixels wide, whose left edge is at `left`; a pixel is a centimetre at rest."""
+    mask = np.zeros(_SIZE, np.uint8)
+    mask[8:56, left : left + 20] = 255
+    place = np.zeros((3, 32, 32), np.int16)
+    rows, columns = np.nonzero(mask[::2, ::2])
+    place[0, rows, columns] = (columns * 2 - left) * 10
+    place[2, rows, columns] = 500 - rows * 20
+    layer = (mask[::2, ::2] > 0).astype(np.uint8)
+    pixels = np.full((*_SIZE, 3), 200, np.uint8)
+    pixels[mask > 0] = (number * 40, 90, 60)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", quality=92, subsampling=0)
+    picture = file.getvalue()
+    return picture, Geometry(place, layer, mask, (1, number), zlib.crc32(picture))
+
+
+def write_rendered(raw: Path) -> Path:
+    """Two people in two places, in the layout of `pg2 render --geometry`."""
+    rows = []
+    for person in (0, 1):
+        folder = raw / f"{person:05d}"
+        folder.mkdir(parents=True)
+        for number, left in enumerate((10, 30)):
+            picture, geometry = _flat_person(person, left)
+            (folder / f"{number:02d}.jpg").write_bytes(picture)
+            (folder / f"{number:02d}.geometry.npz").write_bytes(geometry.to_bytes())
+            rows.append((f"{person:05d}/{number:02d}.jpg", _POINTS))
+    (raw / "keypoints.csv").write_text(format_keypoints_csv(rows))
+    settings = {"kind": "pg2 rendered people", "options": {"size": "64x64", "geometry": True}}
+    (raw / "render.json").write_text(json.dumps(settings))
+    return raw

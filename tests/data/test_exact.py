@@ -1,14 +1,10 @@
 """The exact flow of batches: from rendered people, mirrored with the pictures, and refused when wrong."""
 
-import io
-import json
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
+from data_samples import write_rendered
 
 from pg2.data.correspondence import Seen
 from pg2.data.exact import ExactFlow
@@ -17,46 +13,12 @@ from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import GEOMETRY, PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
-from pg2.io.geometry_file import Geometry
-from pg2.pose.formats import format_keypoints_csv
-
-SIZE = (64, 64)
-POINTS = np.stack([np.linspace(20, 40, 18), np.linspace(10, 55, 18)], 1).astype(np.float32)
-
-
-def flat_person(number: int, left: int) -> tuple[bytes, Geometry]:
-    """A flat person, 20 pixels wide, whose left edge is at `left`; a pixel is a centimetre at rest."""
-    mask = np.zeros(SIZE, np.uint8)
-    mask[8:56, left : left + 20] = 255
-    place = np.zeros((3, 32, 32), np.int16)
-    rows, columns = np.nonzero(mask[::2, ::2])
-    place[0, rows, columns] = (columns * 2 - left) * 10
-    place[2, rows, columns] = 500 - rows * 20
-    layer = (mask[::2, ::2] > 0).astype(np.uint8)
-    pixels = np.full((*SIZE, 3), 200, np.uint8)
-    pixels[mask > 0] = (number * 40, 90, 60)
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", quality=92, subsampling=0)
-    picture = file.getvalue()
-    return picture, Geometry(place, layer, mask, (1, number), zlib.crc32(picture))
 
 
 @pytest.fixture
 def rendered(tmp_path: Path) -> Path:
-    """Two people in two places, in the layout of `pg2 render --geometry`."""
-    rows = []
-    for person in (0, 1):
-        folder = tmp_path / f"raw/{person:05d}"
-        folder.mkdir(parents=True)
-        for number, left in enumerate((10, 30)):
-            picture, geometry = flat_person(person, left)
-            (folder / f"{number:02d}.jpg").write_bytes(picture)
-            (folder / f"{number:02d}.geometry.npz").write_bytes(geometry.to_bytes())
-            rows.append((f"{person:05d}/{number:02d}.jpg", POINTS))
-    (tmp_path / "raw/keypoints.csv").write_text(format_keypoints_csv(rows))
-    settings = {"kind": "pg2 rendered people", "options": {"size": "64x64", "geometry": True}}
-    (tmp_path / "raw/render.json").write_text(json.dumps(settings))
-    return tmp_path / "raw"
+    """See `write_rendered`."""
+    return write_rendered(tmp_path / "raw")
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ class FakeData:
     """
 
     def __init__(self, pictures: dict[str, Image8], keypoints: np.ndarray) -> None:
+        self.has_geometry = False
         self.frame = next(iter(pictures.values())).shape[:2]
         self.records = [SimpleNamespace(name=name, person=name) for name in pictures]
         self.keypoints = keypoints

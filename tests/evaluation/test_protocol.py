@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from data_samples import write_rendered
 from evaluation_samples import FakeData, FakeModel, darker, noise, stacked
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from pg2 import metrics
 from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.distributions import frechet_distance, inception_score
@@ -82,7 +84,8 @@ def test_every_score_of_every_row(data: Any) -> None:
                 classifier.look(picture).layers or [], classifier.look(target).layers or []
             ),
         }
-        assert scores.keys() == expected.keys() == PAIR_SCORES.keys() - {"lpips", "pckh", "person"}
+        others = {"lpips", "pckh", "person", "l1_visible", "l1_invented"}
+        assert scores.keys() == expected.keys() == PAIR_SCORES.keys() - others
         for score, values in expected.items():
             torch.testing.assert_close(scores[score], values, msg=f"{row}, {score}")
     torch.testing.assert_close(found.target_sharpness, metrics.sharpness(target))
@@ -281,3 +284,20 @@ def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
     # The means over all 12,800 pairs are 0.1381 and 0.7390; 0.015 is four standard errors of 300 pairs.
     assert mean_of(found, COPY, "ssim") == pytest.approx(0.1381, abs=0.015)
     assert mean_of(found, COPY, "mask_ssim") == pytest.approx(0.7390, abs=0.015)
+
+
+def test_what_the_source_shows_and_what_it_hides_are_scored_apart(tmp_path: Path) -> None:
+    prepare_folder(write_rendered(tmp_path / "raw"), tmp_path / "data", test_share=1.0)
+    rendered = PreparedDataset(tmp_path / "data")
+    pairs = [("00000/00.jpg", "00000/01.jpg"), ("00001/01.jpg", "00001/00.jpg")]
+    found = evaluate(FakeModel(lambda source, keypoints: source), rendered, pairs, progress=False)
+    values = found.rows[COPY]["l1_visible"]
+    # The person stood elsewhere, so each of its pixels is off by all that it differs from the ground.
+    for value, person in zip(values.tolist(), ((0, 90, 60), (40, 90, 60)), strict=True):
+        assert value == pytest.approx(sum(200 - level for level in person) / 3, rel=0.1)
+    invented = found.rows[COPY]["l1_invented"]
+    assert (invented.isnan() | (invented > 0)).all()
+    assert "l1_visible" in found.about
+    strangers = [("00000/00.jpg", "00001/01.jpg")]
+    found = evaluate(FakeModel(lambda source, keypoints: source), rendered, strangers, progress=False)
+    assert "l1_visible" not in found.about, "nobody knows what one person shows of another"

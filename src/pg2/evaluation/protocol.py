@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pg2.data.correspondence import Seen
+from pg2.data.exact import ExactFlow
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
@@ -45,6 +47,8 @@ STAGES = {"coarse": "stage I (coarse)", "refined": "stage II (refined)"}
 """The row of the picture of each stage."""
 
 _CACHE_BYTES = 1_000_000_000
+
+_CELL = 2  # pixels, to which the renderer knows what the source shows
 
 
 def evaluate(
@@ -88,6 +92,8 @@ def evaluate(
         return _picture(data, index).to(device), pose_mask(keypoints, data.frame)[0].to(torch.uint8)
 
     tally = Tally(instruments, len(pairs), training)
+    alike = all(data.records[source].person == data.records[target].person for source, target in indices)
+    flow = ExactFlow(data, _CELL) if data.has_geometry and alike else None
     poses = data.keypoints[[target for _, target in indices]]
     with torch.inference_mode(), tf32(False), storing(store, poses) as keep:
         for start in tracked(range(0, len(indices), batch), "evaluating", progress):
@@ -107,6 +113,7 @@ def evaluate(
                 target_mask=target_mask,
                 source_mask=source_mask,
                 keypoints=torch.from_numpy(poses[start : start + batch]),
+                regions=None if flow is None else _regions(flow, part, device),
             )
             masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
             keep(start, {"source": source, "target": target} | masks | made)
@@ -153,6 +160,16 @@ def pictures_of(model: Model, data: PreparedDataset, pairs: Sequence[Pair]) -> d
         # Of a one-stage model the coarse picture is the result.
         made |= {"result": output.image.cpu()} if len(model.results(output)) > 1 else {}
         return {"source": to_unit(source), "target": to_unit(target), **made}
+
+
+def _regions(
+    flow: ExactFlow, indices: Sequence[tuple[int, int]], device: torch.device | str
+) -> dict[str, Tensor]:
+    """Where the source shows the target's person, and where not, bool [B, 1, H, W]."""
+    seen = flow.of([(*pair, False) for pair in indices]).seen.to(device)
+    seen = seen.repeat_interleave(_CELL, 1).repeat_interleave(_CELL, 2)[:, None]
+    hidden = (seen == Seen.BORROWED) | (seen == Seen.HIDDEN)
+    return {"l1_visible": seen == Seen.VISIBLE, "l1_invented": hidden}
 
 
 def _picture(data: PreparedDataset, index: int) -> Tensor:

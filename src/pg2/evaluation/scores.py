@@ -50,6 +50,18 @@ PAIR_SCORES = {
     ),
     "psnr": Score("PSNR, dB", "peak signal-to-noise ratio in dB, mean over the pairs", 2),
     "l1": Score("L1", "mean absolute error in grey levels, 0 to 255", 2, True),
+    "l1_visible": Score(
+        "L1, visible",
+        "the same over the pixels of the person that the source shows, as the renderer knows",
+        2,
+        True,
+    ),
+    "l1_invented": Score(
+        "L1, invented",
+        "over the other pixels of the person, which the source hides: they can only be invented",
+        2,
+        True,
+    ),
     "lpips": Score("LPIPS", "AlexNet, version 0.1, pictures at their own size", 3, True),
     "feature_distance": Score(
         "feature distance",

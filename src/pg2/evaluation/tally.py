@@ -63,6 +63,12 @@ def _masked_ssim(picture: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return scores.masked_fill(~_shows(mask).to(scores.device), torch.nan)
 
 
+def _l1_within(picture: Tensor, target: Tensor, where: Tensor) -> Tensor:
+    """Mean absolute error in grey levels over a region bool [B, 1, H, W]; NaN where it is empty. [B]"""
+    error = (picture.float() - target.float()).abs().mean(1, keepdim=True) * where
+    return metrics.exact(error.sum((1, 2, 3)) / where.sum((1, 2, 3)))
+
+
 def _keep_masked(seen: _Seen, judge: Judge, picture: Tensor, mask: Tensor | None) -> None:
     if mask is not None and bool(_shows(mask).any()):
         there = _shows(mask)
@@ -106,6 +112,7 @@ class Tally:
         target_mask: Tensor | None = None,
         source_mask: Tensor | None = None,
         keypoints: Tensor | None = None,
+        regions: Mapping[str, Tensor] | None = None,
     ) -> None:
         """Score the next batch.
 
@@ -116,6 +123,7 @@ class Tally:
             target_mask, source_mask: uint8 [B, 1, H, W] in {0, 1}, for the masked scores; an empty one
                 leaves its pair out of them.
             keypoints: target poses, float [B, 18, 2], for PCKh.
+            regions: score name -> bool [B, 1, H, W], where L1 is taken alone for a score of that name.
         """
         which = self._judged[self._at : self._at + len(target)]
         self._at += len(target)
@@ -137,6 +145,8 @@ class Tally:
                 scores["mask_ssim"] = _masked_ssim(picture, target, target_mask)
             if source_mask is not None:
                 scores["mask_ssim_source"] = _masked_ssim(picture, target, source_mask)
+            for region, where in (regions or {}).items():
+                scores[region] = _l1_within(picture, target, where)
             if self.instruments.lpips is not None and learned is not None:
                 scores["lpips"] = self.instruments.lpips.distance(
                     self.instruments.lpips.look(picture), learned
