@@ -3,6 +3,9 @@
 import shutil
 from pathlib import Path
 
+from cli_samples import assert_refused
+from data_samples import write_rendered
+
 from pg2.data.prepared import PreparedDataset
 from pg2.io.packaged import SAMPLES
 from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
@@ -34,3 +37,16 @@ def test_deepfashion_without_its_borders(pg2, tmp_path: Path) -> None:  # type: 
     assert made.code == 0, made.err
     assert "train: 2 images, 2 usable, 1 people, 2 ordered pairs" in made.out
     assert PreparedDataset(tmp_path / "D").frame == (256, 176)
+
+
+def test_a_geometry_that_is_missing_or_foreign_is_named(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    raw = write_rendered(tmp_path / "raw")
+    file = raw / "00001/00.geometry.npz"
+    file.write_bytes((raw / "00000/00.geometry.npz").read_bytes())
+    assert_refused(
+        pg2("prepare", "folder", raw, tmp_path / "D"),
+        "00001/00.geometry.npz is the geometry of another picture",
+    )
+    file.unlink()
+    assert_refused(pg2("prepare", "folder", raw, tmp_path / "D"), "00001/00.geometry.npz")
+    assert not (tmp_path / "D").exists()
