@@ -1,8 +1,8 @@
 """The shipped models' pictures stay what they are, pixel by pixel: two photos in two poses each.
 
-tests/golden holds a sheet a model: a row a photo and pose, a column a picture (the result, then those that the
-model made on the way). After a shipped model has changed: python tests/test_golden.py prints the new hashes and
-writes the sheets.
+tests/golden holds a sheet a model: a row a photo and pose, a column a picture (the result, then those that
+the model made on the way). After a shipped model has changed, `python tests/test_golden.py` prints the new
+hashes and writes the sheets.
 """
 
 import hashlib

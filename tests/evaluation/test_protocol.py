@@ -111,7 +111,7 @@ def test_a_perfect_model_scores_perfectly(data: Any) -> None:
         progress=False,
     )
     assert list(found.rows) == [COPY, "stage I (coarse)"]
-    left_out = {"feature_distance", "lpips", "pckh", "person"}
+    left_out = {"feature_distance", "lpips", "pckh", "person", "l1_visible", "l1_invented"}
     assert set(PAIR_SCORES) - set(found.about) == left_out, "without instruments"
     means = {score: mean_of(found, "stage I (coarse)", score) for score in found.about}
     perfect = dict.fromkeys(found.about, 1.0) | {"psnr": metrics.MAX_PSNR, "l1": 0.0}

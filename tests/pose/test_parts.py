@@ -557,6 +557,7 @@ def test_a_change_is_added_in_the_parts_own_coordinates(first: int, second: int)
     assert torch.equal(places, part_places(changed(parts, change), SIZE, 8))
     torch.testing.assert_close(changed(parts, change * 0).matrices, parts.matrices)
     before, frames = part_places(parts, SIZE, 8), parts.target
+    bounds = torch.tensor((SIZE[1], SIZE[0]))
     for pair, part in ((0, 1), (3, 0), (7, 5)):
         along, across = (axis[pair, part].double() for axis in (frames.along, frames.across))
         for cell in ((0, 0), (5, 3), (15, 7)):
@@ -564,12 +565,12 @@ def test_a_change_is_added_in_the_parts_own_coordinates(first: int, second: int)
             added = torch.zeros(2, dtype=torch.float64)
             if parts.valid[pair, part]:
                 local = torch.stack((pixel @ along / (along @ along), pixel @ across / (across @ across)))
+                if local.abs().max() > 5:  # so far from a short part float32 rounds by whole pixels
+                    continue
                 local = torch.cat((local, torch.ones(1, dtype=torch.float64)))
                 added = parts.scale[pair] * (change[pair, part].double() @ local)
             wanted = before[(pair, part, *cell)] + added.float()
-            height, width = SIZE
-            inside = ((-width < wanted[0]) & (wanted[0] < 2 * width)) & (
-                (-height < wanted[1]) & (wanted[1] < 2 * height)
-            )
-            if inside and before[(pair, part, *cell)].abs().max() < height:
+            # Places are kept within one picture around the source.
+            ends = torch.stack((before[(pair, part, *cell)], wanted))
+            if ((-bounds < ends) & (ends < 2 * bounds)).all():
                 torch.testing.assert_close(places[(pair, part, *cell)], wanted, atol=0.05, rtol=1e-3)
