@@ -55,3 +55,9 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
 def doubled(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """The same of 64x32."""
     return made_up(tmp_path_factory.mktemp("doubled") / "data", (2 * FRAME[0], 2 * FRAME[1]))
+
+
+@pytest.fixture(scope="session")
+def square(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
+    """The same of 64x64."""
+    return made_up(tmp_path_factory.mktemp("square") / "data", (64, 64))

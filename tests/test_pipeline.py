@@ -190,7 +190,7 @@ def test_full_size_blends_the_person_alone_into_the_photo() -> None:
     assert top - 2 < rows.min() < rows.max() < bottom + 2
     assert changed.sum() > 0.5 * (right - left) * (bottom - top) * 0.7
     expected = Pipeline(transport())
-    expected.model.lay_on("expected")
+    expected.model.set_background("expected")
     boxed = (np.asarray(expected(photo, "walking", source_pose=pose).full_size) != photo).any(-1)
     assert boxed.sum() > 2 * changed.sum(), "another background is laid on as a box"
 

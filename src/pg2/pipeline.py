@@ -154,7 +154,7 @@ class Pipeline:
         """
         loaded = PG2.from_pretrained(model, device=choose_device(device), **options)
         if background is not None:
-            loaded.lay_on(background)
+            loaded.set_background(background)
         return cls(loaded, dtype)
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:

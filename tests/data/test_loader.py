@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pg2.data.loader import Batch, Loader, assemble
+from pg2.data.loader import Alternating, Batch, Loader, assemble
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
@@ -219,3 +219,11 @@ def test_the_sources_keypoints_alone_are_moved_the_same_way_each_time(tiny: Prep
     assert torch.equal(offset.isnan(), plain.inputs.source_keypoints.isnan())
     assert 1.0 < offset[~offset.isnan()].std() < 2.2, "a twentieth of 32 pixels"
     assert not torch.equal(other.inputs.source_keypoints, moved.inputs.source_keypoints)
+
+
+@pytest.mark.parametrize("start", [0, 1, 4])
+def test_two_loaders_take_turns(tiny: PreparedDataset, start: int) -> None:
+    both = [Loader(tiny, order_of(tiny, seed=seed), 2) for seed in (0, 1)]
+    for number, batch in enumerate(Alternating(both).batches(start, start + 5), start):
+        assert_equal(batch, both[number % 2].batch(number // 2))
+    assert not threads()

@@ -14,18 +14,23 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from data_samples import write_rendered
 from model_samples import inputs
 from rich.console import Console
 from torch.nn import functional as F
 
+from pg2.data.loader import Batch
 from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.io.devices import runs_bf16
 from pg2.io.files import exclusive
 from pg2.io.tensors import load_tensors
 from pg2.models.pg2 import PG2
 from pg2.training.loop import step_seconds, train
+from pg2.training.losses import PerceptualTerm
 from pg2.training.recipe import load_recipe
+from pg2.training.stage_run import StageRun
 
 QUIET = Console(quiet=True)
 
@@ -233,6 +238,19 @@ def test_a_loss_that_is_not_finite_stops_the_run(tiny: PreparedDataset, tmp_path
     assert not (tmp_path / "run/coarse/model").exists()
 
 
+def test_what_a_loss_of_stage_two_lacks_is_said_before_stage_one(
+    tiny: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(self: PerceptualTerm) -> None:
+        raise Pg2Error("its weights are not there")
+
+    monkeypatch.setattr(PerceptualTerm, "network", lacking)
+    recipe = load_recipe("debug", ["refined.losses.perceptual.weight=1"])
+    with pytest.raises(Pg2Error, match="its weights are not there"):
+        train(recipe, tiny, tmp_path / "run", QUIET)
+    assert not (tmp_path / "run").exists()
+
+
 def test_runs_that_do_not_fit(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
     with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
         train(load_recipe("debug", ["seed=1"]), tiny, finished, QUIET)
@@ -346,3 +364,34 @@ def test_exact_flow_that_is_not_there_is_said(doubled: PreparedDataset, tmp_path
         train(load_recipe("debug", [*frame, *stage]), doubled, tmp_path / "run", QUIET)
     model = PG2.from_pretrained(tmp_path / "run/refined/model")
     assert list(model.pictures) == ["coarse", "warped", "mask", "silhouette"]
+
+
+def test_rendered_people_teach_every_second_step(
+    square: PreparedDataset, doubled: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare_folder(write_rendered(tmp_path / "raw"), tmp_path / "rendered")
+    rendered = PreparedDataset(tmp_path / "rendered")
+    known: list[bool] = []
+    step = StageRun.train_step
+
+    def counted(self: StageRun, batch: Batch) -> dict[str, torch.Tensor]:
+        known.append(batch.exact is not None)
+        return step(self, batch)
+
+    monkeypatch.setattr(StageRun, "train_step", counted)
+    stage = [
+        "model.refine={kind: transport, widths: [8, 8], finish: 8}",
+        "refined.losses={flow: {weight: 1}}",
+    ]
+    steps = ["coarse.steps=1", "refined.steps=4", "refined.adversarial=null", "refined.batch=2"]
+    recipe = load_recipe("debug", ["model.frame=[64, 64]", *steps, *stage])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        train(recipe, square, tmp_path / "run", QUIET, flow_from=rendered)
+    assert known == [False, False, True, False, True]
+    with pytest.raises(Pg2Error, match="another --flow-from"):
+        train(recipe, square, tmp_path / "run", QUIET)
+    for other in (doubled, square):
+        with pytest.raises(Pg2Error, match="knows no exact flow for pictures of 64x64"):
+            train(recipe, square, tmp_path / "other", QUIET, flow_from=other)
+    assert not (tmp_path / "other").exists()

@@ -17,6 +17,13 @@ def train(
         str | None,
         typer.Option(help="a model to start from: a shipped one, a model folder, or a Hugging Face hub id"),
     ] = None,
+    flow_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="a second prepared data set, of people rendered with --geometry: it teaches stage II "
+            "where to fetch what, every second step"
+        ),
+    ] = None,
 ) -> None:
     """Train stage I and stage II. Run the same command again to resume."""
     from pg2.data.prepared import PreparedDataset
@@ -24,4 +31,5 @@ def train(
     from pg2.training.recipe import load_recipe
 
     settings = load_recipe(recipe, set_ or [])
-    print(run(settings, PreparedDataset(data), out, init_from=init_from))
+    rendered = None if flow_from is None else PreparedDataset(flow_from)
+    print(run(settings, PreparedDataset(data), out, init_from=init_from, flow_from=rendered))

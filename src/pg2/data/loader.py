@@ -2,8 +2,9 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from itertools import islice
 from typing import NamedTuple
 
@@ -143,7 +144,7 @@ class Loader:
         """Batch `number` (0, 1, ...) of this process."""
         return self._made(number, self._pairs(number))
 
-    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+    def batches(self, start: int, stop: int) -> Generator[Batch]:
         """Batches `start` to `stop` - 1, the next few of them prepared while one is in use.
 
         The threads end with the iterator, at its end or when it is closed or dropped before.
@@ -162,3 +163,24 @@ class Loader:
                 yield batch
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class Alternating:
+    """Hands out the batches of several loaders in turn."""
+
+    def __init__(self, loaders: Sequence[Loader]) -> None:
+        """Batch number n is the `loaders[n % count]`'s number n // count."""
+        self._loaders = loaders
+
+    def batches(self, start: int, stop: int) -> Iterator[Batch]:
+        """As `Loader.batches`."""
+        count = len(self._loaders)
+        turns = [
+            loader.batches((start - place - 1) // count + 1, (stop - place - 1) // count + 1)
+            for place, loader in enumerate(self._loaders)
+        ]
+        with ExitStack() as opened:
+            for turn in turns:
+                opened.enter_context(closing(turn))
+            for number in range(start, stop):
+                yield next(turns[number % count])

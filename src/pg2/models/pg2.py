@@ -104,7 +104,7 @@ class PG2(
         refined: Output = self.refine(inputs, coarse)
         return Output(refined.image, {"coarse": coarse, **refined.pictures}, refined.maps)
 
-    def lay_on(self, background: str) -> None:
+    def set_background(self, background: str) -> None:
         """Put another of the second stage's `backgrounds` behind the person.
 
         Raises:
@@ -114,7 +114,7 @@ class PG2(
         if self.refine is None or background not in known:
             have = f"only {' and '.join(known)}" if known else "no choice"
             raise Pg2Error(f'there is no background "{background}": this model has {have}')
-        self.refine.lay_on(background)
+        self.refine.set_background(background)
 
     def results(self, output: Output) -> dict[str, Tensor]:
         """The picture of each of `stages` in what `forward` gave, images [B, 3, H, W]."""

@@ -65,7 +65,7 @@ class Refiner(Stage):
     backgrounds: ClassVar[tuple[str, ...]] = ()
     """What it can put behind the person, where there is a choice."""
 
-    def lay_on(self, background: str) -> None:
+    def set_background(self, background: str) -> None:
         """Put another of its `backgrounds` behind the person."""
         raise NotImplementedError
 

@@ -50,7 +50,7 @@ _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
 
-_A_SIZE = 60.0  # pixels, of S
+_USUAL_SCALE = 60.0  # S of a whole person in 256 pixels, about
 
 DESCRIBED = 18 * 3 + 2
 """How many numbers `described` gives of a pose."""
@@ -137,7 +137,10 @@ def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts
 
 
 def described(keypoints: Tensor) -> Tensor:
-    """A pose as numbers about 0: its points from the neck on in units of S, which there are, S, its turn.
+    """A pose as numbers around 0, for a network.
+
+    The points relative to the neck in units of S, which of them there are, the logarithm of S, and the width
+    of the trunk, which says how far the body is turned.
 
     Args:
         keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
@@ -148,12 +151,12 @@ def described(keypoints: Tensor) -> Tensor:
     marks = _landmarks(keypoints)
     there = (~marks.points.isnan()).all(-1).float()
     points = ((marks.points - marks.neck[:, None]) / marks.scale[:, None]).nan_to_num(0.0).clamp(-9, 9)
-    size = (marks.scale / _A_SIZE).log().nan_to_num(0.0)
+    size = (marks.scale / _USUAL_SCALE).log().nan_to_num(0.0)
     return torch.cat((points.flatten(1), there, size, marks.width.nan_to_num(0.0)), 1)
 
 
 def changed(parts: Parts, change: Tensor) -> Parts:
-    """The parts with other ways: a further affine step on each, in its own coordinates.
+    """The parts after an affine change of each one's way, given in the coordinates of the part.
 
     Args:
         parts: of a batch of pairs.

@@ -14,7 +14,7 @@ from rich.console import Console
 from torch import Tensor
 
 from pg2.data.exact import ExactFlow
-from pg2.data.loader import Loader
+from pg2.data.loader import Alternating, Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
@@ -70,12 +70,20 @@ def _check_processes(recipe: Recipe, processes: int) -> None:
             raise Pg2Error(f"{name}.batch = {stage.batch} does not divide among {processes} processes")
 
 
+def _check_losses(recipe: Recipe) -> None:
+    # Before anything is trained: what the losses of a late stage lack is not to be found out hours from now.
+    for stage in recipe.stages.values():
+        for term in stage.losses.terms.values():
+            term.network()
+
+
 def train(
     recipe: Recipe,
     data: PreparedDataset,
     run: str | Path,
     console: Console | None = None,
     init_from: str | Path | None = None,
+    flow_from: PreparedDataset | None = None,
 ) -> Path:
     """Train all stages of a recipe; called again with the same arguments, go on where it stopped.
 
@@ -89,6 +97,8 @@ def train(
         console: where progress is shown; None: standard error.
         init_from: a shipped model, a folder or a hub id to start the weights from, to tune it to other data
             or to grow it from smaller pictures; see `PG2.start_from`.
+        flow_from: people rendered with `--geometry`, beside `data` that knows no exact flow: a stage that
+            learns from it takes every second batch from here.
 
     Returns:
         The folder of the final model.
@@ -98,8 +108,11 @@ def train(
             finite, the disk is full.
     """
     run = Path(run)
+    _check_losses(recipe)
     with _arithmetic(recipe):
         data = data.scaled(recipe.model.frame)
+        if flow_from is not None:
+            flow_from = _with_flow(flow_from, recipe)
         accelerator = _accelerator(recipe)
         main = accelerator.is_main_process
         _check_processes(recipe, accelerator.num_processes)
@@ -108,15 +121,16 @@ def train(
             raise Pg2Error("coarse.steps = 0 keeps the stage I of another model; name it with --init-from")
         # One after the other: a folder that is just being begun must not look like a stranger's.
         with accelerator.main_process_first():
-            begin(recipe, data, run, None if start is None else digest(start), main)
+            begin(recipe, data, run, None if start is None else digest(start), flow_from, main)
         console = (console or Console(stderr=True)) if main else Console(quiet=True)
         with exclusive(run) if main else nullcontext():
-            return _train(recipe, data, run, accelerator, start, console)
+            return _train(recipe, data, flow_from, run, accelerator, start, console)
 
 
 def _train(
     recipe: Recipe,
     data: PreparedDataset,
+    flow_from: PreparedDataset | None,
     run: Path,
     accelerator: "Accelerator",
     start: PG2 | None,
@@ -151,7 +165,13 @@ def _train(
                         f"stage II of {run} stands on stage I as it was after {state.step} steps; to "
                         f"train that for {stage.steps}, give another --out"
                     )
-            _run_stage(state, _loader(recipe, data, pairs, seed, state), validation, console)
+            own = _loader(recipe, data, pairs, seed, state, flow_from is None)
+            loader: Loader | Alternating = own
+            if flow_from is not None and objective.grid:
+                usable = flow_from.usable("train")
+                rendered = Pairs([flow_from.records[index].person for index in usable], usable)
+                loader = Alternating([own, _loader(recipe, flow_from, rendered, seed, state)])
+            _run_stage(state, loader, validation, console)
         if accelerator.is_main_process and not final.exists():
             state.export(final)
         # What comes after stands on the averaged weights, which are the ones that are exported.
@@ -162,10 +182,22 @@ def _train(
     return final
 
 
-def _loader(recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun) -> Loader:
+def _with_flow(data: PreparedDataset, recipe: Recipe) -> PreparedDataset:
+    if data.frame != recipe.model.frame or not data.has_geometry:
+        height, width = recipe.model.frame
+        raise Pg2Error(
+            f"{data.path} knows no exact flow for pictures of {height}x{width}; make people with "
+            f"`pg2 render --geometry --size {height}x{width}`"
+        )
+    return data
+
+
+def _loader(
+    recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun, warn: bool = True
+) -> Loader:
     order, accelerator = PairOrder(pairs, seed, recipe.data.flip), state.accelerator
     grid = state.objective.grid
-    if grid and not data.has_geometry:
+    if grid and not data.has_geometry and warn:
         warnings.warn(
             f"{data.path} knows no exact flow (of people made by `pg2 render --geometry`, at their "
             "own size): the losses do without it",
@@ -215,7 +247,9 @@ def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict
         return found
 
 
-def _run_stage(state: StageRun, loader: Loader, validation: Validation | None, console: Console) -> None:
+def _run_stage(
+    state: StageRun, loader: Loader | Alternating, validation: Validation | None, console: Console
+) -> None:
     stage, started, before = state.stage, time.monotonic(), state.seconds
     main = state.accelerator.is_main_process
     if state.step:

@@ -23,25 +23,38 @@ def digest(model: PG2) -> str:
     return digest.hexdigest()
 
 
-def begin(recipe: Recipe, data: PreparedDataset, run: Path, start: str | None, main: bool) -> None:
+def begin(
+    recipe: Recipe,
+    data: PreparedDataset,
+    run: Path,
+    start: str | None,
+    flow_from: PreparedDataset | None,
+    main: bool,
+) -> None:
     """Write what a run is begun with into a new folder, or check it against what is there.
 
     Args:
         recipe, data: of the run.
         run: its folder.
         start: the `digest` of the model to start from, if any.
+        flow_from: the second data set, if any.
         main: whether this process is the one that writes.
 
     Raises:
         Pg2Error: it was begun with something else, or the folder holds no run.
     """
     written, about = run / "recipe.yaml", run / "data.json"
-    records = data.manifest["parts"]["records.csv"]["sha256"]
+    records = _records(data)
+    flow_records = None if flow_from is None else _records(flow_from)
     if written.exists():
         check_same(recipe, load_recipe(written), run)
         before = read_json(about, "what the run was begun with") if about.exists() else {}
         if before.get("records_sha256", records) != records:
             raise Pg2Error(f"{run} was begun on another data set than {data.path}; give another --out")
+        if before.get("flow_records_sha256") != flow_records:
+            raise Pg2Error(
+                f"{run} was begun with another --flow-from, or without; give the same, or another --out"
+            )
         began = before.get("start_sha256", start)
         if began != start:
             how = "without" if began is None else "with" if start is None else "with the weights of another"
@@ -52,4 +65,10 @@ def begin(recipe: Recipe, data: PreparedDataset, run: Path, start: str | None, m
     if main:
         write_text(written, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
         begun = {"path": str(data.path), "records_sha256": records, "start_sha256": start}
+        if flow_from is not None:
+            begun |= {"flow_path": str(flow_from.path), "flow_records_sha256": flow_records}
         write_json(about, begun | {"pg2": version("pg2")})
+
+
+def _records(data: PreparedDataset) -> str:
+    return str(data.manifest["parts"]["records.csv"]["sha256"])

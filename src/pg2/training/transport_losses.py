@@ -174,12 +174,16 @@ class SilhouetteTerm(_TransportTerm):
     source: float = Field(0.5, ge=0, description="of the source's silhouette beside the target's")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
-        """Without exact masks: at least on the pose mask, and nowhere far from it."""
+        """Without exact masks: at least deep in the pose mask, and nowhere far from it."""
         exact = ready.batch.exact
         if exact is not None:
             target, source = (mask.float() / 255 for mask in (exact.target_mask, exact.source_mask))
             of_source = mask_loss(output.maps["source_silhouette"], source)
             return mask_loss(output.maps["silhouette"], target) + self.source * of_source
-        near = F.max_pool2d(ready.mask, 2 * (ready.mask.shape[2] // 16) + 1, 1, ready.mask.shape[2] // 16)
-        known = ready.mask + (1 - near)
-        return mask_loss(output.maps["silhouette"], ready.mask, known)
+        height = ready.mask.shape[2]
+        near, deep = _grown(ready.mask, height // 16), 1 - _grown(1 - ready.mask, height // 64)
+        return mask_loss(output.maps["silhouette"], deep, deep + 1 - near)
+
+
+def _grown(mask: Tensor, pixels: int) -> Tensor:
+    return F.max_pool2d(mask, 2 * pixels + 1, 1, pixels)

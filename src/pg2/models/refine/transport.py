@@ -147,7 +147,7 @@ class TransportRefiner(Refiner):
         self.check_fits(start, {"background": self.config.background})
         self.load_state_dict(start.state_dict())
 
-    def lay_on(self, background: str) -> None:
+    def set_background(self, background: str) -> None:
         """See `Refiner`."""
         self.config = TransportConfig.model_validate(self.config.model_dump() | {"background": background})
 
@@ -185,9 +185,10 @@ class TransportRefiner(Refiner):
         with full_precision(inputs.source.device):
             copied, target, stood = (full[:, at : at + 1].sigmoid() for at in (_COPY, _TARGET, _SOURCE))
             painted = coarse + full[:, _PAINT]
-            # Blur wins L1: with its gradient here, the mask would close. It has a loss of its own.
-            shown, person = _steep(copied.detach()), _steep(target)
-            ground, covered = self._ground(source, coarse, stood, way[:, -3:])
+            # The masks have losses of their own. With its gradient here the copy mask would close, as blur
+            # wins L1, and the person would grow over a background that is not the target's.
+            shown, person = _steep(copied.detach()), _steep(target.detach())
+            ground, covered = self._ground(source, coarse, stood.detach(), way[:, -3:])
             image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
