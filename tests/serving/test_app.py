@@ -284,6 +284,8 @@ def test_requests_that_ask_for_what_cannot_be(
         ("multipart/form-data; boundary=x", b"", 422, "invalid"),
         ("multipart/form-data; boundary=x", b"--x\r\nhello", 422, "invalid"),
         ("multipart/form-data; boundary=x", b"--x\r\n\r\nhello\r\n--x--", 400, "bad_request"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"a: b\r\n" * 100_000, 400, "bad_request"),
+        ("multipart/form-data; boundary=x", b"--x\r\na: " + b"b" * 1_000_000, 400, "bad_request"),
         ("application/x-www-form-urlencoded", b"photo=1", 415, "unsupported_type"),
         ("image/jpeg", b"\xff\xd8", 415, "unsupported_type"),
         ("", b"hello", 415, "unsupported_type"),

@@ -73,7 +73,7 @@ def serve(tmp_path: Path, models: tuple[str, str]) -> Iterator[Any]:
 
 def test_what_was_taken_is_answered_before_the_end(serve: Any) -> None:
     """Twenty requests wait for company; at SIGTERM they are kept, and others are told to go elsewhere."""
-    process = serve("--batch", 64, "--batch-wait", 1500)
+    process = serve("--batch", 64, "--batch-wait", 1500, "--grace", 20)
     url = process.url + "v1/generate"
     with ThreadPoolExecutor(20) as clients, httpx2.Client(timeout=20) as kept:
         assert kept.get(process.url + "readyz").status_code == 200

@@ -34,7 +34,7 @@ class Patience:
         backlog: connections that the system keeps until they are accepted.
         header: seconds from the connection, or from the last answer, until a request's header must be there.
         idle: seconds until a connection is given up that was silent since its last answer.
-        unread: seconds until a connection is given up whose client reads nothing of its answer.
+        unread: seconds that a client may take to read each piece of its answer.
         end: seconds that clients have to read their answers when the server stops.
     """
 
