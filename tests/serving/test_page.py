@@ -218,8 +218,10 @@ def test_on_opening_everything_is_there(visiting: Visiting, address: str) -> Non
 
 
 def test_the_commands_give_the_same_picture(
-    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: tuple[str, str]
 ) -> None:
+    """A model that is a folder is named as it is served: the Python lines run beside that folder."""
+    (tmp_path / TWO).symlink_to(models[0])
     (tmp_path / "00000.jpg").write_bytes(visit.saved("#save-photo"))
     assert (tmp_path / "00000.jpg").read_bytes() == (SAMPLES / "00000/00.jpg").read_bytes()
     monkeypatch.chdir(tmp_path)
