@@ -43,7 +43,7 @@ def start(models: tuple[str, str]) -> Start:
 
 @pytest.fixture
 def fading(models: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a model of two stages, which services that are started now load with another second one."""
+    """The folder of a model of two stages, which services started now load with another second one."""
     load = Pipeline.from_pretrained
 
     def loaded(name: str, **options: Any) -> Pipeline:

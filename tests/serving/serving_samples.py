@@ -27,6 +27,9 @@ CONTENT = PHOTO.read_bytes()
 POSE = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")["00003/00.jpg"], (256, 256))
 SOURCE_POSE = Keypoints.of(POSE).model_dump()
 
+TWO, ONE = "two", "one"
+"""What clients call the models of the fixture `models`."""
+
 Start = Callable[..., AbstractContextManager[tuple[TestClient, Service]]]
 
 

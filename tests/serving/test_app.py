@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture
+from serving_samples import CONTENT, ONE, PHOTO, POSE, SOURCE_POSE, TWO, Start, error_of, form, picture
 from starlette.testclient import TestClient
 
 from pg2 import Pipeline, cli
 from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
-from pg2.serving.logs import JsonFormatter
 from pg2.serving.schemas import GenerateRequest, Keypoints
+from pg2.web.logs import JsonFormatter
 
 TEXT = base64.b64encode(CONTENT).decode()
 
@@ -38,12 +38,10 @@ def pipelines(models: tuple[str, str]) -> list[Pipeline]:
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_each_picture_is_the_pipelines(
-    client: TestClient, models: tuple[str, str], pipelines: list[Pipeline], number: int
-) -> None:
-    result = pipelines[number](PHOTO, "walking", source_pose=POSE)
+def test_each_picture_is_the_pipelines(client: TestClient, pipelines: list[Pipeline], number: int) -> None:
+    result, model = pipelines[number](PHOTO, "walking", source_pose=POSE), (TWO, ONE)[number]
     for name, expected in {**result.named, "strip": result.strip, "full_size": result.full_size}.items():
-        answer = client.post("/v1/generate", **form(model=models[number], format=name))
+        answer = client.post("/v1/generate", **form(model=model, format=name))
         assert answer.status_code == 200
         assert answer.headers["Content-Type"] == "image/png"
         np.testing.assert_array_equal(picture(answer.content), np.asarray(expected))
@@ -67,12 +65,12 @@ def test_the_person_is_found_as_the_command_line_finds_them(
     assert again.content == out.read_bytes()
 
 
-def test_json_holds_everything(client: TestClient, models: tuple[str, str]) -> None:
+def test_json_holds_everything(client: TestClient) -> None:
     asked = {"photo": TEXT, "pose": "left", "source_pose": SOURCE_POSE, "format": "json"}
     answer = client.post("/v1/generate", json=asked)
     assert answer.status_code == 200
     body = answer.json()
-    assert body["model"] == models[0]
+    assert body["model"] == TWO
     assert body["batch"] == 1
     assert Keypoints.model_validate(body["pose"]).size == (64, 32)
     assert all(value >= 0 for value in body["timings"].values())
@@ -86,8 +84,8 @@ def test_json_holds_everything(client: TestClient, models: tuple[str, str]) -> N
         assert base64.b64decode(body[name]) == alone.content
 
 
-def test_a_model_of_one_stage(client: TestClient, models: tuple[str, str]) -> None:
-    body = client.post("/v1/generate", **form(model=models[1], format="json")).json()
+def test_a_model_of_one_stage(client: TestClient) -> None:
+    body = client.post("/v1/generate", **form(model=ONE, format="json")).json()
     assert list(body["pictures"]) == ["coarse"]
     assert body["pictures"]["coarse"] == body["coarse"] == body["image"]
     assert body["difference"] is None
@@ -114,11 +112,11 @@ def test_a_model_of_other_pictures(start: Start, fading: str) -> None:
         assert "gives image, coarse, faded, share, source" in error_of(refused, 422, "invalid")
 
 
-def test_a_picture_that_the_model_does_not_make(client: TestClient, models: tuple[str, str]) -> None:
+def test_a_picture_that_the_model_does_not_make(client: TestClient) -> None:
     for model, own, asked in (
-        (models[0], "coarse, difference", "warped"),
-        (models[1], "coarse", "difference"),
-        (models[1], "coarse", "pose"),
+        (TWO, "coarse, difference", "warped"),
+        (ONE, "coarse", "difference"),
+        (ONE, "coarse", "pose"),
     ):
         said = error_of(client.post("/v1/generate", **form(model=model, format=asked)), 422, "invalid")
         gives = f"image, {own}, source, skeleton, strip, full_size, json"
@@ -167,11 +165,11 @@ def test_a_photo_as_pose(client: TestClient, pipelines: list[Pipeline]) -> None:
     assert client.post("/v1/generate", json=asked).content == answer.content
 
 
-def test_lists(client: TestClient, models: tuple[str, str]) -> None:
+def test_lists(client: TestClient) -> None:
     listed = client.get("/v1/models").json()["models"]
     assert [(m["name"], m["frame"], m["stages"], m["default"]) for m in listed] == [
-        (models[0], [64, 32], 2, True),
-        (models[1], [32, 16], 1, False),
+        (TWO, [64, 32], 2, True),
+        (ONE, [32, 16], 1, False),
     ]
     assert all(m["parameters"] > 1000 for m in listed)
     coarse = {"name": "coarse", "heading": "stage I", "kind": "image"}
@@ -272,7 +270,8 @@ def test_requests_that_ask_for_what_cannot_be(
         ("application/json", b"", 400, "bad_request"),
         ("application/json", b"{", 400, "bad_request"),
         ("application/json", b"\xff\xfe", 400, "bad_request"),
-        ("application/json", b"[" * 100_000, 400, "bad_request"),
+        ("application/json", b"[" * 10_000, 400, "bad_request"),
+        ("application/json", b"[" * 100_000, 413, "too_large"),
         ("application/json", b'{"photo": "aGk=", "pose": NaN}', 400, "bad_request"),
         ("application/json", b"[]", 422, "invalid"),
         ("application/json", b"null", 422, "invalid"),
@@ -286,6 +285,8 @@ def test_requests_that_ask_for_what_cannot_be(
         ("multipart/form-data; boundary=x", b"", 422, "invalid"),
         ("multipart/form-data; boundary=x", b"--x\r\nhello", 422, "invalid"),
         ("multipart/form-data; boundary=x", b"--x\r\n\r\nhello\r\n--x--", 400, "bad_request"),
+        ("multipart/form-data; boundary=x", b"--x\r\n" + b"a: b\r\n" * 100_000, 400, "bad_request"),
+        ("multipart/form-data; boundary=x", b"--x\r\na: " + b"b" * 1_000_000, 400, "bad_request"),
         ("application/x-www-form-urlencoded", b"photo=1", 415, "unsupported_type"),
         ("image/jpeg", b"\xff\xd8", 415, "unsupported_type"),
         ("", b"hello", 415, "unsupported_type"),
@@ -417,7 +418,41 @@ def test_the_document_has_an_example_of_every_answer(client: TestClient) -> None
     assert references == set(document["components"]["schemas"])
 
 
-def test_metrics(start: Start, models: tuple[str, str]) -> None:
+def test_where_models_lie_is_not_told(client: TestClient, models: tuple[str, str]) -> None:
+    """Neither where they are listed, nor where one is asked for or counted."""
+    answers = [
+        client.get("/v1/models"),
+        client.post("/v1/generate", **form(format="json")),
+        client.post("/v1/generate", **form(model=models[0])),
+        client.post("/v1/generate", **form(model=ONE, format="warped")),
+        client.get("/metrics"),
+        client.get("/openapi.json"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 422, 422, 200, 200]
+    assert "choose two or one" in answers[2].text
+    for answer in answers:
+        assert str(Path(models[0]).parent) not in answer.text
+        assert Path(models[0]).parent.name not in answer.text
+
+
+def test_pages_of_other_sites_and_other_names(start: Start) -> None:
+    strange = {"Origin": "https://evil.example"}
+    with start(cors_origins=("https://shop.example",), hosts=("pg2.example",)) as (client, _):
+        error_of(client.post("/v1/generate", headers=strange, **form()), 403, "forbidden")
+        for headers in ({}, {"Origin": "http://testserver"}, {"Origin": "https://shop.example"}):
+            assert client.post("/v1/generate", headers=headers, **form()).status_code == 200
+        error_of(client.get("/v1/models", headers={"Host": "evil.example"}), 421, "wrong_host")
+        assert client.get("/v1/models", headers={"Host": "pg2.example"}).status_code == 200
+        assert client.get("/metrics").text.count('pg2_rejected_total{code="wrong_host"} 1.0') == 1
+
+
+def test_with_a_key_it_does_not_matter_from_where(start: Start) -> None:
+    with start(api_key="k") as (client, _):
+        headers = {"Origin": "https://evil.example", "Host": "pg2.example", "X-API-Key": "k"}
+        assert client.post("/v1/generate", headers=headers, **form()).status_code == 200
+
+
+def test_metrics(start: Start) -> None:
     with start() as (client, _):
         client.post("/v1/generate", **form())
         client.post("/v1/generate", **form(pose="nope"))
@@ -428,8 +463,8 @@ def test_metrics(start: Start, models: tuple[str, str]) -> None:
         'pg2_requests_total{method="POST",route="/v1/generate",status="422"} 1.0',
         'pg2_requests_total{method="GET",route="(page)",status="404"} 1.0',
         'pg2_request_seconds_count{route="/v1/generate"} 2.0',
-        f'pg2_batch_size_sum{{model="{models[0]}"}} 1.0',
-        f'pg2_queue_length{{model="{models[0]}"}} 0.0',
+        f'pg2_batch_size_sum{{model="{TWO}"}} 1.0',
+        f'pg2_queue_length{{model="{TWO}"}} 0.0',
         'pg2_rejected_total{code="invalid"} 1.0',
         "pg2_requests_inside 0.0",
     ):
@@ -444,7 +479,7 @@ def test_a_failure_is_told_without_its_reason(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("private words")
 
-    with start() as (client, service), caplog.at_level(logging.INFO, "pg2.serving"):
+    with start() as (client, service), caplog.at_level(logging.INFO, "pg2.web"):
         monkeypatch.setattr(next(iter(service.models.values())).pipeline, "make", broken)
         answer = client.post("/v1/generate", **form())
         assert "private" not in error_of(answer, 500, "internal")
@@ -458,7 +493,7 @@ def test_a_failure_is_told_without_its_reason(
 
 def test_log_lines(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     points = [[123.4375, 77.8125], *SOURCE_POSE["keypoints"][1:]]
-    with caplog.at_level(logging.INFO, "pg2.serving"):
+    with caplog.at_level(logging.INFO, "pg2.web"):
         pose = json.dumps(SOURCE_POSE | {"keypoints": points})
         client.post("/v1/generate", headers={"X-Request-ID": "mine"}, **form(source_pose=pose, pose=pose))
         client.post("/v1/generate", **form(pose="very secret"))

@@ -16,15 +16,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, Start, error_of, form, picture, wait_for
+from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, TWO, Start, error_of, form, picture, wait_for
 from starlette.testclient import TestClient
 
 from pg2.errors import Pg2Error
 from pg2.pipeline import Pipeline, Result
+from pg2.serving import reading
 from pg2.serving.app import service_app
-from pg2.serving.limits import Threads
+from pg2.serving.limits import Answer, Gate, Threads, ended
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
+from pg2.web.bodies import from_json
+from pg2.web.errors import ApiError
 
 
 class Held:
@@ -57,8 +60,8 @@ def test_requests_that_come_together_share_a_run(start: Start, models: tuple[str
     names = ["front", "back", "left", "right", "walking", "arms-raised"]
     with start(batch=6, batch_wait=5000) as (client, service), ThreadPoolExecutor(6) as clients:
         answers = list(clients.map(lambda name: client.post("/v1/generate", **form(pose=name)), names))
-        assert service.metrics.registry.get_sample_value("pg2_batch_size_count", {"model": models[0]}) == 1
-        assert service.metrics.registry.get_sample_value("pg2_batch_size_sum", {"model": models[0]}) == 6
+        assert service.metrics.registry.get_sample_value("pg2_batch_size_count", {"model": TWO}) == 1
+        assert service.metrics.registry.get_sample_value("pg2_batch_size_sum", {"model": TWO}) == 6
     for name, answer in zip(names, answers, strict=True):
         expected = np.asarray(pipeline(PHOTO, name, source_pose=POSE).image).astype(int)
         difference = np.abs(picture(answer.content) - expected)
@@ -203,9 +206,9 @@ def test_a_client_that_goes_away_is_forgotten(models: tuple[str, str], complete:
             messages = [body | {"more_body": not complete}, {"type": "http.disconnect"}]
             second = asyncio.create_task(ask(app, messages, JSON))
             await asyncio.sleep(0.05)
-            assert service.gate.inside == 2
+            assert (service.gate.present, service.gate.inside) == (2, 1 + complete)
             await second
-            assert service.gate.inside == 1
+            assert (service.gate.present, service.gate.inside) == (1, 1)
             held.free.set()
             assert (await first)[0]["status"] == 200
             assert held.batches == [1]
@@ -259,15 +262,113 @@ def test_threads_keep_no_work_of_those_who_gave_up() -> None:
             await asyncio.sleep(0)
             late = asyncio.create_task(threads.run(done.append, "late"))
             await asyncio.sleep(0.01)
-            assert threads._executor._work_queue.qsize() == 0
+            assert threads.executor._work_queue.qsize() == 0
             free.set()
             await late
             assert done == ["late"]
         finally:
             free.set()
-            threads.close()
+            threads.executor.shutdown()
 
     asyncio.run(test())
+
+
+def test_json_is_read_on_a_thread(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The event loop has others to answer meanwhile."""
+    names = []
+
+    def read(text: bytes, name: str) -> Any:
+        names.append(threading.current_thread().name)
+        return from_json(text, name)
+
+    monkeypatch.setattr(reading, "from_json", read)
+    with start() as (client, _):
+        assert client.post("/v1/generate", content=request_json(), headers=JSON).status_code == 200
+    assert [name[:9] for name in names] == ["pg2-photo"]
+
+
+@pytest.mark.parametrize("people", [b"[],", b'{"pose_keypoints_2d":[0,0,0]},'])
+def test_json_of_too_many_values(start: Start, people: bytes) -> None:
+    body = b'{"photo":"","pose":{"people":[%b{}]}}' % (people * 60_000)
+    with start() as (client, _):
+        error_of(client.post("/v1/generate", content=body, headers=JSON), 413, "too_large")
+
+
+def test_all_bodies_together_have_a_limit(models: tuple[str, str]) -> None:
+    """What is held is given back, whatever becomes of the request."""
+    service = Service(ServeOptions(models=models, max_body=100_000, max_held=150_000, timeout=1))
+    piece = {"type": "http.request", "body": b" " * 60_000, "more_body": True}
+
+    async def test(app: Any) -> None:
+        late = [asyncio.create_task(ask(app, [piece], JSON)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        assert service.gate.held == 120_000
+        refused = await ask(app, [piece], JSON)
+        assert (refused[0]["status"], service.gate.held) == (429, 120_000)
+        assert [(await sent)[0]["status"] for sent in late] == [504, 504]
+        assert (service.gate.held, service.gate.present) == (0, 0)
+
+    in_loop(service, test)
+
+
+def test_an_answer_counts_until_it_is_read() -> None:
+    gate, sent = Gate(1, 1_000_000), []
+
+    async def test() -> None:
+        reading = asyncio.Event()
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+            if message.get("body"):
+                await reading.wait()
+
+        answer = Answer(b"x" * 900_000, gate, media_type="image/png")
+        sending = asyncio.create_task(answer({"type": "http"}, None, send))  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)
+        assert (gate.held, len(sent)) == (900_000, 2)
+        with pytest.raises(ApiError, match="too many requests"):
+            async with gate.come(1) as take:
+                take(200_000)
+        assert gate.held == 900_000
+        reading.set()
+        await sending
+
+    asyncio.run(test())
+    assert gate.held == 0
+    assert dict(sent[0]["headers"])[b"content-length"] == b"900000"
+    assert b"".join(message.get("body", b"") for message in sent) == b"x" * 900_000
+    assert not sent[-1].get("more_body", False)
+
+
+def test_what_is_not_answered_in_the_grace_is_told_so(models: tuple[str, str]) -> None:
+    """Requests that wait for a thread or the model, and those whose body has not come."""
+    service = Service(ServeOptions(models=models))
+
+    async def test(app: Any) -> None:
+        with Held(service):
+            body = {"type": "http.request", "body": request_json(), "more_body": False}
+            taken = [
+                asyncio.create_task(ask(app, [body | {"more_body": more}], JSON)) for more in (False, True)
+            ]
+            while service.gate.inside == 0:
+                await asyncio.sleep(0.005)
+            service.stop()
+            service.gate.close(asyncio.get_running_loop().time() + 0.1)
+            assert [(await sent)[0]["status"] for sent in taken] == [503, 503]
+            assert service.gate.present == 0
+
+    in_loop(service, test)
+
+
+def test_threads_that_do_not_end_are_left() -> None:
+    free = threading.Event()
+    with ThreadPoolExecutor(1) as busy, ThreadPoolExecutor(1) as idle:
+        busy.submit(free.wait, 10)
+        never = busy.submit(free.wait, 10)
+        assert not ended(busy, idle, seconds=0.3)
+        assert never.cancelled()
+        free.set()
+        assert ended(busy, idle, seconds=10)
 
 
 class Written:

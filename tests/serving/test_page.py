@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pytest
 import uvicorn
 from PIL import Image
-from serving_samples import PHOTO, form, picture, wait_for
+from serving_samples import ONE, PHOTO, TWO, form, picture, wait_for
 
 from pg2 import Pose
 from pg2.io.packaged import SAMPLES
@@ -27,6 +27,7 @@ from pg2.pose.named import NAMES
 from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
+from pg2.web.connections import Config
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -42,7 +43,7 @@ def serving(models: tuple[str, str], **options: Any) -> Iterator[str]:
     """The address of a service in a thread of this process."""
     service = Service(ServeOptions(models=models, **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(service_app(service), log_config=None, ws="none", http="h11"))
+        server = uvicorn.Server(Config(service_app(service)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -180,12 +181,12 @@ def shared(browser: Any, address: str) -> Visit:
 
 
 @pytest.fixture
-def visit(shared: Visit, models: tuple[str, str]) -> Iterator[Visit]:
+def visit(shared: Visit) -> Iterator[Visit]:
     """The page as it opens, but that undo goes further back: opening it anew for each test takes long."""
     shared.emulate_media(color_scheme="light")
     shared.settled()
-    if shared.locator("#model").input_value() != models[0]:
-        shared.select_option("#model", models[0])
+    if shared.locator("#model").input_value() != TWO:
+        shared.select_option("#model", TWO)
     if "00000.jpg" not in shared.locator("#curl").inner_text():
         shared.click("#samples [data-sample='00000']")
     shared.get_by_role("tab", name="Result").click()
@@ -217,8 +218,10 @@ def test_on_opening_everything_is_there(visiting: Visiting, address: str) -> Non
 
 
 def test_the_commands_give_the_same_picture(
-    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: tuple[str, str]
 ) -> None:
+    """A model that is a folder is named as it is served: the Python lines run beside that folder."""
+    (tmp_path / TWO).symlink_to(models[0])
     (tmp_path / "00000.jpg").write_bytes(visit.saved("#save-photo"))
     assert (tmp_path / "00000.jpg").read_bytes() == (SAMPLES / "00000/00.jpg").read_bytes()
     monkeypatch.chdir(tmp_path)
@@ -320,7 +323,7 @@ def test_by_keyboard(visit: Visit) -> None:
     assert not same(without, visit.pixels())
 
 
-def test_stages_and_models(visit: Visit, models: tuple[str, str]) -> None:
+def test_stages_and_models(visit: Visit) -> None:
     refined = visit.pixels()
     assert visit.get_by_role("tab").all_inner_texts() == ["Result", "Stage I", "Difference map"]
     visit.get_by_role("tab", name="Stage I").click()
@@ -334,14 +337,14 @@ def test_stages_and_models(visit: Visit, models: tuple[str, str]) -> None:
     visit.locator("#compare").fill("100")
     api.expect(visit.locator("#source")).to_be_visible()
 
-    visit.select_option("#model", models[1])
+    visit.select_option("#model", ONE)
     visit.settled()
     assert visit.pixels().shape == (32, 16, 3)
     assert visit.get_by_role("tablist").is_hidden()
     x, y = visit.place(13)
     assert x < 16
     assert y < 32
-    visit.select_option("#model", models[0])
+    visit.select_option("#model", TWO)
     visit.settled()
     assert same(visit.pixels("#picture"), refined)
 
@@ -366,7 +369,7 @@ def test_a_model_of_other_pictures_has_other_tabs(
         visit.drag(WRIST, -4, 12)
         visit.settled()
         assert visit.pixels()[0].min() == 255
-        visit.select_option("#model", models[1])
+        visit.select_option("#model", ONE)
         visit.settled()
         assert visit.get_by_role("tablist").is_hidden()
         assert "format" not in visit.locator("#curl").inner_text()

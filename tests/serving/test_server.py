@@ -16,15 +16,17 @@ import httpx2
 import pytest
 from serving_samples import error_of, form, wait_for
 
-from pg2 import cli, serving
+from pg2 import cli, web
 
 
 class Process:
     """A running `pg2 serve`, at a port of its own."""
 
-    def __init__(self, folder: Path, *arguments: object) -> None:
+    def __init__(self, folder: Path, *arguments: object, code: str = "") -> None:
+        """`code` is run before."""
         self._log = folder / "log"
-        command = [sys.executable, "-m", "pg2", "serve", "--port", "0", *map(str, arguments)]
+        command = [sys.executable, "-c", f"{code}\nfrom pg2.cli import main\nmain()", "serve", "--port", "0"]
+        command += map(str, arguments)
         with self._log.open("w") as log:
             self._process = subprocess.Popen(command, stderr=log)
         wait_for(lambda: self.said("ready") or self._process.poll() is not None, 60)
@@ -60,8 +62,8 @@ def serve(tmp_path: Path, models: tuple[str, str]) -> Iterator[Any]:
     """Start `pg2 serve` with a tiny model."""
     started: list[Process] = []
 
-    def start(*arguments: object) -> Process:
-        started.append(Process(tmp_path, "--model", models[0], "--threads", 1, *arguments))
+    def start(*arguments: object, code: str = "") -> Process:
+        started.append(Process(tmp_path, "--model", models[0], "--threads", 1, *arguments, code=code))
         return started[-1]
 
     yield start
@@ -71,7 +73,7 @@ def serve(tmp_path: Path, models: tuple[str, str]) -> Iterator[Any]:
 
 def test_what_was_taken_is_answered_before_the_end(serve: Any) -> None:
     """Twenty requests wait for company; at SIGTERM they are kept, and others are told to go elsewhere."""
-    process = serve("--batch", 64, "--batch-wait", 1500)
+    process = serve("--batch", 64, "--batch-wait", 1500, "--grace", 20)
     url = process.url + "v1/generate"
     with ThreadPoolExecutor(20) as clients, httpx2.Client(timeout=20) as kept:
         assert kept.get(process.url + "readyz").status_code == 200
@@ -102,6 +104,24 @@ def test_a_second_signal_stops_at_once(serve: Any) -> None:
         process.ended()
         assert time.monotonic() - began < 8
         assert taken.exception() is not None or taken.result().status_code >= 500
+
+
+STUCK = """
+import time
+from pg2.serving import service
+service.load_image = lambda photo: time.sleep(600)
+"""
+
+
+def test_stopping_waits_for_no_photo(serve: Any) -> None:
+    process = serve("--grace", 0.2, code=STUCK)
+    with ThreadPoolExecutor(1) as clients:
+        asked = clients.submit(httpx2.post, process.url + "v1/pose", timeout=60, files={"photo": b"large"})
+        wait_for(lambda: process.count("pg2_requests_inside") == 1)
+        process.signal(signal.SIGTERM)
+        error_of(asked.result(), 503, "not_ready")
+        assert process.ended() == 0
+    assert process.said("stopped")
 
 
 @pytest.mark.parametrize(
@@ -136,7 +156,7 @@ def test_errors_are_one_line_and_exit_2(
 def test_what_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(serving, "find_spec", lambda name: None if name == "uvicorn" else name)
+    monkeypatch.setattr(web, "find_spec", lambda name: None if name == "uvicorn" else name)
     monkeypatch.setattr(sys, "argv", ["pg2", "serve"])
     with pytest.raises(SystemExit, match="2"):
         cli.main()

@@ -1,7 +1,6 @@
 """The page hands out pictures by id, takes each answer once, and never says what a picture is."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +10,8 @@ import pytest
 from fastapi.testclient import TestClient
 from study_samples import kinds
 
-from pg2.errors import Pg2Error
 from pg2.userstudy.answers import Answers
-from pg2.userstudy.server import serve_study, study_app
+from pg2.userstudy.server import study_app
 from pg2.userstudy.study import Study
 
 
@@ -27,6 +25,15 @@ def enter(client: TestClient) -> str:
     response = client.post("/api/participants", json={})
     assert response.status_code == 201
     return f"/api/participants/{response.json()['token']}"
+
+
+def refused(response: Any, status: int, code: str) -> str:
+    """What an error says, after its shape has been checked."""
+    assert response.status_code == status, response.text
+    error = response.json()["error"]
+    assert (error["code"], error["request_id"]) == (code, response.headers["x-request-id"])
+    message: str = error["message"]
+    return message
 
 
 def answer(client: TestClient, me: str, position: int, said: str, time: int | None = 400) -> int:
@@ -72,12 +79,69 @@ def test_an_answer_out_of_turn_is_refused_and_a_repeat_is_not(client: TestClient
         {"position": 0, "answer": "real", "milliseconds": -5},
         {"position": 0, "answer": "real", "milliseconds": 2**63},
         {"position": 0, "answer": "real", "milliseconds": 0.5},
+        [],
     ],
 )
-def test_nonsense_is_refused(client: TestClient, given: dict[str, Any]) -> None:
+def test_nonsense_is_refused(client: TestClient, given: Any) -> None:
     me = enter(client)
-    assert client.post(f"{me}/answers", json=given).status_code == 422
+    assert refused(client.post(f"{me}/answers", json=given), 422, "invalid")
     assert client.get(me).json()["answered"] == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"position": NaN, "answer": "real"}', '{"position": 0, "answer": Infinity}',
+        '{"position": 1e400, "answer": "real"}', '{"position": 0, "answer": -1e999}',
+        '{"position": 0, "answer": "\\ud800"}', '{"\\udfff": 0}', "", "{", "[" * 3000,
+        '{"position": ' + "9" * 3000 + "}",
+    ],
+)  # fmt: skip
+def test_what_is_no_json_is_refused(client: TestClient, text: str) -> None:
+    me = enter(client)
+    answer = client.post(f"{me}/answers", content=text, headers={"Content-Type": "application/json"})
+    assert answer.status_code in (400, 422)
+    assert refused(answer, answer.status_code, "bad_request" if answer.status_code == 400 else "invalid")
+    assert client.get(me).json()["answered"] == 0
+
+
+def test_a_body_has_an_end(client: TestClient) -> None:
+    me = enter(client)
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(10):
+            yield b" " * 1000
+
+    headers = {"Content-Type": "application/json"}
+    assert refused(client.post(f"{me}/answers", content=b" " * 5000, headers=headers), 413, "too_large")
+    assert refused(client.post(f"{me}/answers", content=pieces(), headers=headers), 413, "too_large")
+
+
+def test_participants_have_an_end(study: Study) -> None:
+    """But who only looked in keeps nobody out."""
+    with TestClient(study_app(study, people=2)) as client:
+        first, second = enter(client), enter(client)
+        assert answer(client, first, 0, "real") == 204
+        third = enter(client)
+        assert refused(client.get(second), 404, "not_found")
+        assert client.get(third).json()["pictures"] == study.order(1)
+        assert answer(client, third, 0, "real") == 204
+        assert "its 2 participants" in refused(client.post("/api/participants"), 403, "forbidden")
+        assert client.get(first).json()["answered"] == 1
+
+
+def test_other_names_and_pages_of_other_sites(study: Study) -> None:
+    with TestClient(study_app(study, hosts=("study.example",))) as client:
+        me = enter(client)
+        for path in ("/", "/api/study", f"/pictures/{study.pictures[0].id}.png"):
+            assert refused(client.get(path, headers={"Host": "evil.example"}), 421, "wrong_host")
+        assert client.get("/", headers={"Host": "study.example"}).status_code == 200
+        for path in ("/api/participants", f"{me}/answers"):
+            for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+                assert refused(client.post(path, json={}, headers=headers), 403, "forbidden")
+        ours = {"Origin": "http://testserver", "Sec-Fetch-Site": "same-origin"}
+        assert client.post("/api/participants", json={}, headers=ours).status_code == 201
+        assert len(Answers(study).by_participant()) == 2
 
 
 def test_no_answer_of_the_server_tells_what_a_picture_is(client: TestClient, study: Study) -> None:
@@ -90,7 +154,8 @@ def test_no_answer_of_the_server_tells_what_a_picture_is(client: TestClient, stu
     told = set()
     for picture in study.pictures:
         headers = client.get(f"/pictures/{picture.id}.png").headers
-        told.add(tuple((name, value) for name, value in headers.items() if name != "content-length"))
+        own = ("content-length", "x-request-id")
+        told.add(tuple((name, value) for name, value in headers.items() if name not in own))
         assert not {"last-modified", "etag"} & headers.keys()
     assert len(told) == 1
 
@@ -146,32 +211,27 @@ def test_a_form_of_another_site_cannot_take_part(client: TestClient, study: Stud
     me = enter(client)
     given = json.dumps({"position": 0, "answer": "real"})
     response = client.post(f"{me}/answers", content=given, headers={"Content-Type": "text/plain"})
-    assert response.status_code == 422
+    assert refused(response, 415, "unsupported_type")
     assert Answers(study).by_participant() == [[]]
 
 
-def test_a_damaged_file_of_answers_is_said_in_words(study: Study) -> None:
+def test_a_damaged_file_of_answers_is_said_to_those_who_can_help(
+    study: Study, caplog: pytest.LogCaptureFixture
+) -> None:
     client = TestClient(study_app(study))
     for file in study.folder.glob("answers.sqlite*"):
         file.unlink()
     (study.folder / "answers.sqlite").write_bytes(b"no database, however long it may be" * 20)
     response = client.post("/api/participants", json={})
-    assert response.status_code == 500
-    assert "not a database" in response.json()["detail"]
-
-
-def test_an_address_that_is_taken_is_one_sentence(study: Study) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(Pg2Error, match=rf"cannot listen on 127\.0\.0\.1:{port} .*try another --port"):
-            serve_study(study.folder, port=port)
+    assert str(study.folder) not in refused(response, 500, "internal")
+    (logged,) = [record.getMessage() for record in caplog.records if record.name == "pg2.web"]
+    assert str(study.folder) in logged
+    assert "not a database" in logged
 
 
 def test_without_the_extra_the_way_out_is_said() -> None:
-    code = (
-        "import sys\nsys.modules['fastapi'] = None\nfrom pg2.errors import Pg2Error\n"
-        "try:\n    import pg2.userstudy.server\n"
-        "except Pg2Error as error:\n    print(error, 'torch' in sys.modules)"
-    )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip().endswith('needs the extra "serve": pip install "pg2[serve]" False')
+    code = "import sys\nsys.modules['fastapi'] = None\nfrom pg2.cli import main\nmain()"
+    command = [sys.executable, "-c", code, "userstudy", "serve", "nowhere"]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == 'pg2: serving needs fastapi; install it with: pip install "pg2[serve]"\n'

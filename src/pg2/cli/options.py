@@ -31,6 +31,13 @@ Background = Annotated[
         "default: as the model was made"
     ),
 ]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="name by which the server may be called, such as pg2.example.org, beside addresses in numbers, "
+        "names without a dot and this computer's own; may be repeated"
+    ),
+]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import Device, PrecisionOption
+from pg2.cli.options import AllowHost, Device, PrecisionOption
 
 
 def serve(
@@ -28,17 +28,24 @@ def serve(
     ] = 5,
     queue: Annotated[int, typer.Option(min=1, help="requests being handled; one more is refused")] = 64,
     timeout: Annotated[float, typer.Option(min=0.001, help="seconds until a request is given up")] = 30,
-    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request")] = 20,
+    grace: Annotated[
+        float, typer.Option(min=0, help="seconds that requests have to be answered in when the service stops")
+    ] = 5,
+    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request")] = 10,
+    max_held: Annotated[
+        float, typer.Option(min=0.001, help="megabytes of all requests and answers together")
+    ] = 200,
     api_key_file: Annotated[
         Path | None, typer.Option(help="file with the key that clients must show; or set PG2_API_KEY")
     ] = None,
     cors_origin: Annotated[
         list[str] | None, typer.Option(help="web site whose pages may use the service; may be repeated")
     ] = None,
+    allow_host: AllowHost = None,
 ) -> None:
     """Serve models over HTTP until stopped; needs pg2[serve]."""
-    from pg2.serving import check_packages
     from pg2.serving.options import ServeOptions, read_api_key
+    from pg2.web import check_packages
 
     check_packages()
     options = ServeOptions(
@@ -50,9 +57,12 @@ def serve(
         batch_wait=batch_wait,
         queue=queue,
         timeout=timeout,
+        grace=grace,
         max_body=round(max_body * 1e6),
+        max_held=round(max_held * 1e6),
         api_key=read_api_key(api_key_file),
         cors_origins=tuple(cors_origin or ()),
+        hosts=tuple(allow_host or ()),
     )
     from pg2.serving.server import serve as run
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import command_line
+from pg2.cli.options import AllowHost, command_line
 
 userstudy = typer.Typer(help="Let people say which pictures are real: R2G and G2R.", no_args_is_help=True)
 
@@ -34,11 +34,16 @@ def serve(
         str, typer.Option(help="0.0.0.0 lets other computers of the network take part")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8001,
+    people: Annotated[int, typer.Option(min=1, help="participants at most")] = 1000,
+    allow_host: AllowHost = None,
 ) -> None:
     """Let people take part in a browser; needs pg2[serve]."""
+    from pg2.web import check_packages
+
+    check_packages()
     from pg2.userstudy.server import serve_study
 
-    serve_study(study, host, port)
+    serve_study(study, host, port, people=people, hosts=tuple(allow_host or ()))
 
 
 @userstudy.command("report")

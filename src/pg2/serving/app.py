@@ -1,11 +1,10 @@
 """The API: which address does what."""
 
-import asyncio
 import functools
 import hmac
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, FastAPI, Request, Response, Security
 from fastapi import Path as PathParameter
@@ -15,7 +14,6 @@ from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBea
 from fastapi.staticfiles import StaticFiles
 from PIL import Image
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
@@ -25,10 +23,8 @@ from pg2.pose.maps import LIMBS
 from pg2.pose.named import NAMES, named_pose
 from pg2.pose.skeleton import COLOURS
 from pg2.serving import document
-from pg2.serving.errors import STATUS, ApiError, error_answer
-from pg2.serving.limits import while_connected
-from pg2.serving.middleware import REQUEST_ID, Around
-from pg2.serving.reading import read_fields
+from pg2.serving.limits import Answer, while_connected
+from pg2.serving.reading import Body, fields_of, read_body
 from pg2.serving.schemas import (
     GenerateRequest,
     Health,
@@ -44,8 +40,17 @@ from pg2.serving.schemas import (
     SamplesAnswer,
 )
 from pg2.serving.service import Service
+from pg2.web.around import REQUEST_ID, Around
+from pg2.web.errors import ApiError, answer_errors
+from pg2.web.sites import Sites
 
+_POLICY = (
+    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
 _PHOTO = "00.jpg"  # of each person of the samples
+
+Asked = TypeVar("Asked", bound=PoseRequest)
 
 
 def service_app(service: Service) -> FastAPI:
@@ -69,28 +74,43 @@ def service_app(service: Service) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
             expose_headers=[REQUEST_ID, "Server-Timing"],
         )
-    app.add_middleware(Around, metrics=service.metrics)
-    app.add_exception_handler(ApiError, _on_error)
-    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_middleware(
+        Around,
+        # With a key, those who show it are welcome from anywhere.
+        sites=Sites(options.hosts, options.cors_origins) if options.api_key is None else None,
+        headers={"Content-Security-Policy": _POLICY},
+        private="/v1/",
+        then=service.metrics.count,
+    )
+    answer_errors(app)
 
     guard = [Depends(_key_check(options.api_key))] if options.api_key is not None else []
     always = ("unauthorized",) if options.api_key is not None else ()
     guard_open = [*guard, Depends(service.check_open)]
     errors = document.errors
 
-    async def answered(request: Request, answer: Callable[[Any], Coroutine[Any, Any, Response]]) -> Response:
-        """What every request with a photo goes through; `answer` gets its fields."""
-        with service.gate.enter():
-            try:
-                async with asyncio.timeout(options.timeout):
-                    fields = await read_fields(request, options.max_body)
-                    return await while_connected(request, answer(fields))
-            except TimeoutError as error:
-                raise ApiError(
-                    "timeout", f"there was no answer within {options.timeout:g} seconds; try again later"
-                ) from error
-            except ClientDisconnect as error:
-                raise ApiError("client_gone", "the client has gone") from error
+    async def answered(
+        request: Request, wanted: type[Asked], answer: Callable[[Asked], Coroutine[Any, Any, Response]]
+    ) -> Response:
+        """What every request with a photo goes through."""
+
+        async def work(body: Body) -> Response:
+            with service.gate.enter():
+                asked = await service.threads.run(lambda body: wanted.read(fields_of(body)), body)
+                del body  # JSON is larger than what was decoded from it
+                return await answer(asked)
+
+        try:
+            async with service.gate.come(options.timeout) as take:
+                body = read_body(request, options.max_body, take)
+                return await while_connected(request, work(await body))
+        except TimeoutError as error:
+            await service.check_open()  # else it was we who cut the time short
+            raise ApiError(
+                "timeout", f"there was no answer within {options.timeout:g} seconds; try again later"
+            ) from error
+        except ClientDisconnect as error:
+            raise ApiError("client_gone", "the client has gone") from error
 
     @app.post(
         "/v1/generate",
@@ -102,17 +122,17 @@ def service_app(service: Service) -> FastAPI:
     async def generate(request: Request) -> Response:
         """The person of a photo in another pose."""
 
-        async def answer(fields: Any) -> Response:
-            asked = await service.threads.run(GenerateRequest.read, fields)
+        async def answer(asked: GenerateRequest) -> Response:
             usual = "json" if _prefers_json(request) else "image"
             made = await service.generate(asked, usual if asked.format is None else asked.format)
             spent = made.timings.model_dump().items()
             headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
             if isinstance(made.content, bytes):
-                return Response(made.content, media_type="image/png", headers=headers)
-            return Response(made.content.model_dump_json(), media_type="application/json", headers=headers)
+                return Answer(made.content, service.gate, media_type="image/png", headers=headers)
+            text = made.content.model_dump_json()
+            return Answer(text, service.gate, media_type="application/json", headers=headers)
 
-        return await answered(request, answer)
+        return await answered(request, GenerateRequest, answer)
 
     @app.post(
         "/v1/pose",
@@ -124,11 +144,10 @@ def service_app(service: Service) -> FastAPI:
     async def pose(request: Request) -> Response:
         """The keypoints of everybody on a photo, largest first."""
 
-        async def answer(fields: Any) -> Response:
-            asked = await service.threads.run(PoseRequest.read, fields)
+        async def answer(asked: PoseRequest) -> Response:
             return JSONResponse((await service.poses(asked.photo)).model_dump())
 
-        return await answered(request, answer)
+        return await answered(request, PoseRequest, answer)
 
     @app.get("/v1/models", dependencies=guard_open, responses=errors(*always, "not_ready"))
     async def models() -> ModelsAnswer:
@@ -187,22 +206,6 @@ def service_app(service: Service) -> FastAPI:
     if SERVICE_PAGE.is_dir():
         app.mount("/", StaticFiles(directory=SERVICE_PAGE, html=True))
     return app
-
-
-def _on_error(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, ApiError)
-    request.state.code = error.code
-    return error_answer(error, request.state.request_id)
-
-
-def _on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """What Starlette itself refuses: mostly unknown addresses and wrong methods."""
-    assert isinstance(error, HTTPException)
-    known = {404: "there is nothing at this address", 405: "this address does not take that method"}
-    if error.status_code not in known:
-        return _on_error(request, ApiError("bad_request", "the request cannot be understood"))
-    code = next(code for code, status in STATUS.items() if status == error.status_code)
-    return _on_error(request, ApiError(code, known[error.status_code], error.headers))
 
 
 def _key_check(key: str) -> Callable[..., Coroutine[Any, Any, None]]:

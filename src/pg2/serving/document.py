@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from pg2.pose.named import named_pose
-from pg2.serving.errors import STATUS, ErrorAnswer
 from pg2.serving.schemas import (
     GenerateAnswer,
     GenerateRequest,
@@ -28,9 +27,10 @@ from pg2.serving.schemas import (
     SamplesAnswer,
     Timings,
 )
+from pg2.web.errors import STATUS, ErrorAnswer
 
 OF_UPLOADS = (
-    "bad_request", "too_large", "unsupported_type", "invalid", "busy", "client_gone", "timeout",
+    "bad_request", "forbidden", "too_large", "unsupported_type", "invalid", "busy", "client_gone", "timeout",
 )  # fmt: skip
 """Error codes of the routes that take a photo."""
 
@@ -48,9 +48,9 @@ Every answer carries `X-Request-ID`; every error is `{"error": {"code", "message
 
 
 def errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The error answers of a route, by status; a failure of ours is always among them."""
+    """The error answers of a route, by status; a wrong Host and a failure are always among them."""
     answers: dict[int | str, dict[str, Any]] = {}
-    for code in (*codes, "internal"):
+    for code in (*codes, "wrong_host", "internal"):
         answer = answers.setdefault(
             STATUS[code],
             {"model": ErrorAnswer, "description": "", "content": {"application/json": {"examples": {}}}},

@@ -28,9 +28,13 @@ class ServeOptions:
         batch_wait: milliseconds that a request waits for others to share a run with.
         queue: requests being handled at a time, of all models; one more is refused (429).
         timeout: seconds from a request's arrival until it is given up (504).
+        grace: seconds that requests have to be answered in when the service stops (then 503).
         max_body: bytes of a request's body, at most (413).
+        max_held: bytes of the bodies and answers of all requests together; what would need more is refused
+            (429). The process needs a few times as much while it reads and decodes them.
         api_key: what clients have to show; None: nothing.
         cors_origins: web sites, such as https://example.org, whose pages may use the service.
+        hosts: names by which the service may be called, see `pg2.web.sites.Sites`; with a key by any.
     """
 
     models: tuple[str, ...] = ()
@@ -41,9 +45,12 @@ class ServeOptions:
     batch_wait: float = 5.0
     queue: int = 64
     timeout: float = 30.0
-    max_body: int = 20_000_000
+    grace: float = 5.0
+    max_body: int = 10_000_000
+    max_held: int = 200_000_000
     api_key: str | None = None
     cors_origins: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served.
@@ -51,14 +58,17 @@ class ServeOptions:
         Raises:
             Pg2Error: a setting is out of range.
         """
-        for name in ("batch", "queue", "timeout", "max_body", "threads"):
+        for name in ("batch", "queue", "timeout", "max_body", "max_held", "threads"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise Pg2Error(f"{name} must be above 0, not {value}")
         if self.precision not in ("fp32", "bf16"):
             raise Pg2Error(f'precision must be fp32 or bf16, not "{self.precision}"')
-        if not self.batch_wait >= 0:
-            raise Pg2Error(f"batch_wait must not be below 0, not {self.batch_wait}")
+        for name in ("batch_wait", "grace"):
+            if not getattr(self, name) >= 0:
+                raise Pg2Error(f"{name} must not be below 0, not {getattr(self, name)}")
+        if self.max_held < self.max_body:
+            raise Pg2Error(f"max_held must have room for one body of max_body, {self.max_body} bytes")
         if len(set(self.models)) != len(self.models):
             raise Pg2Error("a model is given twice")
         for origin in self.cors_origins:

@@ -1,17 +1,15 @@
 """What requests and answers hold: the one place where a request is checked."""
 
-import base64
+import binascii
 import math
 from typing import Annotated, Any, Literal, Self
 
-import pydantic_core
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
-    ValidationError,
     WithJsonSchema,
     computed_field,
 )
@@ -20,7 +18,7 @@ from pg2.errors import Pg2Error
 from pg2.models.inputs import PictureKind
 from pg2.pose.keypoints import COUNT, Pose
 from pg2.pose.named import NAMES, named_pose
-from pg2.serving.errors import ApiError
+from pg2.web.bodies import checked, from_json
 
 _Coordinate = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Side = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -41,7 +39,7 @@ def _decode(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return base64.b64decode(value, validate=True)
+        return binascii.a2b_base64(value, strict_mode=True)
     except ValueError as error:
         raise ValueError("must be a file or its content as base64") from error
 
@@ -61,13 +59,7 @@ class _Request(BaseModel):
         Raises:
             ApiError: it is not what it should be.
         """
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the request"
-            reason = first["msg"].removeprefix("Value error, ")
-            raise ApiError("invalid", f"{place}: {reason[:1].lower()}{reason[1:]}") from error
+        return checked(cls, fields)
 
 
 class Keypoints(_Request):
@@ -174,18 +166,6 @@ def form_fields(fields: dict[str, str | bytes]) -> dict[str, Any]:
         if isinstance(value := read.get(name), str) and value.lstrip().startswith("{"):
             read[name] = from_json(value, name)
     return read
-
-
-def from_json(text: str | bytes, name: str) -> Any:
-    """Decode JSON.
-
-    Raises:
-        ApiError: it is none; `name` says what.
-    """
-    try:
-        return pydantic_core.from_json(text, allow_inf_nan=False)
-    except ValueError as error:
-        raise ApiError("bad_request", f"{name} is not valid JSON") from error
 
 
 class PoseAnswer(BaseModel):

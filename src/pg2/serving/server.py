@@ -1,33 +1,34 @@
-"""The process: a socket, logs, signals, and uvicorn around the API."""
+"""The process: signals, and uvicorn around the API."""
 
+import asyncio
 import logging
 import os
 import signal
-import socket
+import sys
 from types import FrameType
 
 import uvicorn
 
-from pg2.errors import Pg2Error
 from pg2.serving.app import service_app
-from pg2.serving.logs import configure, log
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
-
-_LAST_BYTES = 10  # seconds that clients have to read their answers when the service stops
+from pg2.web.connections import Config
+from pg2.web.logs import configure, log
+from pg2.web.sockets import listen, url_of
 
 
 class _Server(uvicorn.Server):
     """Stops in order.
 
     At a signal the service takes no more requests, but the socket stays open so that they are told so, until
-    what was taken is answered. A second Ctrl-C stops at once; a second SIGTERM does not, as some supervisors
-    send it to a process and to its group.
+    what was taken is answered or has had its time of grace. A second Ctrl-C stops at once; a second SIGTERM
+    does not, as some supervisors send it to a process and to its group.
     """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+        self._end: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._service.state != "stopping":
@@ -36,23 +37,18 @@ class _Server(uvicorn.Server):
             self.should_exit = self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        service = self._service
-        done = service.state == "stopping" and not service.gate.inside
+        service, done = self._service, False
+        if service.state == "stopping":
+            self._end = self._end or asyncio.get_running_loop().time() + service.options.grace
+            service.gate.close(self._end)
+            done = not service.gate.present
         return await super().on_tick(counter) or done or service.failure is not None
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        found = error.errno is not None and error.errno > 0  # else it is the host's name that was not
-        reason = os.strerror(error.errno).lower() if found and error.errno else "no such host"
-        raise Pg2Error(f"cannot listen on {host}, port {port}: {reason}; choose another one") from error
-
-
 def serve(options: ServeOptions, host: str, port: int) -> None:
-    """Run the service until SIGTERM or SIGINT; every request that was taken is answered first.
+    """Run the service until SIGTERM or SIGINT; requests that were taken are answered first, within the grace.
+
+    Where a thread is still at work then (a photo may take it minutes), the process ends here, with code 0.
 
     Args:
         options: what to serve, and how much of the machine it may have.
@@ -60,25 +56,14 @@ def serve(options: ServeOptions, host: str, port: int) -> None:
         port: 0 takes a free one; the log says which.
 
     Raises:
-        Pg2Error: the address cannot be had, or a model.
+        Pg2Error: the address cannot be had, or a model, or too few files may be open.
     """
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         configure()
         service = Service(options)
-        config = uvicorn.Config(
-            service_app(service),
-            loop="asyncio",
-            http="h11",
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_LAST_BYTES,
-        )
-        address, port = listener.getsockname()[:2]
-        log(logging.INFO, "listening", url=f"http://{f'[{address}]' if ':' in address else address}:{port}/")
+        config = Config(service_app(service))
+        address = listener.getsockname()[0]
+        log(logging.INFO, "listening", url=url_of(listener))
         if options.api_key is None and not address.startswith("127."):
             log(
                 logging.WARNING, "anybody who can reach this address may use the service: there is no API key"
@@ -87,3 +72,8 @@ def serve(options: ServeOptions, host: str, port: int) -> None:
     if service.failure is not None:
         raise service.failure
     log(logging.INFO, "stopped")
+    if not service.end():
+        # Python itself would wait for the thread, for ever if need be.
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(0)

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,10 +24,9 @@ from pg2.pipeline import Pipeline, Result, Source, SourcePoseError
 from pg2.pose.estimator import NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.serving.batching import Batcher
-from pg2.serving.errors import ApiError
-from pg2.serving.limits import Gate, Threads
-from pg2.serving.logs import log
+from pg2.serving.limits import Gate, Threads, ended
 from pg2.serving.monitoring import Metrics
+from pg2.serving.names import names_for_clients
 from pg2.serving.options import ServeOptions
 from pg2.serving.schemas import (
     GenerateAnswer,
@@ -39,8 +38,11 @@ from pg2.serving.schemas import (
     Timings,
     points_of,
 )
+from pg2.web.errors import ApiError
+from pg2.web.logs import log
 
-_PHOTO_THREADS = 2  # photos of up to 100 megapixels that are in memory at a time
+_PHOTO_THREADS = 2  # photos that are decoded, and as large as that in memory, at a time
+_IDLE = 1.0  # seconds that threads have to end when there is nothing more to do
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,17 @@ class Generated:
 class Service:
     """All that outlives a request. Use it as `async with`: models load in the background from then on.
 
+    Leaving it takes a second or two, whatever its threads are at.
+
     PyTorch runs on one thread, `pg2-model`; photos are decoded, searched for people and encoded on others.
     """
 
     def __init__(self, options: ServeOptions) -> None:
         self.options = options
         self.metrics = Metrics()
-        self.gate = Gate(options.queue)
+        self.gate = Gate(options.queue, options.max_held)
         self.metrics.inside.set_function(lambda: self.gate.inside)
+        self.metrics.held.set_function(lambda: self.gate.held)
         self.state: Literal["loading", "ready", "stopping"] = "loading"
         self.failure: Exception | None = None
         self.models: dict[str, Served] = {}
@@ -108,14 +113,17 @@ class Service:
         await asyncio.gather(self._loading, return_exceptions=True)
         for served in self.models.values():
             await served.batcher.close()
-        self._worker.shutdown()
-        self.threads.close()
+        self.end()
+
+    def end(self) -> bool:
+        """Let go of the threads; whether they ended. One may be at a photo that takes it minutes."""
+        return ended(self._worker, self.threads.executor, seconds=_IDLE)
 
     def stop(self) -> None:
         """Take no new requests; those that were taken are answered."""
         if self.state != "stopping":
             self.state = "stopping"
-            log(logging.INFO, "stopping", inside=self.gate.inside)
+            log(logging.INFO, "stopping", inside=self.gate.present)
 
     async def check_open(self) -> None:
         """Say so if no request can be answered now.
@@ -129,7 +137,8 @@ class Service:
 
     async def _load(self) -> None:
         began = time.perf_counter()
-        names = self.options.models or tuple(shipped_models())
+        shipped = shipped_models()
+        names = names_for_clients(self.options.models or shipped, shipped)
         loop = asyncio.get_running_loop()
         try:
             pipelines = await loop.run_in_executor(self._worker, self._pipelines, names)
@@ -138,21 +147,21 @@ class Service:
             return
         for name, pipeline in pipelines.items():
             self.models[name] = self._served(name, pipeline)
-        self._estimator = pipelines[names[0]].estimator
+        first = next(iter(pipelines.values()))
+        self._estimator = first.estimator
         if self.state == "loading":
             self.state = "ready"
             seconds = round(time.perf_counter() - began, 3)
-            device = str(pipelines[names[0]].device)
-            log(logging.INFO, "ready", models=list(names), device=device, seconds=seconds)
+            log(logging.INFO, "ready", models=list(names), device=str(first.device), seconds=seconds)
 
-    def _pipelines(self, names: Sequence[str]) -> dict[str, Pipeline]:
+    def _pipelines(self, names: Mapping[str, str]) -> dict[str, Pipeline]:
         if self.options.threads is not None:
             torch.set_num_threads(self.options.threads)
         estimator = PoseEstimator(threads=self.options.threads)
         pipelines = {}
-        for name in names:
+        for name, model in names.items():
             pipeline = pipelines[name] = Pipeline.from_pretrained(
-                name, device=self.options.device, dtype=DTYPES[self.options.precision]
+                model, device=self.options.device, dtype=DTYPES[self.options.precision]
             )
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.

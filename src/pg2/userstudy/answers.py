@@ -30,6 +30,14 @@ CREATE TABLE IF NOT EXISTS answers (
 ) WITHOUT ROWID;
 """
 
+_TAKE_OVER = """
+UPDATE participants SET token = ?, started = CURRENT_TIMESTAMP WHERE number = (
+  SELECT number FROM participants
+  WHERE NOT EXISTS (SELECT 1 FROM answers WHERE participant = number)
+  ORDER BY started, number LIMIT 1
+)
+"""
+
 
 class UnknownParticipantError(Pg2Error):
     """The token is not one that `Answers.enter` gave."""
@@ -37,6 +45,10 @@ class UnknownParticipantError(Pg2Error):
 
 class OutOfTurnError(Pg2Error):
     """An answer to a picture that is not the participant's next, other than a repeat of what is stored."""
+
+
+class FullError(Pg2Error):
+    """As many people take part as may."""
 
 
 @dataclass(frozen=True)
@@ -99,15 +111,26 @@ class Answers:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
 
-    def enter(self) -> str:
+    def enter(self, most: int | None = None) -> str:
         """Let a new participant in, with an order of the pictures of their own.
+
+        Args:
+            most: participants. When there are so many, a new one takes the place of the one who has been
+                there longest without an answer.
 
         Returns:
             The token by which they go on: random, and all that is ever known of them.
+
+        Raises:
+            FullError: there are so many, and all have answered something.
         """
         token = secrets.token_urlsafe(16)
         with self._transaction() as connection:
             (number,) = connection.execute("SELECT count(*) FROM participants").fetchone()
+            if most is not None and number >= most:
+                if connection.execute(_TAKE_OVER, (token,)).rowcount == 0:
+                    raise FullError(f"this study has its {most:,} participants; thank you all the same")
+                return token
             connection.execute(
                 "INSERT INTO participants (number, token, pictures) VALUES (?, ?, ?)",
                 (number, token, json.dumps(self._study.order(number))),

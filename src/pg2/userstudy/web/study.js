@@ -21,9 +21,7 @@ async function api(path, body) {
   const response = await fetch(path, options);
   if (!response.ok) {
     const said = await response.json().catch(() => ({}));
-    throw Object.assign(new Error(typeof said.detail === "string" ? said.detail : response.statusText), {
-      status: response.status,
-    });
+    throw Object.assign(new Error(said.error?.message ?? response.statusText), { status: response.status });
   }
   return response.status === 204 ? null : response.json();
 }
