@@ -39,7 +39,8 @@ class _Loader(yaml.SafeLoader):
             self._depth -= 1
 
     def _error(self, why: str) -> yaml.YAMLError:
-        return yaml.composer.ComposerError(None, None, why, self.peek_event().start_mark)
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        return yaml.composer.ComposerError(None, None, why, event.start_mark)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
