@@ -1,6 +1,8 @@
 """The two stages as one model: output, saving, loading, and files that are not what they should be."""
 
+import contextlib
 import json
+import random
 import re
 import shutil
 import struct
@@ -356,6 +358,20 @@ def test_weights_that_cannot_be_used(
     save_tensors(file, changed, metadata)
     with pytest.raises(Pg2Error, match=said):
         PG2.from_pretrained(folder)
+
+
+def test_any_damage_to_a_model_folder_is_an_error_of_ours_or_none(folder: Path) -> None:
+    generator = random.Random(0)
+    for name, first in (("model.safetensors", 2000), ("config.json", 1000)):
+        content = (folder / name).read_bytes()
+        for _ in range(60):
+            broken = bytearray(content)
+            for _ in range(generator.choice([1, 1, 4])):
+                broken[generator.randrange(min(first, len(content)))] = generator.randrange(256)
+            (folder / name).write_bytes(broken)
+            with contextlib.suppress(Pg2Error):
+                PG2.from_pretrained(folder)
+        (folder / name).write_bytes(content)
 
 
 def test_a_header_that_is_too_large_is_not_parsed(folder: Path) -> None:
