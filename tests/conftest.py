@@ -3,6 +3,7 @@
 import io
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -12,6 +13,16 @@ from pg2.data.prepared import PreparedDataset, Record
 from pg2.data.writing import Skipped, write_prepared
 
 FRAME = (32, 16)
+
+# The same examples each time, however busy the machine is.
+hypothesis.settings.register_profile(
+    "pg2",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("pg2")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

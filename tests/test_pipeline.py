@@ -1,5 +1,6 @@
 """Photo + pose -> picture: every way in, every way out."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -326,6 +327,10 @@ def test_other_precisions_are_refused(pipe: Pipeline) -> None:
         (np.zeros((64, 32), np.uint8), "front", "a photo is an array uint8"),
         (np.zeros((8, 8, 3), np.uint8), "front", "too small"),
         (PHOTO, "wave", '"wave" is neither a named pose'),
+        (PHOTO, "Walkng", "did you mean walking"),
+        (PHOTO, "xyz", "there are front, back"),
+        (PHOTO, "n" * 5000, "neither a named pose"),
+        (PHOTO, "a\0b", "neither a named pose"),
         (PHOTO, Pose(np.full((18, 2), np.nan)), "no keypoint"),
         ("nowhere.jpg", "front", "no file nowhere.jpg"),
     ],
@@ -333,6 +338,14 @@ def test_other_precisions_are_refused(pipe: Pipeline) -> None:
 def test_bad_input(pipe: Pipeline, photo: object, pose: object, said: str) -> None:
     with pytest.raises(Pg2Error, match=said):
         pipe(photo, pose)  # type: ignore[arg-type]
+
+
+def test_a_result_that_is_not_finite_is_an_error(one_stage: Pipeline) -> None:
+    """As a picture it would be black."""
+    broken = Pipeline(copy.deepcopy(one_stage.model))
+    broken.model.coarse.head[0].bias.data[0] = torch.nan
+    with pytest.raises(Pg2Error, match="a picture that is not finite"):
+        broken(PHOTO, "walking", source_pose=POSE)
 
 
 def test_nobody_on_the_photo_of_the_pose_names_it(pipe: Pipeline, tmp_path: Path) -> None:

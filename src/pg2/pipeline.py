@@ -16,6 +16,7 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.io.devices import choose_device, runs_bf16
+from pg2.io.files import exists
 from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, load_image, to_rgb
 from pg2.io.pixels import Image8, from_images, to_images
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
@@ -23,7 +24,7 @@ from pg2.models.pg2 import PG2
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
-from pg2.pose.named import NAMES, named_pose
+from pg2.pose.named import NAMES, named_pose, suggestion
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import strip
 
@@ -218,9 +219,9 @@ class Pipeline:
         if isinstance(pose, str) and pose.replace("_", "-") in NAMES:
             pose = named_pose(pose)
         elif isinstance(pose, str | Path):
-            if not Path(pose).exists():
+            if not exists(pose):
                 raise Pg2Error(
-                    f'"{pose}" is neither a named pose ({", ".join(NAMES)}) nor a photo or JSON file'
+                    f'"{pose}" is neither a named pose nor a photo or JSON file; {suggestion(str(pose))}'
                 )
             pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
         if not isinstance(pose, Pose):

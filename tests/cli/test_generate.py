@@ -132,6 +132,7 @@ def test_a_revision_is_asked_of_the_hub(
         asked.append((name, revision))
         return str(model)
 
+    monkeypatch.setattr("pg2.models.pg2.HfApi.model_info", lambda *_, **__: None)
     monkeypatch.setattr("pg2.models.pg2.snapshot_download", download)
     out = tmp_path / "made.png"
     arguments = ("--pose", "front", "--model", "somebody/model", "--revision", "v2", "--out", out)

@@ -1,12 +1,16 @@
 """Reading: what a prepared data set gives, and how damage shows."""
 
+import hashlib
+import io
 import json
 import multiprocessing
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pg2.data.prepared import FORMAT, PreparedDataset, Record, ordered_pairs
 from pg2.errors import Pg2Error
@@ -120,6 +124,101 @@ def test_missing_or_truncated_part(prepared, part):
         PreparedDataset(prepared)
     path.unlink()
     with pytest.raises(Pg2Error, match=f"damaged.*{part} is missing"):
+        PreparedDataset(prepared)
+
+
+def rewrite(prepared: Path, part: str, content: bytes) -> None:
+    """Put another file in the place of a part, and let the manifest say that it is right."""
+    (prepared / part).write_bytes(content)
+    parts = json.loads((prepared / "dataset.json").read_text())["parts"]
+    parts[part] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    edit_manifest(prepared, parts=parts)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        {"height": 10**6, "width": 10**6},
+        {"height": 10**400, "width": 64},
+        {"height": 0, "width": 64},
+        {"height": float("inf"), "width": 64},
+        {"height": float("nan"), "width": 64},
+        {"height": [[]], "width": 64},
+    ],
+)
+def test_a_frame_that_none_is(prepared, frame):
+    edit_manifest(prepared, frame=frame)
+    with pytest.raises(Pg2Error, match="is damaged; remove it"):
+        PreparedDataset(prepared)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "a" * 200_000,  # longer than a field of Python's reader may be
+        "1" * 400,
+        "1e39",
+        "-1e7",
+        "inf",
+        "x",
+        "1,2",
+        '"',
+        "\0",
+    ],
+)
+def test_records_that_cannot_be_read(prepared, changed):
+    """Even where their checksum is right."""
+    header, first, *rest = (prepared / "records.csv").read_text().splitlines()
+    row = first.rpartition(",")[0] + "," + changed
+    rewrite(prepared, "records.csv", "\n".join([header, row, *rest]).encode())
+    with pytest.raises(Pg2Error, match="is damaged; remove it") as caught:
+        PreparedDataset(prepared)
+    assert len(str(caught.value)) < 600
+
+
+def jpeg_of(size: tuple[int, int], form: str = "JPEG") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, form)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no picture",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 128\n",
+        jpeg_of((64, 128))[:300],
+        jpeg_of((64, 128), "PNG"),
+        jpeg_of((64, 120)),
+        jpeg_of((640, 1280)),
+    ],
+)
+def test_what_is_no_picture_of_the_frame(prepared, content):
+    """Even where its checksum is right."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(prepared / "images.zip") as old, zipfile.ZipFile(buffer, "w") as new:
+        for number, name in enumerate(old.namelist()):
+            new.writestr(name, content if number == 0 else old.read(name))
+    rewrite(prepared, "images.zip", buffer.getvalue())
+    data = PreparedDataset(prepared)
+    data.verify()
+    name = data.records[0].name
+    with pytest.raises(Pg2Error, match=rf"{name} in images\.zip is not a JPEG of 64 x 128 pixels"):
+        data.image(0)
+    data.image(1)
+
+
+def test_a_zip_that_is_none(prepared):
+    content = bytearray((prepared / "images.zip").read_bytes())
+    rewrite(prepared, "images.zip", bytes(content[:1000]))
+    with pytest.raises(Pg2Error, match="is damaged; remove it"):
+        PreparedDataset(prepared)
+    # The version that is needed to read the first entry, and then where it lies.
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 6 : entry + 8] = b"\xff\xff"
+    rewrite(prepared, "images.zip", bytes(content))
+    with pytest.raises(Pg2Error, match="is damaged; remove it"):
         PreparedDataset(prepared)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from pg2.errors import Pg2Error
 from pg2.io import files
-from pg2.io.files import atomic_path, exclusive, read_json, write_json, write_text
+from pg2.io.files import atomic_path, exclusive, exists, read_json, read_text, write_json, write_text
 
 
 @contextlib.contextmanager
@@ -157,7 +157,17 @@ def test_json_goes_round_and_nan_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot read"), (b"{", "not valid JSON"), (b"\xff\xfe", "not valid JSON")]
+    ("content", "words"),
+    [
+        (None, "cannot read"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe", "not a text file"),
+        (b"9" * 5000, "not valid JSON"),
+        (b"[" * 33 + b"]" * 33, "nests deeper than 32 levels"),
+        (b'{"a":' * 100_000, "nests deeper than 32 levels"),
+        (b'"' + b"\\" * 100_001, "not valid JSON"),
+        (b'"' * 100_001, "not valid JSON"),
+    ],
 )
 def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: str) -> None:
     path = tmp_path / "a.json"
@@ -165,6 +175,27 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: 
         path.write_bytes(content)
     with pytest.raises(Pg2Error, match=rf"{words}.*an example"):
         read_json(path, "an example")
+
+
+def test_brackets_in_text_do_not_nest(tmp_path: Path) -> None:
+    values = {"[" * 50: ["]]" + '"{' * 50, "\\", "[" * 50]}
+    write_json(tmp_path / "a.json", values)
+    assert read_json(tmp_path / "a.json", "a test") == values
+
+
+def test_no_more_is_read_than_can_be_meant(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("ä" * 50)
+    assert read_text(tmp_path / "a.txt", "a test", 100) == "ä" * 50
+    for path in (tmp_path / "a.txt", Path("/dev/zero")):
+        with pytest.raises(Pg2Error, match=f"{path} is larger than 9.9e-05 MB, too large for a test"):
+            read_text(path, "a test", 99)
+
+
+def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
+    for name in ("a\0b", "n" * 5000):
+        assert not exists(tmp_path / name)
+        with pytest.raises(Pg2Error, match="cannot read"):
+            read_text(tmp_path / name, "a test", 99)
 
 
 def test_a_folder_is_for_one_at_a_time(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import io
+import struct
 import zipfile
 
 import numpy as np
@@ -59,6 +60,16 @@ def _zip(**arrays: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def _claiming(shape: str) -> bytes:
+    """A zip whose arrays say that they are of this shape, and hold nothing."""
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as parts:
+        for name in ("place", "layer", "mask", "person", "picture"):
+            parts.writestr(f"{name}.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
+    return buffer.getvalue()
+
+
 def test_foreign_files_are_named(geometry):
     parts = dict(np.load(io.BytesIO(geometry.to_bytes())))
     for content in (
@@ -73,6 +84,9 @@ def test_foreign_files_are_named(geometry):
         _zip(
             **parts | {"mask": parts["mask"][:0], "layer": parts["layer"][:0], "place": parts["place"][:, :0]}
         ),
+        _claiming("(1000000000000000,)"),
+        _claiming("(-1,)"),
+        _claiming("((" * 500),
         _zip(**parts | {"extra": np.zeros(60_000_000, np.uint8)}),
     ):
         with pytest.raises(Pg2Error, match=r"^03.geometry.npz is (damaged or )?not the geometry") as caught:

@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pg2.errors import Pg2Error
 from pg2.io.pixels import from_images, to_images, to_uint8, to_unit
 
 
@@ -22,6 +24,14 @@ def test_what_lies_beyond_is_clamped_and_does_not_wrap_around() -> None:
     assert to_uint8(values)[1, 2, 0].tolist() == [0, 0, 128, 255, 255]
     assert to_uint8(values).dtype == torch.uint8
     assert to_uint8(values.bfloat16())[1, 2, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_what_is_not_finite_is_no_picture(value: float) -> None:
+    images = torch.zeros(2, 3, 4, 4)
+    images[1, 2, 3, 0] = value
+    with pytest.raises(Pg2Error, match="not finite"):
+        to_images(images)
 
 
 def test_every_grey_level_survives_the_way_to_a_model_and_back() -> None:

@@ -1,6 +1,10 @@
 """The two stages as one model: output, saving, loading, and files that are not what they should be."""
 
+import contextlib
 import json
+import random
+import re
+import shutil
 import struct
 from pathlib import Path
 
@@ -9,6 +13,7 @@ import torch
 from model_samples import inputs
 
 from pg2.errors import Pg2Error
+from pg2.io.tensors import load_tensors, save_tensors
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
 from pg2.models.pg2 import PG2, shipped_models
 
@@ -105,33 +110,108 @@ def test_pushing_sends_the_two_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sent["somebody/model"] >= {"config.json", "model.safetensors"}
 
 
-def test_a_model_of_the_hub_comes_from_one_commit(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
+class Hub:
+    """What `pg2.models.pg2` asks the hub, and what that answers."""
 
-    def download(repo: str, **options: object) -> str:
-        asked.append((repo, options))
-        return str(folder)
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, dict[str, object]]] = []
+        self.failure: Exception | None = None
+        self.downloaded: Path | None = folder
+        monkeypatch.setattr("pg2.models.pg2.snapshot_download", self.download)
+        monkeypatch.setattr("pg2.models.pg2.HfApi", lambda **options: self)
 
-    monkeypatch.setattr("pg2.models.pg2.snapshot_download", download)
+    def model_info(self, model: str, **options: object) -> None:
+        self.asked.append((model, options))
+        if self.failure is not None:
+            raise self.failure
+
+    def download(self, model: str, **options: object) -> str:
+        self.asked.append((model, options))
+        if self.downloaded is None:
+            raise OSError("not in the cache")
+        return str(self.downloaded)
+
+
+@pytest.fixture
+def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    return Hub(folder, monkeypatch)
+
+
+def test_a_model_of_the_hub_comes_from_one_commit(hub: Hub) -> None:
     PG2.from_pretrained("somebody/model", revision="v1", token="secret")
     wanted = ["config.json", "model.safetensors", "README.md"]
-    assert asked == [("somebody/model", {"revision": "v1", "allow_patterns": wanted, "token": "secret"})]
+    assert hub.asked == [
+        ("somebody/model", {"revision": "v1", "timeout": 10}),
+        ("somebody/model", {"revision": "v1", "allow_patterns": wanted, "token": "secret"}),
+    ]
+
+
+def test_without_a_network_only_what_was_downloaded_is_looked_at(hub: Hub) -> None:
+    """Left to itself, the library tries again for half a minute."""
+    hub.failure = ConnectionError("no route")
+    PG2.from_pretrained("somebody/model")
+    assert [options.get("local_files_only") for _, options in hub.asked] == [None, True]
+    hub.downloaded = None
+    with pytest.raises(Pg2Error, match=r"somebody/model.*hub cannot be reached \(ConnectionError\)"):
+        PG2.from_pretrained("somebody/model")
+    hub.asked.clear()
+    with pytest.raises(Pg2Error, match="somebody/model"):
+        PG2.from_pretrained("somebody/model", local_files_only=True)
+    assert len(hub.asked) == 1
+
+
+def test_a_model_that_the_hub_lacks(hub: Hub) -> None:
+    hub.failure, hub.downloaded = ValueError("bad name"), None
+    with pytest.raises(Pg2Error, match=r"somebody/model.*hub does not give it \(ValueError\)"):
+        PG2.from_pretrained("somebody/model")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fast/market1510", "did you mean fast/market1501"),
+        ("Fast/people265", "did you mean fast/people256"),
+        ("market1501", "did you mean fast/market1501"),
+        ("here/quick", "no such folder"),
+        ("a/b/c", "the shipped models are fast/market1501, fast/people256"),
+        ("n" * 5000, "no such folder"),
+        ("a\0b", "no such folder"),
+    ],
+)
+def test_a_slip_is_answered_without_the_hub(
+    hub: Hub, name: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Pg2Error, match=f"there is no model {name}.*{said}"):
+        PG2.from_pretrained(name)
+    assert not hub.asked
+
+
+def test_with_a_revision_the_hub_is_meant(hub: Hub) -> None:
+    PG2.from_pretrained("fast/market1510", revision="main")
+    assert len(hub.asked) == 2
+
+
+def test_the_folder_of_a_run_says_where_its_model_is(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    for stage in ("coarse", "refined"):
+        shutil.copytree(folder, run / stage / "model")
+    with pytest.raises(Pg2Error, match=r"of a training run; its model is .*refined/model or .*coarse/model"):
+        PG2.from_pretrained(run)
+    with pytest.raises(Pg2Error, match=r"its model is \S*run/coarse/model"):
+        PG2.from_pretrained(run / "coarse")
+    with pytest.raises(Pg2Error, match="is a file; give the folder"):
+        PG2.from_pretrained(folder / "model.safetensors")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Pg2Error, match=r"config\.json is missing"):
+        PG2.from_pretrained(tmp_path / "empty")
 
 
 def test_a_model_that_is_here_has_no_revisions(folder: Path) -> None:
     for name in (folder, "fast/market1501"):
         with pytest.raises(Pg2Error, match="only models of the hub have some"):
             PG2.from_pretrained(name, revision="v1")
-
-
-def test_no_such_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: object, **__: object) -> str:
-        raise OSError("no network")
-
-    monkeypatch.setattr("pg2.models.pg2.snapshot_download", offline)
-    for name in ("nowhere/nothing", "./nothing", "nothing"):
-        with pytest.raises(Pg2Error, match=f"there is no model {name}"):
-            PG2.from_pretrained(name)
 
 
 def test_a_saved_model_says_what_it_is(folder: Path) -> None:
@@ -191,17 +271,113 @@ def test_a_pickle_is_not_unpickled(folder: Path) -> None:
     assert not victim.exists()
 
 
-def test_weights_of_another_model(folder: Path) -> None:
-    other = CONFIG.model_copy(update={"coarse": CoarseConfig(width=16, blocks=2)})
-    (folder / "config.json").write_text(json.dumps({"config": other.model_dump(mode="json")}))
-    with pytest.raises(Pg2Error, match="does not hold the model"):
+def named(folder: Path, *settings: object) -> str:
+    """What is said of a model whose config has the last of `settings` at the place that the others name."""
+    document = json.loads((folder / "config.json").read_text())
+    inner = document["config"]
+    *parents, last, value = settings
+    for parent in parents:
+        inner = inner[parent]
+    inner[last] = value
+    (folder / "config.json").write_text(json.dumps(document))
+    with pytest.raises(Pg2Error) as caught:
+        PG2.from_pretrained(folder)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[1]",
+        '{"config": {"frame": [1]}}',
+        '{"config": {"colour": 1}}',
+        '{"architecture": "VGG"}',
+        '{"format": "one"}',
+        "[" * 100_000,
+        '{"config": ' * 40 + "1" + "}" * 40,
+        '{"config": {"frame": [' + "9" * 5000 + ", 64]}}",
+        '{"config": {"refine": {"kind": {}}}}',
+        '"' + "\\" * 100_001,
+        " " * 1_000_001,
+    ],
+)
+def test_a_config_that_is_none(folder: Path, text: str) -> None:
+    (folder / "config.json").write_text(text)
+    with pytest.raises(Pg2Error, match=r"config\.json (is|nests) .*the description of a pg2 model") as caught:
+        PG2.from_pretrained(folder)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("coarse", "width", 3000),
+        ("coarse", "blocks", 10**10),
+        ("coarse", "bottleneck", 10**9),
+        ("coarse", "unshuffle", 10**400),
+        ("pose", "radius", 10**400),
+        ("refine", "width", 10**6),
+        ("refine", {"kind": "transport", "widths": [1] * 11}),
+        ("refine", {"kind": "transport", "finish": 10**9}),
+        ("frame", [10**6, 10**6]),
+    ],
+)
+def test_no_setting_of_a_config_is_without_bounds(folder: Path, settings: tuple[object, ...]) -> None:
+    said = named(folder, *settings)
+    assert f"not the description of a pg2 model: config.{settings[0]}" in said
+    assert re.search(r"Input should be (less than|a valid number)|Tuple should have at most", said), said
+
+
+def test_weights_are_not_read_before_their_header_fits(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("read too early")
+
+    monkeypatch.setattr("pg2.models.pg2.load_tensors", read)
+    said = named(folder, "coarse", "width", 1000)
+    assert "coarse.stem.1.weight is F16 [8, 21, 3, 3] there, and should be [1000, 21, 3, 3]" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"coarse.stem.1.bias": None}, r"coarse\.stem\.1\.bias is missing there"),
+        ({"further": torch.zeros(2)}, r"further is F32 \[2\] there, and should be absent"),
+        ({"coarse.stem.1.bias": torch.zeros(8, dtype=torch.int8)}, r"coarse\.stem\.1\.bias is I8 \[8\]"),
+        ({"coarse.stem.1.bias": torch.full((8,), torch.nan)}, r"broken: coarse\.stem\.1\.bias is not finite"),
+        ({"coarse.stem.1.bias": torch.full((8,), 1e300, dtype=torch.float64)}, "is not finite"),
+    ],
+)
+def test_weights_that_cannot_be_used(
+    folder: Path, changes: dict[str, torch.Tensor | None], said: str
+) -> None:
+    file = folder / "model.safetensors"
+    tensors, metadata = load_tensors(file)
+    changed = {name: value for name, value in (tensors | changes).items() if value is not None}
+    save_tensors(file, changed, metadata)
+    with pytest.raises(Pg2Error, match=said):
         PG2.from_pretrained(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"config": {"frame": [1]}}', '{"config": {"colour": 1}}'])
-def test_a_config_that_is_none(folder: Path, text: str) -> None:
-    (folder / "config.json").write_text(text)
-    with pytest.raises(Pg2Error, match=r"config\.json is not the description"):
+def test_any_damage_to_a_model_folder_is_an_error_of_ours_or_none(folder: Path) -> None:
+    generator = random.Random(0)
+    for name, first in (("model.safetensors", 2000), ("config.json", 1000)):
+        content = (folder / name).read_bytes()
+        for _ in range(60):
+            broken = bytearray(content)
+            for _ in range(generator.choice([1, 1, 4])):
+                broken[generator.randrange(min(first, len(content)))] = generator.randrange(256)
+            (folder / name).write_bytes(broken)
+            with contextlib.suppress(Pg2Error):
+                PG2.from_pretrained(folder)
+        (folder / name).write_bytes(content)
+
+
+def test_a_header_that_is_too_large_is_not_parsed(folder: Path) -> None:
+    header = b'{"a": ' + b" " * 5_000_000 + b"1}"
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(Pg2Error, match=r"damaged or truncated \(its header would have 5,000,008 bytes\)"):
         PG2.from_pretrained(folder)
 
 

@@ -1,9 +1,12 @@
 """The published files of keypoints and pairs."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pg2.errors import Pg2Error
 from pg2.pose.formats import CSV_HEADER, format_keypoints_csv, read_keypoints_csv, read_pairs_csv, spelling
@@ -45,6 +48,13 @@ ROW = "[" + ", ".join("1" * 18) + "]"
         (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW}\nb.jpg: {ROW}: [1, 2]\n", "line 3"),
         (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', 'NaN]')}\n", "line 2"),
         (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', 'null]')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', '9' * 400 + ']')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', '9' * 5000 + ']')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', '1e39]')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {ROW.replace('1]', '-1e7]')}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {'[' * 5000}\n", "line 2"),
+        (f"{CSV_HEADER}\na.jpg: {ROW}: {'[' * 100_000}\n", "line 2"),
+        (f"{CSV_HEADER}\n{':' * 50}\n", "line 2"),
     ],
 )
 def test_csv_of_another_form(tmp_path: Path, text: str, words: str) -> None:
@@ -61,6 +71,27 @@ def test_csv_missing_or_binary(tmp_path: Path) -> None:
         read_keypoints_csv(tmp_path / "k.csv")
 
 
+def test_lists_that_are_far_too_large_are_not_read(tmp_path: Path) -> None:
+    """Sparse files: nothing is on the disk."""
+    for read, size in ((read_keypoints_csv, 256_000_000), (read_pairs_csv, 32_000_000)):
+        with (tmp_path / "k.csv").open("wb") as file:
+            file.truncate(size + 1)
+        with pytest.raises(Pg2Error, match=rf"k\.csv is larger than {size // 1_000_000} MB"):
+            read(tmp_path / "k.csv")
+
+
+@settings(max_examples=50)
+@given(st.text(st.sampled_from('[]{}:,"\\ \n\r\0a019.-e\x85'), max_size=200))
+def test_any_lines_give_points_or_an_error_of_ours(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    for start, read in ((CSV_HEADER + "\n", read_keypoints_csv), ("from,to\n", read_pairs_csv)):
+        path.write_text(start + text, newline="")
+        with contextlib.suppress(Pg2Error):
+            read(path)
+
+
 def test_pair_lists(tmp_path: Path) -> None:
     path = tmp_path / "pairs.csv"
     path.write_text("from,to\na.jpg,b.jpg\nb.jpg,a.jpg\n")
@@ -69,6 +100,9 @@ def test_pair_lists(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(Pg2Error, match="not a pair list"):
             read_pairs_csv(path)
+    path.write_text("from,to\n" + "a" * 200_000 + ",b\n")
+    with pytest.raises(Pg2Error, match="cannot read"):
+        read_pairs_csv(path)
     path.write_text("from,to\na.jpg\n")
     with pytest.raises(Pg2Error, match="both names"):
         read_pairs_csv(path)

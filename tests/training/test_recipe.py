@@ -1,12 +1,18 @@
 """Recipes: the shipped ones, typos, overrides, and going on under another one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from pg2.errors import Pg2Error
-from pg2.training.recipe import check_same, load_recipe, shipped_recipes
+from pg2.training.recipe import _subsettings, check_same, load_recipe, shipped_recipes
+from pg2.training.settings import Recipe
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -65,6 +71,28 @@ def test_the_papers_numbers() -> None:
         ("coarse.steps", "--set takes NAME=VALUE"),
         ("seed.x=1", '"seed" is a value'),
         ("seed=[", "not valid YAML"),
+        ("seed=4294967295", "seed: Input should be less than or equal to 4294967294"),
+        ("threads=100000000000", "threads: Input should be less than or equal to 1024"),
+        ("model.frame=[1000000, 1000000]", "model.frame.0: Input should be less than or equal to 1024"),
+        ("model.frame=[8, 8]", "model.frame.0: Input should be greater than or equal to 16"),
+        ("model.coarse.width=3000", "model.coarse.width: Input should be less than"),
+        ("model.coarse.blocks=10000000000", "model.coarse.blocks: Input should be less than"),
+        ("coarse.batch=1000000", "coarse.batch: Input should be less than"),
+        ("coarse.lr=" + "9" * 400, "coarse.lr: Input should be a"),
+        ("coarse.losses=3", "coarse.losses: Input should be a valid dictionary"),
+        ("coarse={steps: 1, l1_weight: 2, losses: 3}", "coarse.losses: Input should be a valid dictionary"),
+        ("coarse={steps: 1, l1_weight: 2, losses: {l1: 3}}", "coarse.losses.l1: Input should be a valid"),
+        ("model.refine.kind=[1]", 'model.refine.kind is difference or transport, not "list"'),
+        ("seed=2024-13-45", "not valid YAML: not a valid timestamp"),
+        ("seed=0b_", "not valid YAML: not a valid int"),
+        ("seed=!!bool x", "not valid YAML: not a valid bool"),
+        ("seed=!!timestamp x", "not valid YAML: not a valid timestamp"),
+        ("seed=" + "9" * 5000, "not valid YAML: not a valid int"),
+        ("seed=" + "1:" * 300 + "1.5", "not valid YAML: not a valid float"),
+        ("seed=" + "[" * 10_000, "nest deeper than 16 levels"),
+        ("model=&a [*a]", "aliases (*name) are not taken"),
+        ("model.kind={<<: [*a, *a]}", "aliases (*name) are not taken"),
+        ("x" * 100_000 + "=1", "unknown setting"),
     ],
 )
 def test_wrong_settings_are_named(override: str, said: str) -> None:
@@ -72,6 +100,7 @@ def test_wrong_settings_are_named(override: str, said: str) -> None:
         load_recipe("fast/market1501", ["seed=1", override])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 2500
 
 
 def test_overrides_reach_nested_settings() -> None:
@@ -85,7 +114,57 @@ def test_no_such_recipe() -> None:
         load_recipe("fast/market1510")
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "a: [", "coarse: {steps: 1}\nlearning_rate: 3", "\x00"])
+NASTY = (
+    "2024-13-45", "2024-01-01", "0b_", "0x", "!!bool x", "!!timestamp x", "!!int x", "!!float x",
+    "!!binary x", "!!null x", "!!set {a}", "!!omap [a]", "!!pairs [[a]]", "!!python/object:os.system x",
+    "!a x", "9" * 400, "-" + "9" * 400, "0b" + "1" * 5000, "1e400", ".inf", ".nan", "1:" * 300 + "1",
+    "[" * 3000, "{a: " * 30, "- " * 40, "&a [*a]", "*x", "&a 1", "{<<: 1}", "{<<: {steps: 1}}", "{[a]: 1}",
+    "{1: 2}", "{null: 1}", "{'\\ud800': 1}", '{"\\ud800": 1}', '"\\ud800"', "'\n'", '"a\\nb"', "--- 1\n--- 2",
+    "%YAML 9.9\n---\n1", "", "null", "true", "[]", "{}", "[1, 2]", "a" * 5000, "-1", "3", "1.5", "\x00",
+    "\udcff", "\ufeff1", "? ", "|",
+)  # fmt: skip
+
+
+def places(settings: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """The names of all settings, as --set takes them."""
+    for name, field in settings.model_fields.items():
+        yield prefix + name
+        for inner in _subsettings(field.annotation):
+            yield from places(inner, f"{prefix}{name}.")
+
+
+@settings(max_examples=80)
+@given(
+    st.sampled_from(sorted(set(places(Recipe)))),
+    st.sampled_from(NASTY) | st.text(st.sampled_from("[]{}:,-&*!|>%@`'\"\\# \n\t01.e_ax"), max_size=12),
+)
+def test_any_value_of_any_setting_gives_a_recipe_or_one_sentence(place: str, value: str) -> None:
+    said = ""
+    try:
+        load_recipe("debug", [f"{place}={value}"])
+    except Pg2Error as error:
+        said = str(error)
+    assert len(said) < 2500
+    assert "\n" not in said
+
+
+def test_recipes_extend_one_another_only_so_often(tmp_path: Path) -> None:
+    for number in range(40):
+        (tmp_path / f"{number}.yaml").write_text(f"extends: {tmp_path}/{number + 1}.yaml\n")
+    with pytest.raises(
+        Pg2Error, match=r"15\.yaml: more than 16 recipes extend one another|16\.yaml: more than 16"
+    ):
+        load_recipe(tmp_path / "0.yaml")
+
+
+def test_stage_twos_seed_is_one_that_numpy_takes() -> None:
+    recipe = load_recipe("debug", ["seed=4294967294"])
+    np.random.RandomState(recipe.seed + len(recipe.stages) - 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "- 1", "a: [", "coarse: {steps: 1}\nlearning_rate: 3", "\x00", "a: " + "b" * 64_000]
+)
 def test_files_that_are_no_recipe(tmp_path: Path, text: str) -> None:
     file = tmp_path / "r.yaml"
     file.write_text(text)
@@ -120,7 +199,7 @@ def test_a_recipe_may_extend_another(tmp_path: Path) -> None:
     assert (load_recipe(other).seed, load_recipe(other).coarse.lr) == (3, 0.5)
 
 
-@pytest.mark.parametrize("base", ["nothing", "[debug]", "{file}"])
+@pytest.mark.parametrize("base", ["nothing", "[debug]", "{file}", '"a\\0b"', '"\\ud800"', "n" * 5000])
 def test_what_cannot_be_extended(tmp_path: Path, base: str) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(f"extends: {base.format(file=file)}\n")

@@ -29,13 +29,13 @@ import numpy as np
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json, sha256
+from pg2.io.files import read_json, read_text, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import Geometry, parse_geometry
 from pg2.io.pictures import to_rgb
 from pg2.io.pixels import Image8
 from pg2.pose.formats import spelling
-from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
+from pg2.pose.keypoints import COUNT, KEYPOINTS, MOST, TORSO, Points, Pose
 
 FORMAT = 1
 """The format number that this version writes, and the highest that it reads."""
@@ -54,6 +54,13 @@ GEOMETRY = "geometry.zip"
 PARTS = (IMAGES, RECORDS)
 COLUMNS = ["name", "split", "person", *(f"{point}_{axis}" for point in KEYPOINTS for axis in "xy")]
 _MAKE_ONE = "make one with `pg2 prepare`"
+
+_SIDES = range(16, 4097)  # pixels that a frame may have, as `pg2 prepare` does
+
+_MOST_BYTES = 256_000_000  # of records.csv; a picture takes 100 to 400
+
+# What comes of a manifest or records of another form; an OverflowError is Infinity as a whole number.
+_WRONG = (KeyError, TypeError, ValueError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +115,7 @@ class PreparedDataset:
         self._damaged = f"{self.path} is damaged; remove it and run `pg2 prepare` again"
         try:
             self.source = str(self.manifest["source"])
-            self.frame = (int(self.manifest["frame"]["height"]), int(self.manifest["frame"]["width"]))
+            self.frame = self._stored_frame = _frame(self.manifest)
             self._parts = (*PARTS, *([GEOMETRY] if GEOMETRY in self.manifest["parts"] else []))
             self._check_sizes()
             self._check_sha(RECORDS)
@@ -118,8 +125,8 @@ class PreparedDataset:
             }
         except OSError as error:
             raise Pg2Error(f"cannot read {error.filename or self.path}: {error.strerror}") from error
-        except (KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise Pg2Error(f"{self._damaged} ({error})") from error
+        except (*_WRONG, csv.Error, zipfile.BadZipFile, NotImplementedError) as error:
+            raise Pg2Error(f"{self._damaged} ({str(error)[:200]})") from error
         self._index = {spelling(record.name): index for index, record in enumerate(self.records)}
 
     def __len__(self) -> int:
@@ -157,15 +164,22 @@ class PreparedDataset:
         """Picture number `index` as uint8 RGB [H, W, 3]. Safe to call from several threads.
 
         Raises:
-            Pg2Error: its bytes on disk are no longer what was written.
+            Pg2Error: its bytes on disk are no longer what was written, or no JPEG of the frame's size.
         """
-        data = self.jpeg(index)
-        with Image.open(io.BytesIO(data)) as picture:
-            rgb = to_rgb(picture)
-            height, width = self.frame
-            if rgb.size != (width, height):
-                rgb = rgb.resize((width, height), Image.Resampling.BOX)
-            return np.asarray(rgb)
+        name, (height, width) = self._entries[IMAGES][index].filename, self._stored_frame
+        try:
+            with Image.open(io.BytesIO(self.jpeg(index)), formats=["JPEG"]) as picture:
+                if picture.width * picture.height != height * width:
+                    raise ValueError(f"{picture.width} x {picture.height} pixels")
+                rgb = to_rgb(picture)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise Pg2Error(
+                f"{self._damaged}: {name} in {IMAGES} is not a JPEG of {width} x {height} pixels ({error})"
+            ) from error
+        height, width = self.frame
+        if rgb.size != (width, height):
+            rgb = rgb.resize((width, height), Image.Resampling.BOX)
+        return np.asarray(rgb)
 
     def cached(self, size: int = 1_000_000_000) -> Callable[[int], Image8]:
         """`image`, with the pictures last used kept in memory, decoded, up to `size` bytes in all."""
@@ -203,7 +217,7 @@ class PreparedDataset:
                 name_length, extra_length = struct.unpack("<HH", file.read(4))
                 file.seek(name_length + extra_length, io.SEEK_CUR)
                 data = file.read(entry.file_size)
-        except (OSError, struct.error) as error:
+        except (OSError, ValueError, struct.error) as error:
             raise Pg2Error(f"cannot read {entry.filename} from {self.path / part}: {error}") from error
         if zlib.crc32(data) != entry.CRC:
             raise Pg2Error(f"{self._damaged}: {entry.filename} in {part} fails its checksum")
@@ -271,17 +285,31 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def _frame(manifest: dict[str, Any]) -> tuple[int, int]:
+    height, width = (int(manifest["frame"][side]) for side in ("height", "width"))
+    if height not in _SIDES or width not in _SIDES:
+        raise ValueError(f"a frame of {height} x {width} pixels")
+    return height, width
+
+
 def _read_records(path: Path) -> tuple[tuple[Record, ...], Points]:
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.reader(file))
-    if not rows or rows[0] != COLUMNS:
+    text = read_text(path, "the records of a prepared data set", _MOST_BYTES)
+    rows = csv.reader(io.StringIO(text, newline=""))
+    if next(rows, None) != COLUMNS:
         raise ValueError(f"{path.name} has other columns")
-    values = [[float(value) if value else np.nan for value in row[3:]] for row in rows[1:]]
-    keypoints = np.array(values, dtype=np.float32).reshape(-1, COUNT, 2)
+    about: list[list[str]] = []
+    values: list[list[float]] = []
+    for row in rows:
+        about.append(row[:3])
+        values.append([float(value) if value else np.nan for value in row[3:]])
+    exact = np.array(values, dtype=np.float64).reshape(-1, COUNT, 2)
+    if (np.abs(exact) > MOST).any():
+        raise ValueError(f"{path.name} has a keypoint far from its picture")
+    keypoints = exact.astype(np.float32)
     keypoints.setflags(write=False)
     records = (
         Record(name, person, split, points)
-        for (name, split, person, *_), points in zip(rows[1:], keypoints, strict=True)
+        for (name, split, person), points in zip(about, keypoints, strict=True)
     )
     return tuple(records), keypoints
 

@@ -36,6 +36,8 @@ from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.reports.tables import markdown_table
 
+_MOST_REPORT = 100_000_000  # bytes; it names every file that was skipped
+
 
 @dataclass
 class Report:
@@ -136,8 +138,11 @@ def existing_report(raw: Path, out: Path, inputs: str) -> Report | None:
         raise Pg2Error(
             f"{out} already holds a data set from other files or options; choose another place or remove it"
         )
-    report = read_json(out / "report.json", "the report of a preparation")
-    return Report(**(report | {"already_prepared": True}))
+    report = read_json(out / "report.json", "the report of a preparation", _MOST_REPORT)
+    try:
+        return Report(**(report | {"already_prepared": True}))
+    except TypeError as error:
+        raise Pg2Error(f"{out / 'report.json'} is not the report of a preparation; prepare again") from error
 
 
 def _is_ours(file: Path) -> bool:

@@ -1,19 +1,30 @@
-"""Writing that never leaves half a file behind."""
+"""Writing that never leaves half a file behind, and reading of no more than can be meant."""
 
 import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pg2.errors import Pg2Error
 
 _THREADS = 8  # that wait for the disk
+
+_MOST = 16_000_000  # bytes of JSON; decoded, they take up to thirty times as much memory
+
+_DEEPEST = 32  # brackets within one another
+
+# One that does not end reaches to the end of the text: whatever is read, the time grows with its length.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_NO_BRACKETS = re.compile(r"[^\[\]{}]+")
+_STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 def _fsync(path: Path) -> None:
@@ -125,17 +136,52 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: str | Path, what: str) -> Any:
-    """Read a JSON file; `what` says in an error what the file should have been.
+def exists(path: str | Path) -> bool:
+    """Whether there is such a file or folder; no system has one of a name that it cannot take."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def read_text(path: str | Path, what: str, most: int) -> str:
+    """Read a text file as UTF-8.
+
+    Args:
+        path: the file.
+        what: it should have been, for errors.
+        most: bytes, at most. No more is read of a larger file.
 
     Raises:
-        Pg2Error: the file is absent, unreadable or not JSON.
+        Pg2Error: the file is absent, unreadable, too large or not UTF-8.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise Pg2Error(f"cannot read {path} ({what}): {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
+        with Path(path).open("rb") as file:
+            large = os.fstat(file.fileno()).st_size > most
+            content = b"" if large else file.read(most + 1)  # a device has no size
+    except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
+        raise Pg2Error(f"cannot read {path} ({what}): {getattr(error, 'strerror', error)}") from error
+    if large or len(content) > most:
+        raise Pg2Error(f"{path} is larger than {most / 1e6:g} MB, too large for {what}")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Pg2Error(f"{path} is not a text file ({what})") from error
+
+
+def read_json(path: str | Path, what: str, most: int = _MOST) -> Any:
+    """Read a JSON file; see `read_text`.
+
+    Raises:
+        Pg2Error: the file is absent, unreadable, too large, not JSON, or nests too deep.
+    """
+    text = read_text(path, what, most)
+    brackets = _NO_BRACKETS.sub("", _STRING.sub("", text))
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > _DEEPEST:
+        raise Pg2Error(f"{path} nests deeper than {_DEEPEST} levels, too deep for {what}")
+    try:
+        return json.loads(text)
+    except ValueError as error:
         raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error
 
 

@@ -14,6 +14,7 @@ The first two tell what is seen at the centre of each square of 2 x 2 pixels.
 """
 
 import io
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -31,6 +32,13 @@ STEP = 0.001
 """Metres from one value of `place` to the next."""
 
 _MAX_BYTES = 50_000_000
+
+# What NumPy and zipfile raise for content that was made up; a MemoryError is an array of a petabyte.
+_DAMAGED = (
+    OSError, ValueError, EOFError, RuntimeError, MemoryError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
 _AGAIN = "make it again with `pg2 render --geometry`"
 
 
@@ -128,7 +136,7 @@ def parse_geometry(content: bytes, name: str) -> Geometry:
             )
     except KeyError as error:
         raise Pg2Error(f"{name} is not the geometry of a picture ({error.args[0]}); {_AGAIN}") from error
-    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except _DAMAGED as error:
         raise Pg2Error(f"{name} is damaged or not the geometry of a picture ({error}); {_AGAIN}") from error
     height, width = mask.shape if mask.ndim == 2 else (0, 0)
     wanted = (

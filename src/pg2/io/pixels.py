@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from pg2.errors import Pg2Error
+
 # PyTorch takes a second to load, and much of what names a picture does without it.
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,12 +44,18 @@ def to_uint8(images: "Tensor") -> "Tensor":
     """Pictures of a model as they are saved and scored: [-1, 1] to 0..255, rounded, clamped.
 
     Args:
-        images: float [..., 3, H, W], about [-1, 1], finite.
+        images: float [..., 3, H, W], about [-1, 1].
 
     Returns:
         uint8 of the same shape, on the same device.
+
+    Raises:
+        Pg2Error: a value is not finite. As a byte it would look like any other.
     """
-    return to_levels(images).round().clamp(0, 255).byte()
+    levels = to_levels(images)
+    if not levels.isfinite().all():
+        raise Pg2Error("the model made a picture that is not finite: it is broken, or needs fp32")
+    return levels.round().clamp(0, 255).byte()
 
 
 def to_images(images: "Tensor") -> list[Image8]:

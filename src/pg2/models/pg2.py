@@ -1,6 +1,6 @@
 """The stages as one model; saving, loading and sharing it."""
 
-import json
+import difflib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import ModelCard, PyTorchModelHubMixin, snapshot_download
+from huggingface_hub import HfApi, ModelCard, PyTorchModelHubMixin, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from pg2.errors import Pg2Error
 from pg2.io import packaged
-from pg2.io.files import atomic_path, write_json
-from pg2.io.tensors import load_tensors, save_tensors
+from pg2.io.files import atomic_path, exists, read_json, write_json
+from pg2.io.tensors import load_tensors, read_header, save_tensors
 from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import ModelConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
@@ -28,6 +29,15 @@ FORMAT = 1
 """Of config.json, which names it from now on: the highest that this version reads."""
 
 ARCHITECTURE = "PG2"
+
+_MOST_BYTES = 1_000_000  # of config.json, and of a model card
+
+_DTYPES = ("F16", "BF16", "F32", "F64")
+
+# A name as alike as this is one of ours with a slip; "john/people256" and "fast/people256" have 0.71.
+_ALIKE = 0.8
+
+_PATIENCE = 10  # seconds for the hub to say that it has a model
 
 RESERVED = frozenset({"image", "source", "target", "skeleton", "strip", "full_size", "json"})
 """What no picture of a stage may be called: where pictures are asked for by name, it means something else."""
@@ -218,29 +228,14 @@ class PG2(
         Raises:
             Pg2Error: there is no such model, or its files are damaged or of another kind.
         """
-        folder = packaged.WEIGHTS / str(model)
-        if str(model) not in shipped_models():
-            folder = Path(model)
-        if folder.is_dir() and revision is not None:
-            raise Pg2Error(
-                f"{model} is here, and has no revision {revision}: only models of the hub have some"
-            )
-        if not folder.is_dir():
-            folder = _download(str(model), revision, options)
+        folder = _find(str(model), revision, options)
         # Nothing is drawn at random only to be replaced: the weights that are read become the model's own.
         with torch.device("meta"):
             loaded = cls(_read_config(folder / CONFIG))
-        state, _ = load_tensors(folder / WEIGHTS)
-        try:
-            loaded.load_state_dict(
-                {name: value.to(device).float() for name, value in state.items()}, assign=True
-            )
-        except RuntimeError as error:
-            raise Pg2Error(
-                f"{folder / WEIGHTS} does not hold the model that {folder / CONFIG} describes"
-            ) from error
+        loaded.load_state_dict(_read_weights(folder, loaded, device), assign=True)
         if (folder / CARD).is_file():
-            loaded.card = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+            with (folder / CARD).open("rb") as card:
+                loaded.card = card.read(_MOST_BYTES).decode("utf-8", "replace")
         return loaded.eval()
 
 
@@ -250,34 +245,93 @@ def shipped_models() -> list[str]:
     return sorted(str(file.parent.relative_to(root).as_posix()) for file in root.rglob(CONFIG))
 
 
+def _find(model: str, revision: str | None, options: Mapping[str, Any]) -> Path:
+    """The folder of a model: a shipped one's, the one that is named, or a copy of the hub's."""
+    folder = packaged.WEIGHTS / model if model in shipped_models() else Path(model)
+    if not exists(folder):
+        return _download(model, revision, options)
+    if revision is not None:
+        raise Pg2Error(f"{model} is here, and has no revision {revision}: only models of the hub have some")
+    if not folder.is_dir():
+        raise Pg2Error(f"{model} is a file; give the folder of {CONFIG} and {WEIGHTS}")
+    if not (folder / CONFIG).exists():
+        inside = [folder / name for name in ("refined/model", "coarse/model", "model")]
+        there = [str(place) for place in inside if (place / CONFIG).exists()]
+        if there:
+            raise Pg2Error(f"{model} is the folder of a training run; its model is {' or '.join(there)}")
+    return folder
+
+
 def _download(model: str, revision: str | None, options: Mapping[str, Any]) -> Path:
-    known = ", ".join(shipped_models()) or "none"
-    if model.startswith((".", "/", "~")) or model.count("/") != 1:
-        raise Pg2Error(f"there is no model {model}: neither a folder nor one of the shipped models ({known})")
+    shipped = shipped_models()
+    near = difflib.get_close_matches(model[:100], shipped, 1)
+    hint = f"did you mean {near[0]}" if near else f"the shipped models are {', '.join(shipped)}"
+    beside = model.partition("/")[0]
+    if model.startswith((".", "/", "~")) or model.count("/") != 1 or (revision is None and exists(beside)):
+        raise Pg2Error(f"there is no model {model}: no such folder; {hint}")
+    # With a revision the hub's is meant for certain.
+    if revision is None and difflib.get_close_matches(model[:100], shipped, 1, _ALIKE):
+        raise Pg2Error(f"there is no model {model}; {hint}? (--revision main asks the Hugging Face hub)")
+    # One commit for all files: a model that is being updated is never read half old, half new.
+    wanted = {"revision": revision, "allow_patterns": [CONFIG, WEIGHTS, CARD], **options}
+    failed: Exception | None = None
     try:
-        # One commit for all files: a model that is being updated is never read half old, half new.
-        wanted = [CONFIG, WEIGHTS, CARD]
-        return Path(snapshot_download(model, revision=revision, allow_patterns=wanted, **options))
+        if not wanted.get("local_files_only"):
+            try:
+                # One short question, as snapshot_download may wait for minutes where there is no network.
+                api = HfApi(endpoint=wanted.get("endpoint"), token=wanted.get("token"))
+                api.model_info(model, revision=revision, timeout=_PATIENCE)
+            except Exception as error:
+                failed, wanted["local_files_only"] = error, True
+        return Path(snapshot_download(model, **wanted))
     except Exception as error:  # the hub's errors and those of its HTTP library share no base class
+        reason = failed or error
+        why = "does not give it" if isinstance(reason, HfHubHTTPError | ValueError) else "cannot be reached"
         raise Pg2Error(
-            f"there is no model {model}: no such folder, not one of the shipped models ({known}), and "
-            f"it could not be had from the Hugging Face hub ({type(error).__name__})"
+            f"there is no model {model}: no such folder, {hint}, and the Hugging Face hub {why} "
+            f"({type(reason).__name__})"
         ) from error
 
 
 def _read_config(path: Path) -> ModelConfig:
+    if not path.exists():
+        raise Pg2Error(f"{path} is missing; a model folder holds {CONFIG} and {WEIGHTS}")
+    document = read_json(path, "the description of a pg2 model", _MOST_BYTES)
+    if not isinstance(document, dict) or document.get("architecture", ARCHITECTURE) != ARCHITECTURE:
+        raise Pg2Error(f"{path} is not the description of a pg2 model")
+    number = document.get("format", 1)
+    if isinstance(number, int) and number > FORMAT:
+        raise Pg2Error(
+            f"{path} was written by a newer pg2 (format {number}; this one reads up to {FORMAT}); upgrade pg2"
+        )
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        found, number = document.get("architecture", ARCHITECTURE), document.get("format", 1)
-        if found == ARCHITECTURE and number > FORMAT:
+        return ModelConfig.model_validate(document.get("config"))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, ("config", *first["loc"])))
+        raise Pg2Error(
+            f"{path} is not the description of a pg2 model: {where[:100]}: "
+            f"{first['msg'].removeprefix('Value error, ')[:200]}"
+        ) from error
+
+
+def _read_weights(folder: Path, model: PG2, device: str | torch.device) -> dict[str, Tensor]:
+    """The weights of `model`, which has none yet: of the right shapes, float32, finite."""
+    file = folder / WEIGHTS
+    wanted = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    # The header is small, and tells whether the rest is worth its memory.
+    header = read_header(file)
+    for name in {**wanted, **header}:
+        dtype, shape = header.get(name, ("", None))
+        if shape != wanted.get(name) or dtype not in _DTYPES:
             raise Pg2Error(
-                f"{path} was written by a newer pg2 (format {number}; this one reads up to {FORMAT}); "
-                "upgrade pg2"
+                f"{file} does not hold the model that {folder / CONFIG} describes: {name[:100]} is "
+                f"{'missing' if shape is None else f'{dtype} {list(shape)}'} there, and should be "
+                f"{list(wanted[name]) if name in wanted else 'absent'}"
             )
-        if found != ARCHITECTURE:
-            raise ValueError(found)
-        return ModelConfig.model_validate(document["config"])
-    except FileNotFoundError as error:
-        raise Pg2Error(f"{path} is missing; a model folder holds {CONFIG} and {WEIGHTS}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, ValidationError) as error:
-        raise Pg2Error(f"{path} is not the description of a pg2 model ({type(error).__name__})") from error
+    state, _ = load_tensors(file)
+    floats = {name: value.float() for name, value in state.items()}
+    for name, value in floats.items():
+        if not value.isfinite().all():
+            raise Pg2Error(f"{file} is broken: {name} is not finite; get or train the model again")
+    return {name: value.to(device) for name, value in floats.items()}

@@ -1,6 +1,7 @@
 """The files in which the field publishes keypoints and pairs, and the spellings of their names."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -10,9 +11,15 @@ from pathlib import Path
 import numpy as np
 
 from pg2.errors import Pg2Error
-from pg2.pose.keypoints import COUNT, Points
+from pg2.io.files import read_text
+from pg2.pose.keypoints import COUNT, MOST, Points
 
 CSV_HEADER = "name:keypoints_y:keypoints_x"
+
+_MOST_BYTES = 256_000_000  # of a list of keypoints; a line takes 150 to 400
+_MOST_PAIRS = 32_000_000  # bytes of a pair list; a line takes 40 to 80
+
+_LONGEST = 8000  # characters of a line: a name, and 36 numbers
 
 
 def read_keypoints_csv(path: str | Path) -> dict[str, Points]:
@@ -24,12 +31,7 @@ def read_keypoints_csv(path: str | Path) -> dict[str, Points]:
     Raises:
         Pg2Error: absent file, another header, or a line that is not of that form.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise Pg2Error(f"cannot read keypoints {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise Pg2Error(f"{path} is not a text file of keypoints") from error
+    lines = read_text(path, "a list of keypoints", _MOST_BYTES).splitlines()
     if not lines or lines[0].strip() != CSV_HEADER:
         raise Pg2Error(f'{path} is not a keypoint file: its first line must be "{CSV_HEADER}"')
     poses: dict[str, Points] = {}
@@ -37,14 +39,18 @@ def read_keypoints_csv(path: str | Path) -> dict[str, Points]:
         if not line.strip():
             continue
         try:
+            if len(line) > _LONGEST:
+                raise ValueError(f"more than {_LONGEST} characters")
             name, ys, xs = line.rsplit(":", 2)
-            points = np.array([json.loads(xs), json.loads(ys)], dtype=np.float32).T
-            if points.shape != (COUNT, 2) or not np.isfinite(points).all():
-                raise ValueError("not 18 finite points")
-        except (ValueError, TypeError) as error:
+            exact = np.array([json.loads(xs), json.loads(ys)], dtype=np.float64).T
+            if exact.shape != (COUNT, 2) or not (np.abs(exact) <= MOST).all():
+                raise ValueError("not 18 points")
+        # An OverflowError is a whole number of hundreds of digits, a RecursionError brackets as many deep.
+        except (ValueError, TypeError, OverflowError, RecursionError) as error:
             raise Pg2Error(
                 f"{path}, line {number}: expected NAME: [18 y values]: [18 x values], -1 where missing"
             ) from error
+        points = exact.astype(np.float32)
         points[(points < 0).any(axis=1)] = np.nan
         poses[name.strip()] = points
     return poses
@@ -83,10 +89,10 @@ def read_pairs_csv(path: str | Path) -> list[tuple[str, str]]:
     Raises:
         Pg2Error: absent, another header, a line without both names, or no pair at all.
     """
+    text = read_text(path, "a pair list", _MOST_PAIRS)
     try:
-        with Path(path).open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    except csv.Error as error:
         raise Pg2Error(f"cannot read the pair list {path}: {error}") from error
     if not rows or not {"from", "to"} <= rows[0].keys():
         raise Pg2Error(f'{path} is not a pair list: a CSV with the header "from,to" and at least one pair')

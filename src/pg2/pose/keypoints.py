@@ -1,6 +1,5 @@
 """What a pose is: 18 keypoints and which of them are there; its OpenPose JSON."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,13 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, write_json
 
 Points = npt.NDArray[np.float32]
+
+MOST = 1e6
+"""Pixels from the corner of a picture that a coordinate may be, at most, either way."""
+
+_MOST_BYTES = 4_000_000  # of an OpenPose document; a person takes 1 kB, with face and hands 5
+
+_MOST_PEOPLE = 1000
 
 KEYPOINTS = (
     "nose", "neck",
@@ -175,13 +181,15 @@ class Pose:
         Raises:
             Pg2Error: not such a file, no person in it, or not that many.
         """
-        return cls.from_openpose(read_json(path, "OpenPose keypoints"), str(path), person)
+        return cls.from_openpose(read_json(path, "OpenPose keypoints", _MOST_BYTES), str(path), person)
 
     @classmethod
     def from_openpose(cls, document: Any, source: str = "the pose", person: int | None = None) -> "Pose":
         """Read a decoded OpenPose document; `source` names it in errors. See `load`."""
         if not isinstance(document, Mapping) or not isinstance(document.get("people"), list):
             raise Pg2Error(f'{source} is not an OpenPose document: it has no list "people"')
+        if len(document["people"]) > _MOST_PEOPLE:
+            raise Pg2Error(f"{source} holds more than {_MOST_PEOPLE} people")
         size = _canvas(document, source)
         people = [cls(_person_points(entry, source), size) for entry in document["people"]]
         poses = [pose for pose in people if pose.present.any()]
@@ -212,17 +220,19 @@ def _person_points(entry: Any, source: str) -> Points:
     flat = entry.get("pose_keypoints_2d") if isinstance(entry, Mapping) else None
     if not isinstance(flat, list):
         raise Pg2Error(f'{source}: a person without a list "pose_keypoints_2d"')
-    if not all(isinstance(value, int | float) and abs(value) < math.inf for value in flat):
-        raise Pg2Error(f"{source}: every keypoint value must be a finite number (a missing point is 0, 0, 0)")
     if len(flat) not in (3 * COUNT, 75):
         raise Pg2Error(
             f"{source}: {len(flat)} values for a person; needed are 54 (18 points, COCO order) or 75 "
             "(25 points, BODY_25), each x, y, confidence"
         )
+    # Compared before they become floats: a whole number may have any number of digits.
+    if not all(isinstance(value, int | float) and -MOST <= value <= MOST for value in flat):
+        raise Pg2Error(
+            f"{source}: every keypoint value must be a finite number within a million pixels (a missing "
+            "point is 0, 0, 0)"
+        )
     triples = np.array(flat, dtype=np.float64).reshape(-1, 3)
     if len(triples) == 25:
         triples = triples[_BODY_25]
-    if np.abs(triples).max() > 1e6:
-        raise Pg2Error(f"{source}: a coordinate beyond a million pixels")
     # OpenPose marks a missing point with zeros in all three places.
     return np.where(triples[:, 2:] > 0, triples[:, :2], np.nan).astype(np.float32)

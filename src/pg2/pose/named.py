@@ -31,10 +31,14 @@ def named_pose(name: str) -> Pose:
     """
     known = name.lower().replace("_", "-")
     if known not in NAMES:
-        near = difflib.get_close_matches(known, NAMES)
-        hint = f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(NAMES)}"
-        raise Pg2Error(f'there is no pose named "{name}"; {hint}')
+        raise Pg2Error(f'there is no pose named "{name}"; {suggestion(name)}')
     return Pose.load(NAMED_POSES / f"{known}.json")
+
+
+def suggestion(name: str) -> str:
+    """What to say to somebody who gave a name that no pose has."""
+    near = difflib.get_close_matches(name[:100].lower().replace("_", "-"), NAMES)
+    return f"did you mean {' or '.join(near)}" if near else f"there are {', '.join(NAMES)}"
 
 
 def contact_sheet() -> Image8:

@@ -9,7 +9,7 @@ from pg2.io.devices import full_precision
 from pg2.io.pixels import to_levels
 from pg2.models.inputs import Output
 from pg2.models.lite0 import Lite0, feature_distance
-from pg2.training.terms import Ready, Term
+from pg2.training.terms import Ready, Term, Weight
 
 
 def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -46,8 +46,8 @@ def ssim_loss(generated: Tensor, target: Tensor, stride: int = 1) -> Tensor:
 class L1Term(Term):
     """The pose mask loss of both stages (paper, equations 1 and 4); `weight` is lambda in stage II."""
 
-    weight: float = Field(1.0, ge=0, description="of the term; 0 leaves it out")
-    mask_weight: float = Field(1.0, ge=0, description="of the pose mask; 0: plain L1 (released stage I)")
+    weight: Weight = Field(1.0, description="of the term; 0 leaves it out")
+    mask_weight: Weight = Field(1.0, description="of the pose mask; 0: plain L1 (released stage I)")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """See `masked_l1`."""

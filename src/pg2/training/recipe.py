@@ -9,11 +9,60 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pg2.errors import Pg2Error
+from pg2.io.files import exists, read_text
 from pg2.io.packaged import RECIPES
 from pg2.training.settings import Recipe
 
+_MOST_BYTES = 64_000  # of a recipe; a whole one has 4,000
+_DEEPEST = 16
+_LONGEST = 300  # characters of what a recipe says, as they are repeated in an error
+
 # What may change when a run is taken up again: how long it goes on, and what it reports on the way.
 _MAY_CHANGE = {"steps", "log_every", "save_every", "validate_every", "threads", "compile"}
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML as settings need it, and YAML's own error for all that it cannot read."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            # A few lines of them stand for more than fits into memory.
+            raise self._error("aliases (*name) are not taken; name a recipe to start from with extends")
+        if self._depth == _DEEPEST:
+            raise self._error(f"settings nest deeper than {_DEEPEST} levels")
+        self._depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._depth -= 1
+
+    def _error(self, why: str) -> yaml.YAMLError:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        return yaml.composer.ComposerError(None, None, why, event.start_mark)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, LookupError, ArithmeticError, AttributeError, TypeError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                None, None, f"not a valid {kind}", node.start_mark
+            ) from error
+
+
+def _parse(text: str, what: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise Pg2Error(f"{what} is not valid YAML: {_shown(error)}") from error
+
+
+def _shown(words: object) -> str:
+    """What a recipe says, or what is said of it, as it may stand in a sentence."""
+    text = " ".join(str(words).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _subsettings(annotation: Any) -> list[type[BaseModel]]:
@@ -45,19 +94,20 @@ def _tags(settings: type[BaseModel]) -> tuple[Any, ...]:
 
 
 def _sentence(error: ValidationError, source: str) -> str:
-    first = error.errors()[0]
+    first = error.errors(include_url=False, include_input=False)[0]
     where, settings = _walk(first["loc"])
+    where = _shown(where)
     if first["type"] == "extra_forbidden":
         known = list(settings.model_fields) if settings else []
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, 1, 0.0)
+        near = difflib.get_close_matches(_shown(first["loc"][-1]), known, 1, 0.0)
         return f'{source}: unknown setting "{where}"; did you mean "{near[0] if near else known}"?'
     if first["type"] == "missing":
         return f'{source}: the setting "{where}" is missing'
     if first["type"] == "union_tag_invalid":
         context = first["ctx"]
         kinds = context["expected_tags"].replace("'", "").replace(", ", " or ")
-        return f'{source}: {where}.kind is {kinds}, not "{context["tag"]}"'
-    reason = first["msg"].removeprefix("Value error, ")
+        return f'{source}: {where}.kind is {kinds}, not "{_shown(context["tag"])}"'
+    reason = _shown(first["msg"].removeprefix("Value error, "))
     return f"{source}: {where + ': ' if where else ''}{reason}"
 
 
@@ -97,23 +147,22 @@ def _read(name: str | Path, within: tuple[str, ...] = ()) -> tuple[Path, dict[st
     """The file and the settings of a recipe, those that it `extends` included."""
     shipped = shipped_recipes()
     path = shipped.get(str(name), Path(name))
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        near = difflib.get_close_matches(str(name), shipped, 1, 0.0)
+    if not exists(path):
+        near = difflib.get_close_matches(_shown(name), shipped, 1, 0.0)
         raise Pg2Error(
-            f'there is no recipe "{name}": neither a file nor one of the shipped {", ".join(shipped)}'
+            f'there is no recipe "{_shown(name)}": neither a file nor one of the shipped {", ".join(shipped)}'
             + (f'; did you mean "{near[0]}"?' if near else "")
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Pg2Error(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        )
+    values = _parse(read_text(path, "a recipe", _MOST_BYTES), str(path))
     if not isinstance(values, dict):
         raise Pg2Error(f"{path} is not a recipe: it must be a YAML mapping of settings")
     base = values.pop("extends", None)
     if base is None:
         return path, values
     if not isinstance(base, str) or base in (*within, str(name)):
-        raise Pg2Error(f"{path}: extends takes the name of one other recipe, not {base}")
+        raise Pg2Error(f"{path}: extends takes the name of one other recipe, not {_shown(base)}")
+    if len(within) == _DEEPEST:
+        raise Pg2Error(f"{path}: more than {_DEEPEST} recipes extend one another")
     return path, _merge(_read(base, (*within, str(name)))[1], values)
 
 
@@ -129,7 +178,7 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     for override in overrides:
         key, equals, text = override.partition("=")
         if not equals or not key:
-            raise Pg2Error(f'--set takes NAME=VALUE, such as coarse.steps=1000, not "{override}"')
+            raise Pg2Error(f'--set takes NAME=VALUE, such as coarse.steps=1000, not "{_shown(override)}"')
         inner = values
         *parents, last = key.split(".")
         for parent in parents:
@@ -137,11 +186,8 @@ def load_recipe(name: str | Path, overrides: Sequence[str] = ()) -> Recipe:
                 inner[parent] = {}
             inner = inner[parent]
             if not isinstance(inner, dict):
-                raise Pg2Error(f'--set {override}: "{parent}" is a value, it has no settings below it')
-        try:
-            inner[last] = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise Pg2Error(f"--set {override}: the value is not valid YAML") from error
+                raise Pg2Error(f'--set {_shown(override)}: "{_shown(parent)}" is a value without settings')
+        inner[last] = _parse(text, f"--set {_shown(override)}: the value")
     return parse_recipe(values, str(path) if not overrides else f"{path} with --set")
 
 

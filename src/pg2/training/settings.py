@@ -6,12 +6,14 @@ from pydantic import Field, model_validator
 
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
 from pg2.training.losses import L1Term, PerceptualTerm, SsimTerm
-from pg2.training.terms import Term
+from pg2.training.terms import Steps, Term, Weight
 from pg2.training.transport_losses import CopyTerm, FlowTerm, PaintedTerm, SilhouetteTerm, WarpedTerm
 
 AdversarialLoss = Literal["bce", "hinge"]
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[float, Field(gt=0, le=10)]
+Every = Annotated[Steps, Field(ge=1)]
 
 _FORMER = {
     "l1_weight": ("l1", "weight"),
@@ -44,16 +46,16 @@ class AdversarialConfig(Settings):
         "discriminator",
         description="whose step comes first, on one and the same picture; released: generator",
     )
-    weight: float = Field(1.0, ge=0, description="of L_adv in the generator's loss")
-    after: int = Field(0, ge=0, description="steps before it joins")
-    feature_weight: float = Field(
-        0.0, ge=0, description="of the distance of D's activations to the real image's; the paper has none"
+    weight: Weight = Field(1.0, description="of L_adv in the generator's loss")
+    after: Steps = Field(0, description="steps before it joins")
+    feature_weight: Weight = Field(
+        0.0, description="of the distance of D's activations to the real image's; the paper has none"
     )
-    r1_weight: float = Field(
-        0.0, ge=0, description="of the squared gradient of D's logits at real images; the paper has none"
+    r1_weight: Weight = Field(
+        0.0, description="of the squared gradient of D's logits at real images; the paper has none"
     )
-    r1_every: int = Field(16, ge=1, description="steps from one such penalty to the next, weighted as often")
-    lr: float | None = Field(None, gt=0, description="of the discriminator; null: the stage's")
+    r1_every: Every = Field(16, description="steps from one such penalty to the next, weighted as often")
+    lr: Rate | None = Field(None, description="of the discriminator; null: the stage's")
 
     @model_validator(mode="after")
     def _has_patches(self) -> "AdversarialConfig":
@@ -86,24 +88,26 @@ class Losses(Settings):
 class StageConfig(Settings):
     """One stage of training. The defaults are the paper's for Market-1501."""
 
-    steps: int = Field(ge=0, description="0, for stage I alone: keep that of the model that is started from")
-    batch: int = Field(16, ge=1, description="pairs a step, over all processes")
-    lr: float = Field(2e-5, gt=0)
+    steps: Steps = Field(description="0, for stage I alone: keep that of the model that is started from")
+    batch: int = Field(16, ge=1, le=4096, description="pairs a step, over all processes")
+    lr: Rate = 2e-5
     betas: tuple[Beta, Beta] = Field((0.5, 0.999), description="of Adam")
-    warmup: int = Field(0, ge=0, description="steps over which the learning rate rises from zero")
+    warmup: Steps = Field(0, description="steps over which the learning rate rises from zero")
     decay: float = Field(
         0.0, ge=0, le=1, description="last share of the steps, over which the learning rate falls to zero"
     )
-    clip: float | None = Field(None, gt=0, description="bound on the norm of a step's gradient; null: none")
+    clip: float | None = Field(
+        None, gt=0, le=1e6, description="bound on the norm of a step's gradient; null: none"
+    )
     losses: Losses = Field(Losses(), description="what a picture is compared with its target by")
     adversarial: AdversarialConfig | None = None
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")
     best_by: Literal["ssim", "mask_ssim", "l1"] | None = Field(
         None, description="keep a copy of the model that is best by this on validation pairs"
     )
-    log_every: int = Field(50, ge=1)
-    save_every: int = Field(250, ge=1, description="steps between checkpoints")
-    validate_every: int = Field(500, ge=1)
+    log_every: Every = 50
+    save_every: Every = Field(250, description="steps between checkpoints")
+    validate_every: Every = 500
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> "StageConfig":
@@ -118,10 +122,10 @@ class StageConfig(Settings):
         if not isinstance(values, dict) or not _FORMER.keys() & values.keys():
             return values
         found = dict(values)
-        losses = {term: dict(settings) for term, settings in dict(values.get("losses") or {}).items()}
+        losses = found.get("losses") or {}
         for former, (term, setting) in _FORMER.items():
-            if former in found:
-                losses.setdefault(term, {})[setting] = found.pop(former)
+            if former in found and isinstance(losses, dict) and isinstance(losses.get(term, {}), dict):
+                losses = losses | {term: losses.get(term, {}) | {setting: found.pop(former)}}
         return found | {"losses": losses}
 
 
@@ -139,9 +143,10 @@ class DataConfig(Settings):
     validation_people: int = Field(
         16,
         ge=0,
+        le=100_000,
         description="people of the training split kept out of training, for validation; a third at most",
     )
-    validation_pairs: int = Field(256, ge=1)
+    validation_pairs: int = Field(256, ge=1, le=10_000)
 
 
 class Recipe(Settings):
@@ -149,9 +154,12 @@ class Recipe(Settings):
 
     model: ModelConfig = ModelConfig()
     data: DataConfig = DataConfig()
-    seed: int = Field(0, ge=0)
+    # NumPy takes seeds under 2**32, and stage II's is one more than this.
+    seed: int = Field(0, ge=0, le=2**32 - 2)
     precision: Literal["fp32", "bf16"] = "fp32"
-    threads: int | None = Field(None, ge=1, description="CPU threads a process; null: PyTorch's choice")
+    threads: int | None = Field(
+        None, ge=1, le=1024, description="CPU threads a process; null: PyTorch's choice"
+    )
     compile: bool = Field(False, description="torch.compile what is trained: a slow start, faster steps")
     coarse: StageConfig
     refined: StageConfig | None = None

@@ -1,7 +1,7 @@
 """What a loss term is: settings in a recipe, and a value computed from what a stage made."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -9,6 +9,9 @@ from torch import Tensor, nn
 from pg2.data.loader import Batch
 from pg2.models.config import Settings
 from pg2.models.inputs import Output
+
+Weight = Annotated[float, Field(ge=0, le=1e6)]
+Steps = Annotated[int, Field(ge=0, le=1_000_000_000)]
 
 
 class Ready(NamedTuple):
@@ -31,9 +34,9 @@ class Ready(NamedTuple):
 class Term(Settings):
     """The settings of a loss term. A new one is a class like those in `losses`, and a field of `Losses`."""
 
-    weight: float = Field(0.0, ge=0, description="of the term; 0 leaves it out")
-    after: int = Field(0, ge=0, description="steps before it joins")
-    until: int | None = Field(None, ge=1, description="steps after which it leaves; null: never")
+    weight: Weight = Field(0.0, description="of the term; 0 leaves it out")
+    after: Steps = Field(0, description="steps before it joins")
+    until: Steps | None = Field(None, ge=1, description="steps after which it leaves; null: never")
 
     @property
     def wants_exact(self) -> bool:

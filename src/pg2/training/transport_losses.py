@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from pg2.data.correspondence import Seen
 from pg2.models.inputs import Output
 from pg2.training.losses import ssim_loss
-from pg2.training.terms import Ready, Term
+from pg2.training.terms import Ready, Term, Weight
 
 _NEXT_TO = 8.0  # pixels, over which a place differs from another
 
@@ -99,9 +99,9 @@ class _TransportTerm(Term):
 class FlowTerm(_TransportTerm):
     """Where was fetched, and by which part, against the exact flow of rendered people."""
 
-    selection: float = Field(0.25, ge=0, description="of `selection_loss` beside the end-point error")
-    borrowed: float = Field(
-        0.3, ge=0, description="weight of places that the source hides, towards their nearest counterpart"
+    selection: Weight = Field(0.25, description="of `selection_loss` beside the end-point error")
+    borrowed: Weight = Field(
+        0.3, description="weight of places that the source hides, towards their nearest counterpart"
     )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -153,7 +153,10 @@ class CopyTerm(_TransportTerm):
     """
 
     margin: float = Field(
-        0.12, description="in favour of what was fetched, where the source shows it, of a range of 2"
+        0.12,
+        ge=-2,
+        le=2,
+        description="in favour of what was fetched, where the source shows it, of a range of 2",
     )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -171,7 +174,7 @@ class CopyTerm(_TransportTerm):
 class SilhouetteTerm(_TransportTerm):
     """Where the person is, in the target and in the source."""
 
-    source: float = Field(0.5, ge=0, description="of the source's silhouette beside the target's")
+    source: Weight = Field(0.5, description="of the source's silhouette beside the target's")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """Without exact masks: at least deep in the pose mask, and nowhere far from it."""

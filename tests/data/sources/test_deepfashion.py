@@ -294,7 +294,7 @@ def test_keypoint_options(raw, tmp_path):
     table, out = raw / "fashion-annotation.csv", tmp_path / "out"
     with pytest.raises(Pg2Error, match="either auto or"):
         prepare_deepfashion(raw, out, ["auto", table])
-    with pytest.raises(Pg2Error, match=r"cannot read keypoints nowhere\.csv"):
+    with pytest.raises(Pg2Error, match=r"cannot read nowhere\.csv \(a list of keypoints\)"):
         prepare_deepfashion(raw, out, "nowhere.csv")
     table.write_text(format_keypoints_csv((name, pose() * 4) for name in NAMES))
     with pytest.raises(Pg2Error, match="beyond 256 x 256 pixels"):
