@@ -158,14 +158,19 @@ class CopyTerm(_TransportTerm):
         le=2,
         description="in favour of what was fetched, where the source shows it, of a range of 2",
     )
+    unsure: float = Field(
+        0.03, ge=-2, le=2, description="the same where it is not known whether the source shows it"
+    )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
         """Cross-entropy on the person."""
         with torch.no_grad():
-            margin, body = torch.as_tensor(self.margin, device=ready.mask.device), ready.mask
+            margin: Tensor | float = self.unsure
+            body = ready.mask
             if ready.batch.exact is not None:
                 size = (body.shape[2], body.shape[3])
-                margin = margin * (_seen(ready, Seen.VISIBLE, size) + 0.5 * _seen(ready, Seen.BORROWED, size))
+                seen = _seen(ready, Seen.VISIBLE, size) + 0.5 * _seen(ready, Seen.BORROWED, size)
+                margin = self.margin * seen
                 body = (ready.batch.exact.target_mask > 25).float()
             wanted = nearer(output.pictures["warped"], output.maps["painted"], ready.target, margin)
         return mask_loss(output.maps["copied"], wanted, body)
