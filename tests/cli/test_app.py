@@ -1,5 +1,6 @@
 """The command line as a whole: its help, and errors as one line with exit code 2."""
 
+import signal
 import subprocess
 import sys
 from importlib.metadata import version
@@ -7,6 +8,9 @@ from pathlib import Path
 
 import pytest
 from cli_samples import PHOTO, assert_refused
+
+from pg2.io.files import atomic_path
+from pg2.io.outputs import exclusive
 
 
 def test_help_answers_without_loading_pytorch() -> None:
@@ -65,6 +69,25 @@ def test_errors_are_one_line_and_exit_2(  # type: ignore[no-untyped-def]
     monkeypatch.chdir(tmp_path)
     assert_refused(pg2(*(str(model) if word == "MODEL" else word for word in arguments)), said)
     assert not list(tmp_path.iterdir()), "nothing half-written"
+
+
+def test_help_says_what_becomes_of_what_is_there(pg2) -> None:  # type: ignore[no-untyped-def]
+    said = " ".join(pg2("--help").out.split())
+    assert "A folder that holds anything else is refused, and left as it is." in said
+
+
+def test_sigterm_cleans_up(pg2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def terminated(_: Path, out: Path, *__: object, **___: object) -> None:
+        with exclusive(out), atomic_path(out) as new:
+            new.mkdir()
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr("pg2.data.sources.folder.prepare_folder", terminated)
+    ran = pg2("prepare", "samples", tmp_path / "data")
+    assert ran.code == 143
+    assert ran.err.strip() == "pg2: stopped; what was saved is kept"
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 def test_ctrl_c_says_that_work_is_kept(pg2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

@@ -8,6 +8,7 @@ import pytest
 from cli_samples import PHOTO, assert_refused, size_of
 from PIL import Image
 
+from pg2.io.outputs import exclusive
 from pg2.io.packaged import SAMPLES
 from pg2.pose.keypoints import Pose
 
@@ -150,3 +151,53 @@ def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch:
     ran = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--out", tmp_path / "a.png")
     assert_refused(ran, "no space left on device")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[str]:
+    """Four photos, of which one is damaged and one shows nobody."""
+    (tmp_path / "photos").mkdir()
+    broken, empty = tmp_path / "photos/broken.jpg", tmp_path / "photos/empty.png"
+    broken.write_bytes(Path(PHOTO).read_bytes()[:500])
+    Image.new("RGB", (100, 100)).save(empty)
+    return [str(broken), PHOTO, str(empty), str(SAMPLES / "00005/00.jpg")]
+
+
+@pytest.mark.parametrize("command", ["generate", "views"])
+def test_a_bad_photo_does_not_lose_the_others(
+    pg2, model: Path, tmp_path: Path, photos: list[str], command: str
+) -> None:  # type: ignore[no-untyped-def]
+    def run(photos: list[str], name: str, *options: str):  # type: ignore[no-untyped-def]
+        place = [*options, "--out", tmp_path / name]
+        if command == "views":
+            return pg2("views", model, *photos, *place)
+        return pg2("generate", *photos, "--pose", "front", "--pose", "back", "--model", model, *place)
+
+    ran = run(photos, "some.png")
+    assert ran.code == 1
+    said = ran.err.splitlines()
+    assert len(said) == 3
+    assert said[0].startswith(f"pg2: left out: {photos[0]} is damaged")
+    assert said[1].startswith(f"pg2: left out: {photos[2]}: ")
+    assert said[2] == "pg2: 2 of 4 photos left out"
+    assert run([photos[1], photos[3]], "good.png").code == 0
+    assert (tmp_path / "some.png").read_bytes() == (tmp_path / "good.png").read_bytes()
+
+    strict = run([photos[1], photos[2]], "strict.png", "--strict")
+    assert_refused(strict, "empty.png")
+    ran = run([photos[0], photos[2]], "none.png")
+    assert ran.code == 2
+    assert ran.err.splitlines()[-1] == "pg2: none of the 2 photos could be used, so nothing is written"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["good.png", "photos", "some.png"]
+
+
+def test_an_output_is_neither_an_input_nor_in_work_elsewhere(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(Path(PHOTO).read_bytes())
+    for given in (["generate", photo, "--pose", "front", "--model", model], ["views", model, photo]):
+        assert_refused(pg2(*given, "--out", tmp_path / "." / "photo.jpg"), "one of the given files")
+        with exclusive(tmp_path / "a.png"):
+            assert_refused(pg2(*given, "--out", tmp_path / "a.png"), "another command is at work on")
+    posed = ["generate", PHOTO, "--pose", photo, "--model", model, "--out", photo]
+    assert_refused(pg2(*posed), "one of the given files")
+    assert photo.read_bytes() == Path(PHOTO).read_bytes()

@@ -17,7 +17,10 @@ def test_a_user_study_from_pictures_to_its_report(pg2, tmp_path: Path) -> None: 
         shutil.copytree(SAMPLES / person, folder)
     made = pg2("userstudy", "make", *folders, study, "--count", 2, "--practice", 1)
     assert (made.code, made.out.strip()) == (0, str(study)), made.err
-    assert_refused(pg2("userstudy", "make", *folders, study), "is there already")
+    again = pg2("userstudy", "make", *folders, study, "--count", 2, "--practice", 1)
+    assert (again.code, again.out.strip()) == (0, str(study)), "the same command again does no harm"
+    other = pg2("userstudy", "make", *folders, study, "--count", 2, "--practice", 1, "--seed", 1)
+    assert_refused(other, "is there already")
     assert_refused(pg2("userstudy", "report", study, "--out", tmp_path / "report"), "no answers yet")
     answers = Answers(Study.load(study), create=True)
     token = answers.enter()

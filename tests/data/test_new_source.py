@@ -15,7 +15,7 @@ from pg2.data.loader import Loader
 from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset, Record
 from pg2.data.raw import contents, fingerprint
-from pg2.data.writing import Report, Skipped, existing_report, write_prepared
+from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json
 from pg2.io.pictures import load_image, to_jpeg
@@ -31,15 +31,15 @@ def prepare_toy(raw: Path, out: Path, *, progress: bool = True) -> Report:
         raise Pg2Error(f"{raw} is not the toy set: expected {POSES} in it; found: {contents(raw)}")
     files = sorted(raw.glob("*/*.png"))
     inputs = fingerprint({"source": "toy"}, raw, [raw / POSES, *files])
-    report = existing_report(raw, out, inputs)
-    if report is not None:
-        return report
-    skipped = Skipped()
-    poses = read_json(raw / POSES, "the keypoints of the toy set")
-    pictures = _pictures(tracked(files, "Toy", progress), poses, skipped)
-    return write_prepared(
-        out, pictures, source="toy", frame=FRAME, keypoints=POSES, inputs=inputs, skipped=skipped
-    )
+    with preparing(raw, out, inputs) as report:
+        if report is not None:
+            return report
+        skipped = Skipped()
+        poses = read_json(raw / POSES, "the keypoints of the toy set")
+        pictures = _pictures(tracked(files, "Toy", progress), poses, skipped)
+        return write_prepared(
+            out, pictures, source="toy", frame=FRAME, keypoints=POSES, inputs=inputs, skipped=skipped
+        )
 
 
 def _pictures(

@@ -11,6 +11,7 @@ from data_samples import FakeEstimator, save_noise
 from pg2.data.prepared import FORMAT, PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
+from pg2.io.outputs import exclusive
 from pg2.pose.formats import format_keypoints_csv
 
 
@@ -69,6 +70,38 @@ def test_other_inputs_or_a_foreign_folder_are_refused(market, tmp_path, contents
         prepare_market1501(market, tmp_path / "new")
     assert (tmp_path / "new.partial" / "thesis.txt").read_text() == "mine"
     assert contents(home) == {"thesis.txt": b"mine"}
+
+
+def test_a_second_preparation_is_refused(market, tmp_path):
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    making = partial / ".dataset.abcdefgh" / "dataset"
+    making.mkdir(parents=True)
+    with exclusive(out), pytest.raises(Pg2Error, match=r"another command is at work on .*out; wait"):
+        prepare_market1501(market, out)
+    assert making.exists()
+
+
+def test_what_a_kill_left_is_gone_before_anything_is_written(market, tmp_path, monkeypatch):
+    """Each may be as large as the data set; and a kill can come when that is there already."""
+    out, partial = tmp_path / "out", tmp_path / "out.partial"
+    for folder in (".dataset.abcdefgh/dataset", "dataset"):
+        (partial / folder).mkdir(parents=True)
+        (partial / folder / "images.zip").write_text("half")
+    (partial / "journal.jsonl").write_text("")
+    real, there = zipfile.ZipFile.writestr, []
+
+    def look(*args, **kwargs):
+        there.append(sorted(file.name[:9] for file in partial.iterdir()))
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "writestr", look)
+    prepare_market1501(market, out)
+    assert there[0] == [".dataset.", "journal.j"], "its own work, and poses that are kept"
+    assert sorted(tmp_path.iterdir()) == [market, out]
+    (partial / "dataset").mkdir(parents=True)
+    (partial / "journal.jsonl").write_text("")
+    assert prepare_market1501(market, out).already_prepared
+    assert sorted(tmp_path.iterdir()) == [market, out]
 
 
 def test_an_empty_folder_is_a_free_place(market, tmp_path):

@@ -12,6 +12,7 @@ from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.pair_lists import all_test_pairs
 from pg2.evaluation.report import FILES
 from pg2.evaluation.run import check_places, score_and_report
+from pg2.io.outputs import exclusive
 from pg2.io.pictures import load_image
 
 
@@ -45,7 +46,7 @@ def test_a_report_of_a_model(tiny: PreparedDataset, tmp_path: Path) -> None:
         ("a", "a/pictures", "lie in one another"),
         ("b/scores", "b", "lie in one another"),
         ("c", "c", "lie in one another"),
-        ("d", "there", "there exists; give a new folder to --store"),
+        ("d", "there", "there exists and was not made by"),
         ("there", None, r"holds thesis\.tex"),
     ],
 )
@@ -75,3 +76,46 @@ def test_places_apart_are_taken(tmp_path: Path) -> None:
     check_places(tmp_path / "a")
     check_places(tmp_path / "a", tmp_path / "b")
     check_places(tmp_path / "scores", tmp_path / "scores-pictures")
+
+
+def evaluated(tiny: PreparedDataset, place: Path, limit: int) -> None:
+    score_and_report(
+        place / "out",
+        FakeModel(darker),
+        tiny,
+        all_test_pairs(tiny)[:limit],
+        name="a model",
+        data_name="tiny",
+        instruments=Instruments(),
+        store=place / "kept",
+    )
+
+
+def test_killed_between_the_pictures_and_the_report_the_same_command_goes_on(
+    tiny: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pg2.evaluation.run.write_report", killed)
+        with pytest.raises(KeyboardInterrupt):
+            evaluated(tiny, tmp_path, 5)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    (tmp_path / ".kept.abcdefgh" / "kept").mkdir(parents=True)  # and once before, while they were written
+    evaluated(tiny, tmp_path, 4)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["kept", "out"]
+    assert len(list((tmp_path / "kept" / "coarse").iterdir())) == 4
+
+
+@pytest.mark.parametrize("busy", ["out", "kept"])
+def test_a_place_that_another_command_is_at_work_on(
+    tiny: PreparedDataset, tmp_path: Path, busy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pg2.evaluation.run.evaluate", lambda *_, **__: pytest.fail("was run"))
+    with (
+        exclusive(tmp_path / busy),
+        pytest.raises(Pg2Error, match=f"another command is at work on .*{busy}"),
+    ):
+        evaluated(tiny, tmp_path, 4)
+    assert list(tmp_path.iterdir()) == []

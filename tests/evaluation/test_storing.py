@@ -21,18 +21,21 @@ MASKS = PICTURES[:, :1] // 128 * 255
 
 
 def store(folder: Path) -> None:
+    before = list(folder.glob("*"))
     with storing(folder, POSES) as keep:
         for start in (0, 2, 4):
             part = slice(start, start + 2)
             keep(start, {"target": PICTURES[part], "mask": MASKS[part]})
-        assert not folder.exists()
+        assert list(folder.glob("*")) == before, "all or nothing"
 
 
 def test_pictures_are_numbered_as_the_pairs(tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     store(folder)
     names = [f"{number:06d}.png" for number in range(5)]
-    assert sorted(file.name for file in folder.iterdir()) == ["keypoints.csv", "mask", "target"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "keypoints.csv", "mask", "store.json", "target"
+    ]  # fmt: skip
     for side in ("target", "mask"):
         assert sorted(file.name for file in (folder / side).iterdir()) == names
     for number, name in enumerate(names):
@@ -64,3 +67,23 @@ def test_without_a_folder_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.Mo
     with storing(None, POSES) as keep:
         keep(0, {"target": PICTURES})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_earlier_pictures_are_replaced_and_nothing_else(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    store(folder)
+    (folder / "target" / "more.png").write_text("of an earlier evaluation of more pairs")
+    store(folder)
+    assert len(list((folder / "target").iterdir())) == 5
+    (folder / "thesis.txt").write_text("mine")
+    with pytest.raises(Pg2Error, match=r"holds thesis\.txt, which is not ours; give a new folder"):
+        store(folder)
+    assert (folder / "thesis.txt").read_text() == "mine"
+    for about in ("{", "[]", "{}"):
+        (tmp_path / "photos").mkdir(exist_ok=True)
+        (tmp_path / "photos" / "store.json").write_text(about)
+        with pytest.raises(Pg2Error, match=r"was not made by|not valid JSON"):
+            store(tmp_path / "photos")
+    (tmp_path / "photos" / "store.json").unlink()
+    with pytest.raises(Pg2Error, match="photos exists and was not made by"):
+        store(tmp_path / "photos")

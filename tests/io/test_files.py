@@ -5,6 +5,9 @@ import errno
 import json
 import os
 import resource
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from pg2.errors import Pg2Error
 from pg2.io import files
-from pg2.io.files import atomic_path, exclusive, exists, read_json, read_text, write_json, write_text
+from pg2.io.files import atomic_path, exists, read_json, read_text, remove_unfinished, write_json, write_text
 
 
 @contextlib.contextmanager
@@ -198,12 +201,50 @@ def test_a_name_that_no_file_can_have(tmp_path: Path) -> None:
             read_text(tmp_path / name, "a test", 99)
 
 
-def test_a_folder_is_for_one_at_a_time(tmp_path: Path) -> None:
-    with (
-        exclusive(tmp_path),
-        pytest.raises(Pg2Error, match="another process is at work in"),
-        exclusive(tmp_path),
-    ):
-        pytest.fail("let in twice")
-    with exclusive(tmp_path):
-        pass
+def kill_inside(place: Path, when: str) -> None:
+    """A process that replaces the folder `place` and is killed, before or between its two renames."""
+    code = f"""
+import os, signal
+from pathlib import Path
+from pg2.io.files import atomic_path
+rename = Path.replace
+def killed(self, target):
+    if "{when}" == "before" or Path(target) == place:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return rename(self, target)
+Path.replace = killed
+place = Path({str(place)!r})
+with atomic_path(place) as new:
+    new.mkdir()
+    (new / "new").write_text("new")
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_what_a_kill_left_is_removed_and_old_content_goes_back(tmp_path: Path, when: str) -> None:
+    place = tmp_path / "run" / "deep" / "set"
+    place.mkdir(parents=True)
+    (place / "old").write_text("old")
+    kill_inside(place, when)
+    assert [path.name[:5] for path in place.parent.iterdir() if path != place] == [".set."]
+    assert place.exists() == (when == "before")
+    remove_unfinished(tmp_path / "run")
+    assert len(list(place.parent.glob(".*"))) == 1, "only where it is asked to look"
+    remove_unfinished(place.parent, of="other")
+    assert len(list(place.parent.glob(".*"))) == 1, "only what it is asked for"
+    remove_unfinished(tmp_path / "run", below=True)
+    assert list(place.parent.iterdir()) == [place]
+    assert [file.name for file in place.iterdir()] == ["old"]
+
+
+def test_what_only_looks_unfinished_stays(tmp_path: Path) -> None:
+    (tmp_path / ".mine.abcdefgh").mkdir()
+    (tmp_path / ".mine.abcdefgh" / "thesis.txt").write_text("mine")
+    (tmp_path / ".file.abcdefgh").write_text("mine")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "visible.abcdefgh").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    remove_unfinished(tmp_path, below=True)
+    remove_unfinished(tmp_path / "nowhere", below=True)
+    assert sorted(tmp_path.rglob("*")) == before

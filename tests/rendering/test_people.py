@@ -20,6 +20,7 @@ from PIL import Image
 from pg2 import cli
 from pg2.errors import Pg2Error
 from pg2.io.geometry_file import from_surface, read_geometry
+from pg2.io.outputs import exclusive
 from pg2.pose.formats import read_keypoints_csv
 from pg2.rendering import people
 from pg2.rendering.options import RenderOptions
@@ -55,7 +56,7 @@ def rendered(egl: None, options: RenderOptions, tmp_path_factory: pytest.TempPat
     running.communicate()
     for folder in sorted(out.glob("[0-9]*"))[1:]:
         shutil.rmtree(folder)
-    (out / ".00001.left_over").mkdir(exist_ok=True)
+    (out / ".00001.left_ove" / "00001").mkdir(parents=True, exist_ok=True)
     assert not (out / "keypoints.csv").exists()
     report = render_people(out, 2, options, workers=2)
     assert (report.people, report.pictures, report.new_people) == (2, 8, 1)
@@ -175,6 +176,15 @@ def test_places_that_hold_something_else(options, tmp_path):
         render_people(tmp_path / "full", 1, options)
     with pytest.raises(Pg2Error, match="holds no rendered people"):
         render_people(tmp_path / "holiday", 1, options)
+
+
+def test_a_second_rendering_is_refused_and_deletes_nothing(options, tmp_path):
+    """What the first one is making looks just like what a killed one left."""
+    making = tmp_path / "people" / ".00000.abcdefgh" / "00000"
+    making.mkdir(parents=True)
+    with exclusive(tmp_path / "people"), pytest.raises(Pg2Error, match="another command is at work on"):
+        render_people(tmp_path / "people", 1, options)
+    assert making.exists()
 
 
 @pytest.mark.usefixtures("egl")

@@ -19,7 +19,7 @@ from pg2.evaluation.scores import COPY, REAL
 from pg2.table1 import run
 from pg2.table1.models import MODELS
 from pg2.table1.report import FILES, markdown, verdicts, write_table
-from pg2.table1.run import Experiment, run_experiment
+from pg2.table1.run import Experiment, at_work, run_experiment
 from pg2.training.settings import Recipe
 
 QUIET = Console(quiet=True)
@@ -234,3 +234,26 @@ def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment)
 
     assert judged(slice(0, 0)) == judged(slice(0, 1)) == ["agrees"]
     assert judged(slice(0, None)) == []
+
+
+def test_one_table_at_a_time_and_nothing_else_in_its_folder(tmp_path: Path) -> None:
+    out = tmp_path / "table"
+    with (
+        at_work(out, FILES),
+        pytest.raises(Pg2Error, match="another command is at work on"),
+        at_work(out, FILES),
+    ):
+        pytest.fail("let in twice")
+    (out / "market").mkdir(parents=True)
+    (out / "market" / "plan.json").write_text("{}")
+    (out / "market" / ".plan.json.abcdefgh").mkdir()
+    (out / "begun" / ".plan.json.abcdefgh").mkdir(parents=True)
+    (out / ".table1.md.abcdefgh").mkdir()
+    (out / "table1.md").write_text("a table")
+    with at_work(out, FILES):
+        assert not list(out.rglob(".*"))
+    (out / "begun" / "thesis.txt").write_text("mine")
+    with pytest.raises(Pg2Error, match="holds begun, which is no part of a table"), at_work(out, FILES):
+        pytest.fail("let in")
+    with pytest.raises(Pg2Error, match="is a file"), at_work(out / "table1.md", FILES):
+        pytest.fail("let in")

@@ -1,5 +1,6 @@
 """The loop: a whole small run, resuming bit for bit after a real kill, two processes, and bad input."""
 
+import io
 import json
 import os
 import shutil
@@ -9,7 +10,9 @@ import subprocess
 import sys
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,13 +27,15 @@ from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
 from pg2.io.devices import runs_bf16
-from pg2.io.files import exclusive
+from pg2.io.outputs import exclusive
 from pg2.io.tensors import load_tensors
 from pg2.models.pg2 import PG2
+from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
 from pg2.training.loop import step_seconds, train
 from pg2.training.losses import PerceptualTerm
 from pg2.training.recipe import load_recipe
 from pg2.training.stage_run import StageRun
+from pg2.training.validation import Validation
 
 QUIET = Console(quiet=True)
 
@@ -274,6 +279,7 @@ def test_stage_one_cannot_move_below_stage_two(finished: Path, tiny: PreparedDat
     (tmp_path / "run/recipe.yaml").write_text(yaml.safe_dump(begun))
     with pytest.raises(Pg2Error, match="stands on stage I as it was after 12 steps"):
         train(load_recipe("debug", ["coarse.steps=16", "coarse.decay=0"]), tiny, tmp_path / "run", QUIET)
+    assert yaml.safe_load((tmp_path / "run/recipe.yaml").read_text()) == begun
 
 
 def test_a_run_goes_on_with_its_own_data_only(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
@@ -311,11 +317,128 @@ def test_a_damaged_run_recipe_is_named(finished: Path, tiny: PreparedDataset, tm
 
 
 def test_two_trainings_in_one_folder(tiny: PreparedDataset, tmp_path: Path) -> None:
-    recipe = load_recipe("debug", ["coarse.steps=1", "refined.steps=1"])
-    train(recipe, tiny, tmp_path / "run", QUIET)
-    with exclusive(tmp_path / "run"), pytest.raises(Pg2Error, match="another process is at work in"):
-        train(recipe, tiny, tmp_path / "run", QUIET)
-    train(recipe, tiny, tmp_path / "run", QUIET)
+    """The second is refused, and changes nothing; also where it could go on with the folder later."""
+    settings = ["coarse.steps=1", "refined.steps=1", "coarse.decay=0"]
+    train(load_recipe("debug", settings), tiny, tmp_path / "run", QUIET)
+    before = (tmp_path / "run/recipe.yaml").read_bytes()
+    longer = load_recipe("debug", [*settings, "refined.steps=2"])
+    with exclusive(tmp_path / "run"), pytest.raises(Pg2Error, match="another command is at work on"):
+        train(longer, tiny, tmp_path / "run", QUIET)
+    assert (tmp_path / "run/recipe.yaml").read_bytes() == before
+    train(longer, tiny, tmp_path / "run", QUIET)
+    assert load_recipe(tmp_path / "run/recipe.yaml") == longer
+
+
+def test_what_a_kill_left_is_gone_after_the_next_start(
+    finished: Path, tiny: PreparedDataset, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    # As when it is killed while recipe.yaml is first written: no stranger's folder.
+    (run / ".recipe.yaml.ab3_defg").mkdir(parents=True)
+    (run / ".recipe.yaml.ab3_defg/recipe.yaml").write_text("model:")
+    for left in ("coarse/.best.abcdefgh/best", "coarse/samples/.0000001.png.abcdefgh"):
+        (run / left).mkdir(parents=True)
+    with pytest.raises(Pg2Error, match="is not a training run"):
+        train(load_recipe("debug"), tiny, run, QUIET)
+    assert len(list(run.rglob(".*"))) == 3, "only of its own folder"
+    shutil.rmtree(run / "coarse")
+    for folder in (run, tmp_path / "begun"):
+        if folder != run:
+            shutil.copytree(finished, folder)
+            for left in ("coarse/.best.abcdefgh/best", "refined/samples/.0000001.png.abcdefgh"):
+                (folder / left).mkdir(parents=True)
+            (folder / "refined/.model.abcdefgh").mkdir()
+            (folder / "refined/model").rename(folder / "refined/.model.abcdefgh/old")
+        train(load_recipe("debug"), tiny, folder, QUIET)
+        assert not list(folder.rglob(".*"))
+        assert_same(finished, folder)
+
+
+@pytest.fixture
+def _heeds_ctrl_c() -> Iterator[None]:
+    """A test run in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def stopped_at(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Send a real SIGINT in the middle of a step ("coarse 5"), or of its validation ("validation 6")."""
+    stage, step = moment.split()
+    take_step, score = StageRun.train_step, Validation.scores
+
+    def train_step(state: StageRun, batch: Batch) -> dict[str, torch.Tensor]:
+        if (state.name, state.step + 1) == (stage, int(step)):
+            signal.raise_signal(signal.SIGINT)
+        reached[0] = state.step + 1
+        return take_step(state, batch)
+
+    def scores(self: Validation, *arguments: Any) -> dict[str, float]:
+        if (stage, int(step)) == ("validation", reached[0]):
+            signal.raise_signal(signal.SIGINT)
+        return score(self, *arguments)
+
+    reached = [0]
+    monkeypatch.setattr(StageRun, "train_step", train_step)
+    monkeypatch.setattr(Validation, "scores", scores)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    [
+        ("coarse 3", ("coarse", 3)),
+        ("coarse 6", ("coarse", 6)),  # where a validation is due
+        ("validation 6", ("coarse", 6)),
+        ("validation 12", ("coarse", 12)),  # the last of a stage
+        ("refined 8", ("refined", 8)),
+    ],
+)
+def test_ctrl_c_loses_no_step_and_changes_nothing(
+    finished: Path,
+    tiny: PreparedDataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+    kept: tuple[str, int],
+) -> None:
+    """`finished` saves every 4 steps and validates every 6 and every 4."""
+    run, (stage, step) = tmp_path / "run", kept
+    said = Console(file=io.StringIO(), width=200)
+    with monkeypatch.context() as patched:
+        stopped_at(moment, patched)
+        with pytest.raises(KeyboardInterrupt):
+            train(load_recipe("debug"), tiny, run, said)
+    assert f"stage {stage}: stopped at step {step}" in said.file.getvalue()  # type: ignore[attr-defined]
+    assert load_checkpoint(run / stage / CHECKPOINT, {}, {})["step"] == step
+    train(load_recipe("debug"), tiny, run, QUIET)
+    assert_same(finished, run)
+    for stage in ("coarse", "refined"):
+        one, other = (sorted((place / stage / "samples").iterdir()) for place in (finished, run))
+        assert [file.name for file in one] == [file.name for file in other]
+        assert [file.read_bytes() for file in one] == [file.read_bytes() for file in other]
+
+
+def test_sigterm_saves_and_says_so(finished: Path, tiny: PreparedDataset, tmp_path: Path) -> None:
+    """The real command, whose next checkpoint would be far away."""
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
+    command += ["--set", "coarse.save_every=1000000", "--set", "coarse.steps=1000000"]
+    running = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE)
+    assert running.stderr is not None
+    for line in running.stderr:
+        if b"stage coarse 6/1,000,000" in line:
+            break
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate()
+    assert running.returncode == 143
+    lines = said.decode().splitlines()
+    assert lines[-1] == "pg2: stopped; what was saved is kept"
+    assert "Traceback" not in said.decode()
+    step = load_checkpoint(run / "coarse" / CHECKPOINT, {}, {})["step"]
+    assert step >= 6
+    assert any(f"stage coarse: stopped at step {step:,} of 1,000,000" in line for line in lines)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"], "the lock is gone"
 
 
 def test_training_leaves_the_number_of_threads_as_it_was(

@@ -11,6 +11,7 @@ from PIL import Image
 from study_samples import GENERATED, REAL, fill, grey_of
 
 from pg2.errors import Pg2Error
+from pg2.io.outputs import exclusive
 from pg2.userstudy.study import Study, make_study
 
 Folders = tuple[Path, Path]
@@ -125,6 +126,25 @@ def test_a_place_that_is_taken_is_refused(folders: Folders, study: Study) -> Non
     before = (study.folder / "study.json").read_bytes()
     refused(folders, study.folder, "is there already")
     assert (study.folder / "study.json").read_bytes() == before
+
+
+def test_the_same_again_leaves_the_study_as_it_is(folders: Folders, tmp_path: Path) -> None:
+    """People may have answered already."""
+    out = tmp_path / "out"
+    out.mkdir()
+    made = make_study(*folders, out, count=3, practice=0)
+    (out / "answers.sqlite").write_text("precious")
+    assert make_study(*folders, out, count=3, practice=0) == made
+    assert (out / "answers.sqlite").read_text() == "precious"
+    for settings in ({"seed": 1}, {"seconds": 2.0}, {"practice": 1}, {"count": 4}):
+        refused(folders, out, "is there already and is another user study", **settings)
+    next(iter((out / "pictures").iterdir())).unlink()
+    refused(folders, out, "lacks the picture")
+    with exclusive(out), pytest.raises(Pg2Error, match="another command is at work on"):
+        make_study(*folders, out, count=3, practice=0)
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "text").write_text("mine")
+    refused(folders, tmp_path / "thesis", "is there already and is no user study")
 
 
 def test_pictures_of_several_sizes_are_refused(folders: Folders, tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
 """The command line: parses, calls, prints. Everything it does is one call away in Python."""
 
 # Heavy imports stand inside the commands, so that `pg2 --help` answers at once.
+import contextlib
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Iterator
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +47,33 @@ def options(
         bool, typer.Option("--version", callback=_say_version, is_eager=True, help="print it and exit")
     ] = False,
 ) -> None:
-    """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017)."""
+    """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).
+
+    What is there already: a command goes on with what the same command began (train, render, prepare,
+    table1, userstudy make), or replaces its own earlier report or pictures (evaluate, score, userstudy
+    report; generate, views and pose replace files of that name). A folder that holds anything else is
+    refused, and left as it is. While one command works on an output, a second is refused (but for pose,
+    whose folder may be shared).
+    """
+
+
+@contextlib.contextmanager
+def _ending_at_sigterm() -> Iterator[None]:
+    """End at SIGTERM as at Ctrl-C, with what is under way cleaned up; by itself the system cuts it off."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    heed = signal.getsignal(signal.SIGTERM) == signal.SIG_DFL and threading.current_thread() is (
+        threading.main_thread()
+    )
+    if heed:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if heed:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def main() -> None:
@@ -53,12 +84,13 @@ def main() -> None:
 
     warnings.showwarning = warn
     try:
-        app()
+        with _ending_at_sigterm():
+            app()
     except (Pg2Error, OSError) as error:
         print(f"pg2: {error}", file=sys.stderr)
         sys.exit(2)
     except SystemExit as ended:
-        # What Typer makes of Ctrl-C, without a word.
-        if ended.code == 130:
+        # Ctrl-C, of which Typer says nothing, and SIGTERM.
+        if ended.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):
             print("pg2: stopped; what was saved is kept", file=sys.stderr)
         raise

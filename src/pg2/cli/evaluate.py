@@ -31,7 +31,11 @@ def evaluate(
     model: ModelArgument,
     data: Annotated[Path, typer.Argument(help="a prepared data set")],
     out: Annotated[
-        Path, typer.Option(help="folder for scores.md, scores.json, pairs.csv, grid.png and failures.html")
+        Path,
+        typer.Option(
+            help="folder for scores.md, scores.json, pairs.csv, grid.png and failures.html; replaces an "
+            "earlier report"
+        ),
     ],
     pairs: Annotated[
         Path | None,
@@ -46,7 +50,8 @@ def evaluate(
         bool, typer.Option("--training", help="measure FID and KID to all training pictures, too")
     ] = False,
     store: Annotated[
-        Path | None, typer.Option(help="a new folder to keep all pictures in, for `pg2 score`")
+        Path | None,
+        typer.Option(help="folder to keep all pictures in, for `pg2 score`; replaces earlier ones"),
     ] = None,
     background: Background = None,
     device: Device = "cpu",
@@ -100,7 +105,10 @@ def score(
         Path | None, typer.Argument(help="folder of the real pictures, of the same names")
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="folder for scores.json, scores.md, pairs.csv and grid.png")
+        Path,
+        typer.Option(
+            help="folder for scores.json, scores.md, pairs.csv and grid.png; replaces an earlier report"
+        ),
     ] = Path("scores"),
     sources: Annotated[Path | None, typer.Option(help="folder of the source pictures")] = None,
     panels: Annotated[
@@ -128,6 +136,7 @@ def score(
     from pg2.evaluation.instruments import instruments
     from pg2.evaluation.report import check_place, examples_of, markdown, write_report
     from pg2.evaluation.stored import StoredPictures, score_stored
+    from pg2.io.outputs import exclusive
 
     check_place(out)
     stored = StoredPictures(
@@ -140,10 +149,11 @@ def score(
         by_order=by_order,
     )
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
-    evaluation = score_stored(stored, tools, training)
     command, data_name = command_line(), "stored pictures"
-    picture = examples_of(evaluation, stored)
-    write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
+    with exclusive(out):
+        evaluation = score_stored(stored, tools, training)
+        picture = examples_of(evaluation, stored)
+        write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
     print(markdown(evaluation, generated.name, data_name, command))
 
 
@@ -174,8 +184,8 @@ def table1(
     from pg2.evaluation.instruments import instruments
     from pg2.io.devices import DTYPES
     from pg2.pose.formats import read_pairs_csv
-    from pg2.table1.report import markdown, write_table
-    from pg2.table1.run import check_experiment, run_experiment
+    from pg2.table1.report import FILES, markdown, write_table
+    from pg2.table1.run import at_work, check_experiment, run_experiment
 
     if pairs and len(pairs) != len(data):
         raise Pg2Error(f"give --pairs for each of the {len(data)} data sets, or not at all")
@@ -188,19 +198,20 @@ def table1(
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
     experiments = []
-    for path, dataset, chosen in zip(data, sets, lists, strict=True):
-        experiments.append(
-            run_experiment(
-                dataset,
-                out / path.resolve().name,
-                preset=preset,
-                budget=budget,
-                seed=seed,
-                pairs=chosen,
-                limit=limit,
-                instruments=tools,
-                dtype=DTYPES[precision],
+    with at_work(out, FILES):
+        for path, dataset, chosen in zip(data, sets, lists, strict=True):
+            experiments.append(
+                run_experiment(
+                    dataset,
+                    out / path.resolve().name,
+                    preset=preset,
+                    budget=budget,
+                    seed=seed,
+                    pairs=chosen,
+                    limit=limit,
+                    instruments=tools,
+                    dtype=DTYPES[precision],
+                )
             )
-        )
-        write_table(out, experiments, command)  # the hours of the first are not lost with the second
+            write_table(out, experiments, command)  # the hours of the first are not lost with the second
     print(markdown(experiments, command))

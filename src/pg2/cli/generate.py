@@ -1,5 +1,6 @@
 """`pg2 pose`, `pg2 generate` and `pg2 views`: from photos to poses and pictures."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,13 @@ from pg2.io.files import atomic_path
 if TYPE_CHECKING:
     from pg2.pipeline import Pipeline, Result
 
+Out = Annotated[Path, typer.Option(help="the picture to write; replaces one of that name")]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict", help="stop at the first photo that cannot be used; else the others are shown, exit code 1"
+    ),
+]
 _VIEWS = ("front", "left", "back", "right")
 
 
@@ -37,17 +45,55 @@ def _load(
     )
 
 
-def _check_suffix(path: Path) -> None:
+def _check_out(path: Path, inputs: Sequence[Path]) -> None:
     from pg2.io.pictures import SUFFIXES
 
     if path.suffix.lower() not in SUFFIXES:
         raise Pg2Error(f"{path} must end in the name of a picture format, such as .png or .jpg")
+    if path.resolve() in [file.resolve() for file in inputs]:
+        raise Pg2Error(f"--out {path} is one of the given files, which are only read; give another name")
 
 
 def _save(picture: Image.Image, path: Path) -> None:
     with atomic_path(path) as new:
         picture.save(new)
     print(path)
+
+
+def _rows(
+    pipeline: "Pipeline",
+    photos: Sequence[Path],
+    poses: Sequence[str],
+    strict: bool,
+    person: int | None,
+    pose_person: int | None = None,
+) -> "list[list[Result]]":
+    """A row of results a photo, a column a pose; a photo that cannot be used is named and left out.
+
+    Raises:
+        Pg2Error: a pose that cannot be used; and a photo, where it is the only one, or `strict`.
+    """
+    targets = [pipeline.target_pose(pose, pose_person) for pose in poses]
+    rows = []
+    for photo in photos:
+        try:
+            source = pipeline.prepare(photo, person=person)
+        except Pg2Error as error:
+            if strict or len(photos) == 1:
+                raise
+            print(f"pg2: left out: {error}", file=sys.stderr)
+            continue
+        rows.append(pipeline.make([source] * len(targets), targets))
+    if not rows:
+        raise Pg2Error(f"none of the {len(photos)} photos could be used, so nothing is written")
+    return rows
+
+
+def _end(photos: Sequence[Path], rows: Sequence[object]) -> None:
+    """Say at the end how many photos were left out, and exit with code 1 if there are any."""
+    if len(rows) < len(photos):
+        print(f"pg2: {len(photos) - len(rows)} of {len(photos)} photos left out", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def _grid_picture(rows: "Sequence[Sequence[Result]]", poses: Sequence[str]) -> Image.Image:
@@ -88,13 +134,14 @@ def generate(
         list[str], typer.Option(help="a named pose, an OpenPose JSON file or a photo; may be repeated")
     ],
     model: Model = DEFAULT_MODEL,
-    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("result.png"),
+    out: Out = Path("result.png"),
     strip: Annotated[
         bool, typer.Option("--strip", help="show source, target pose and every picture that the model makes")
     ] = False,
     full_size: Annotated[
         bool, typer.Option("--full-size", help="the whole photo, with the result over the person")
     ] = False,
+    strict: Strict = False,
     background: Background = None,
     person: Person = None,
     pose_person: Annotated[
@@ -105,25 +152,30 @@ def generate(
     revision: Revision = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid."""
+    from pg2.io.outputs import exclusive
+
     one = len(photos) == 1 and len(pose) == 1
     if not one and (strip or full_size):
         raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
     if strip and full_size:
         raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
-    _check_suffix(out)
-    pipeline = _load(model, device, precision, revision, background)
-    rows = pipeline.grid(list(photos), list(pose), person=person, pose_person=pose_person)
-    result = rows[0][0]
-    if not one:
-        _save(_grid_picture(rows, pose), out)
-    else:
-        _save(result.strip if strip else result.full_size if full_size else result.image, out)
+    _check_out(out, [*photos, *map(Path, pose)])
+    with exclusive(out):
+        pipeline = _load(model, device, precision, revision, background)
+        rows = _rows(pipeline, photos, pose, strict, person, pose_person)
+        result = rows[0][0]
+        if not one:
+            _save(_grid_picture(rows, pose), out)
+        else:
+            _save(result.strip if strip else result.full_size if full_size else result.image, out)
+    _end(photos, rows)
 
 
 def views(
     model: ModelArgument,
     photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
-    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("views.png"),
+    out: Out = Path("views.png"),
+    strict: Strict = False,
     background: Background = None,
     person: Person = None,
     device: Device = "auto",
@@ -131,8 +183,11 @@ def views(
     revision: Revision = None,
 ) -> None:
     """Show the person of a photo from the front, both sides and behind: many views from one."""
-    _check_suffix(out)
-    rows = _load(model, device, precision, revision, background).grid(
-        list(photos), list(_VIEWS), person=person
-    )
-    _save(_grid_picture(rows, _VIEWS), out)
+    from pg2.io.outputs import exclusive
+
+    _check_out(out, photos)
+    with exclusive(out):
+        pipeline = _load(model, device, precision, revision, background)
+        rows = _rows(pipeline, photos, _VIEWS, strict, person)
+        _save(_grid_picture(rows, _VIEWS), out)
+    _end(photos, rows)

@@ -10,6 +10,7 @@ from pg2.io.packaged import SAMPLES
 
 prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate on.", no_args_is_help=True)
 
+Out = Annotated[Path, typer.Argument(help="folder to make; the same command again goes on with it")]
 Keypoints = Annotated[
     list[str] | None,
     typer.Option(help="published keypoint CSV (may be repeated), or auto; default: those in RAW"),
@@ -20,7 +21,7 @@ TestShare = Annotated[float, typer.Option(min=0, max=1, help="share of the peopl
 @prepare.command("market1501")
 def market1501(
     raw: Annotated[Path, typer.Argument(help="folder with bounding_box_train/ and bounding_box_test/")],
-    out: Annotated[Path, typer.Argument(help="folder to make")],
+    out: Out,
     keypoints: Keypoints = None,
 ) -> None:
     """Prepare Market-1501 as its owners release it."""
@@ -33,7 +34,7 @@ def market1501(
 @prepare.command("deepfashion")
 def deepfashion(
     raw: Annotated[Path, typer.Argument(help="folder with Img/ and Eval/")],
-    out: Annotated[Path, typer.Argument(help="folder to make")],
+    out: Out,
     keypoints: Keypoints = None,
     crop: Annotated[
         bool, typer.Option("--crop", help="cut the borders at the sides: 256x176 instead of 256x256")
@@ -47,7 +48,7 @@ def deepfashion(
 
 @prepare.command("samples")
 def samples(
-    out: Annotated[Path, typer.Argument(help="folder to make")],
+    out: Out,
     test_share: TestShare = 0.0,
 ) -> None:
     """Prepare the rendered people that come with pg2, at 256x256: a first data set to try things on."""
@@ -59,7 +60,7 @@ def samples(
 @prepare.command("folder")
 def folder(
     raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
-    out: Annotated[Path, typer.Argument(help="folder to make")],
+    out: Out,
     size: Annotated[
         str | None,
         typer.Option(help="HEIGHTxWIDTH that people are cut to; default: 128x64, or as rendered"),

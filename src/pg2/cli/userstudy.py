@@ -14,7 +14,7 @@ userstudy = typer.Typer(help="Let people say which pictures are real: R2G and G2
 def make(
     generated: Annotated[Path, typer.Argument(help="folder of generated pictures")],
     real: Annotated[Path, typer.Argument(help="folder of real pictures of the same size")],
-    out: Annotated[Path, typer.Argument(help="folder to make")],
+    out: Annotated[Path, typer.Argument(help="folder to make; the same command again leaves it as it is")],
     count: Annotated[int, typer.Option(min=1, help="pictures of each kind")] = 55,
     practice: Annotated[int, typer.Option(min=0, help="first answers of each person that do not count")] = 10,
     seconds: Annotated[float, typer.Option(help="how long a picture is shown")] = 1.0,
@@ -51,7 +51,10 @@ def report(
     study: Annotated[Path, typer.Argument(help="a folder that people have taken part in")],
     out: Annotated[
         Path | None,
-        typer.Option(help="folder for report.json, report.md and pictures.png; default: print only"),
+        typer.Option(
+            help="folder for report.json, report.md and pictures.png; replaces an earlier report; default: "
+            "print only"
+        ),
     ] = None,
 ) -> None:
     """Print R2G and G2R with 95 % confidence intervals, and the pictures that deceived most."""

@@ -5,7 +5,7 @@ import csv
 import io
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -32,8 +32,9 @@ from pg2.data.prepared import (
     usable,
 )
 from pg2.errors import Pg2Error
-from pg2.io.files import atomic_path, read_json, sha256, write_json, write_text
+from pg2.io.files import atomic_path, is_unfinished, read_json, sha256, write_json, write_text
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
+from pg2.io.outputs import exclusive
 from pg2.reports.tables import markdown_table
 
 _MOST_REPORT = 100_000_000  # bytes; it names every file that was skipped
@@ -110,26 +111,42 @@ def _count(records: Sequence[Record], split: str) -> dict[str, int]:
     }
 
 
-def existing_report(raw: Path, out: Path, inputs: str) -> Report | None:
-    """Look at the place of a preparation before it starts.
+@contextlib.contextmanager
+def preparing(raw: Path, out: Path, inputs: str) -> Iterator[Report | None]:
+    """Be alone at the place of a preparation, and look at it before it starts.
 
     Args:
         raw: the folder that is prepared.
         out: where the data set shall be.
         inputs: the preparation's `fingerprint`.
 
-    Returns:
+    Yields:
         None when the place is free; the report of the data set there when it has the same inputs.
 
     Raises:
-        Pg2Error: something else is there, or the place is inside `raw`.
+        Pg2Error: something else is there, the place is inside `raw`, or another preparation is at work on it.
     """
     if out.resolve().is_relative_to(raw.resolve()):
         raise Pg2Error(f"{out} lies inside {raw}, which is only read; choose a place outside it")
-    partial = partial_folder(out)
-    strangers = [file.name for file in partial.glob("*") if not _is_ours(file)]
-    if strangers:
-        raise Pg2Error(f"{partial} is needed to work in but holds {strangers[0]}; choose another place")
+    with exclusive(out):
+        partial = partial_folder(out)
+        left = list(partial.glob("*"))
+        strangers = [file.name for file in left if not _is_ours(file)]
+        if strangers:
+            raise Pg2Error(f"{partial} is needed to work in but holds {strangers[0]}; choose another place")
+        done = _report_of(out, inputs)
+        for file in left:
+            # A killed preparation's poses are taken up; its pictures are made anew.
+            if file.is_dir():
+                shutil.rmtree(file, ignore_errors=True)
+            elif done is not None:
+                file.unlink()
+        _remove_empty(partial)
+        yield done
+
+
+def _report_of(out: Path, inputs: str) -> Report | None:
+    """The report of the data set at `out`, where it is one of the same inputs; None: `out` is free."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
     if not (out / MANIFEST).is_file():
@@ -146,7 +163,12 @@ def existing_report(raw: Path, out: Path, inputs: str) -> Report | None:
 
 
 def _is_ours(file: Path) -> bool:
-    return file.name in (JOURNAL, "dataset") or file.name.startswith(".dataset.")
+    return file.name in (JOURNAL, "dataset") or is_unfinished(file)
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def write_prepared(
@@ -160,7 +182,7 @@ def write_prepared(
     skipped: Skipped,
     geometry: Callable[[Record, bytes], bytes] | None = None,
 ) -> Report:
-    """Write a prepared data set; it appears under its name only when it is complete.
+    """Write a prepared data set, `preparing` it; it appears under its name only when it is complete.
 
     Args:
         out: its folder; absent or empty.
@@ -218,8 +240,7 @@ def write_prepared(
         shutil.rmtree(partial, ignore_errors=True)
     finally:
         # Kept when it holds a journal.
-        with contextlib.suppress(OSError):
-            partial.rmdir()
+        _remove_empty(partial)
     return report
 
 

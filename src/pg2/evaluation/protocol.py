@@ -72,9 +72,9 @@ def evaluate(
         instruments: for scores that need networks, and where all scores are computed; None: no networks, and
             where the model runs. Scores without their network are left out.
         training: what `training_features` gave for the same instruments.
-        store: a new folder for the pictures, numbered as the pairs: source/, target/, their pose masks
-            source_mask/ and target_mask/, a folder for the picture of each stage, and the target poses as
-            keypoints.csv, for `pg2 score`.
+        store: a folder for the pictures, new or an earlier store, which is replaced. They are numbered as the
+            pairs: source/, target/, their pose masks source_mask/ and target_mask/, a folder for the picture
+            of each stage, and the target poses as keypoints.csv, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:

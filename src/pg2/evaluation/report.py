@@ -17,7 +17,8 @@ from pg2.evaluation.pair_lists import Pair
 from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.scores import COPY, REAL, Evaluation
 from pg2.evaluation.stored import PANELS, StoredPictures
-from pg2.io.files import atomic_path, check_own, write_json, write_text
+from pg2.io.files import atomic_path, write_json, write_text
+from pg2.io.outputs import check_own
 from pg2.io.pixels import Image8, to_images
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import grid

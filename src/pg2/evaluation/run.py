@@ -1,6 +1,7 @@
 """Score a model on pairs and write the report: what `pg2 evaluate` and `pg2 table1` both do."""
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from torch import Tensor
@@ -13,10 +14,12 @@ from pg2.evaluation.pair_lists import Pair
 from pg2.evaluation.protocol import Model, evaluate
 from pg2.evaluation.report import check_place, examples, write_report
 from pg2.evaluation.scores import Evaluation
+from pg2.evaluation.storing import check_store
+from pg2.io.outputs import exclusive
 
 
 def check_places(out: str | Path, store: str | Path | None = None) -> None:
-    """Refuse places for a report and for pictures that hold something else, or lie in one another.
+    """Refuse places for a report and for pictures that hold anything but earlier ones, or lie in one another.
 
     Worth calling before the minutes of an evaluation; `score_and_report` calls it again.
 
@@ -26,8 +29,7 @@ def check_places(out: str | Path, store: str | Path | None = None) -> None:
     out = check_place(out)
     if store is None:
         return
-    if Path(store).exists():
-        raise Pg2Error(f"{store} exists; give a new folder to --store")
+    check_store(Path(store))
     there = Path(store).resolve()
     if out in (there, *there.parents) or there in out.parents:
         raise Pg2Error(f"--store {store} and --out {out} lie in one another; give folders apart")
@@ -56,18 +58,19 @@ def score_and_report(
         seed, command: to be written down, see `write_report`.
 
     Raises:
-        Pg2Error: see `check_places`, `evaluate` and `write_report`.
+        Pg2Error: see `check_places`, `evaluate` and `write_report`; or another command is at work there.
     """
     check_places(out, store)
-    evaluation = evaluate(model, data, pairs, instruments=instruments, training=training, store=store)
-    write_report(
-        out,
-        evaluation,
-        examples(evaluation, model, data),
-        model=name,
-        data_name=data_name,
-        failures=failures_page(evaluation, model, data, name),
-        seed=seed,
-        command=command,
-    )
+    with exclusive(out), nullcontext() if store is None else exclusive(store):
+        evaluation = evaluate(model, data, pairs, instruments=instruments, training=training, store=store)
+        write_report(
+            out,
+            evaluation,
+            examples(evaluation, model, data),
+            model=name,
+            data_name=data_name,
+            failures=failures_page(evaluation, model, data, name),
+            seed=seed,
+            command=command,
+        )
     return evaluation

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 from pg2.errors import Pg2Error
 
 _THREADS = 8  # that wait for the disk
+_UNFINISHED = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 
 _MOST = 16_000_000  # bytes of JSON; decoded, they take up to thirty times as much memory
 
@@ -42,7 +43,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     Works for a file and for a folder (an existing folder is replaced). Whatever happens inside,
     `path` holds either what it held before or the whole new content. Killed outright, it can leave a hidden
     folder `.NAME.xxxxxxxx` behind: unfinished work, or in the instant between a folder's two renames its old
-    content.
+    content. `remove_unfinished` takes it away.
 
     Raises:
         Pg2Error: the disk is full or the place cannot be written to.
@@ -79,50 +80,31 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def check_own(folder: str | Path, names: Collection[str]) -> Path:
-    """Refuse a place for a report that would overwrite anything but an earlier report.
+def is_unfinished(path: Path) -> bool:
+    """Whether `path` is what a killed `atomic_path` left: a hidden folder of what it is named after alone."""
+    match = _UNFINISHED.fullmatch(path.name)
+    if match is None or path.is_symlink() or not path.is_dir() or not os.access(path, os.R_OK):
+        return False
+    return {inside.name for inside in path.iterdir()} <= {match["name"], "old"}
+
+
+def remove_unfinished(folder: Path, *, of: str | None = None, below: bool = False) -> None:
+    """Remove what killed `atomic_path`s left in `folder`; old content that was out of its place goes back.
+
+    Only where nobody else writes at the time: work that goes on looks the same.
 
     Args:
-        folder: where the report is to go.
-        names: the files that a report consists of.
-
-    Returns:
-        The place, as an absolute path.
-
-    Raises:
-        Pg2Error: `folder` is a file, or a folder with something else in it.
+        folder: where they were writing; it may be absent.
+        of: the name of what they were writing; None: whatever it was.
+        below: in the folders below, too.
     """
-    folder = Path(folder)
-    if folder.exists() and not folder.is_dir():
-        raise Pg2Error(f"{folder} is a file; give a folder for the report")
-    strangers = sorted(file.name for file in folder.glob("*") if file.name not in names)
-    if strangers:
-        raise Pg2Error(
-            f"{folder} holds {strangers[0]}, which is no part of a report; give a new folder for the report"
-        )
-    return folder.resolve()
-
-
-@contextlib.contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Keep other processes that ask for the same out of a folder; the system lets go when this one ends.
-
-    Raises:
-        Pg2Error: another process is in it.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows has no such lock
-        yield
-        return
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise Pg2Error(
-                f"another process is at work in {folder}; wait for it, or choose another"
-            ) from error
-        yield
+    for left in sorted(folder.glob("**/.*" if below else ".*")):
+        name = left.name[1:-9]
+        if name != (of or name) or not is_unfinished(left):
+            continue
+        if (left / "old").exists() and not (left.parent / name).exists():
+            (left / "old").replace(left.parent / name)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -13,7 +13,6 @@ stopped, by whatever, goes on where it was.
 import importlib.util
 import os
 import re
-import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +21,8 @@ from typing import Any
 import numpy as np
 
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json, write_text
+from pg2.io.files import read_json, remove_unfinished, write_text
+from pg2.io.outputs import exclusive
 from pg2.io.progress import tracked
 from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.keypoints import Points
@@ -48,7 +48,6 @@ The images and annotations are dedicated to the public domain under CC0 1.0
 _KIND = "pg2 rendered people"
 _SETTINGS = "render.json"
 _PERSON = re.compile(r"\d{5}")
-_UNFINISHED = re.compile(r"\.\d{5}\.\w+")
 _PACKAGES = ("anny", "moderngl", "scipy")
 
 
@@ -94,8 +93,9 @@ def render_people(
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
-        Pg2Error: a number is out of range; `out` holds something else, or people of other options; rendering
-            is not possible on this machine; a worker fails; or the disk is full.
+        Pg2Error: a number is out of range; `out` holds something else, or people of other options; another
+            rendering is at work there; it is not possible on this machine; a worker fails; or the disk is
+            full.
     """
     out = Path(out)
     if not 1 <= people <= MAX_PEOPLE:
@@ -103,18 +103,19 @@ def render_people(
     workers = _cores() if workers is None else workers
     if workers < 1:
         raise Pg2Error(f"rendering needs at least 1 worker, not {workers}")
-    _check_place(out, options)
-    missing = [person for person in range(people) if not is_complete(person_folder(out, person))]
-    if missing:
-        check_renderer()
-        if not (out / _SETTINGS).exists():
-            write_text(out / _SETTINGS, json_text(_settings(options)))
-        _write_if_new(out / "LICENSE.txt", LICENCE)
-        _remove_unfinished(out)
-        finished = render_in_workers(missing, out, options, workers)
-        for _ in tracked(finished, "People", progress, total=len(missing)):
-            pass
-    records = _write_tables(out)
+    with exclusive(out):
+        _check_place(out, options)
+        remove_unfinished(out)
+        missing = [person for person in range(people) if not is_complete(person_folder(out, person))]
+        if missing:
+            check_renderer()
+            if not (out / _SETTINGS).exists():
+                write_text(out / _SETTINGS, json_text(_settings(options)))
+            _write_if_new(out / "LICENSE.txt", LICENCE)
+            finished = render_in_workers(missing, out, options, workers)
+            for _ in tracked(finished, "People", progress, total=len(missing)):
+                pass
+        records = _write_tables(out)
     return RenderReport(len(records), sum(len(record["images"]) for record in records), len(missing))
 
 
@@ -185,13 +186,6 @@ def _check_place(out: Path, options: RenderOptions) -> None:
             f"{out} was rendered with other options ({', '.join(other)}); give the same ones to go on with "
             "it, or choose another place"
         )
-
-
-def _remove_unfinished(out: Path) -> None:
-    """Remove what a killed run left: hidden folders of people in the making."""
-    for folder in out.iterdir():
-        if _UNFINISHED.fullmatch(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write_tables(out: Path) -> list[dict[str, Any]]:

@@ -1,7 +1,8 @@
 """The experiment: train the six models, score them on the same pairs, and write the table."""
 
+import contextlib
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,22 @@ import torch
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
+from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.pair_lists import Pair, all_test_pairs, limited, pair_indices, people_of
 from pg2.evaluation.protocol import STAGES, training_features
 from pg2.evaluation.run import score_and_report
 from pg2.evaluation.scores import COPY, REAL
-from pg2.io.files import read_json
+from pg2.io.files import read_json, remove_unfinished
+from pg2.io.outputs import exclusive
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model
 from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan
-from pg2.training.checkpoint import load_checkpoint
+from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
 from pg2.training.loop import step_seconds, train
 from pg2.training.settings import Recipe
+
+_PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,36 @@ class Experiment:
     preset: str
     budget: str | None
     seed: int
+
+
+@contextlib.contextmanager
+def at_work(out: Path, files: Collection[str]) -> Iterator[None]:
+    """Keep other commands away from the folder of a table, and remove what a killed one left in it.
+
+    Args:
+        out: holds `files`, and the folder of an experiment for each data set.
+        files: names of the table's own files.
+
+    Raises:
+        Pg2Error: another command is at work there, or `out` holds something else.
+    """
+    if out.exists() and not out.is_dir():
+        raise Pg2Error(f"{out} is a file; give a folder for the table")
+    with exclusive(out):
+        for inside in out.glob("*"):
+            known = inside.name in files or inside.name.startswith(".") or _is_experiment(inside)
+            if not known:
+                raise Pg2Error(f"{out} holds {inside.name}, which is no part of a table; give another --out")
+        for folder in (out, *(inside for inside in out.glob("*") if inside.is_dir())):
+            remove_unfinished(folder)
+        yield
+
+
+def _is_experiment(folder: Path) -> bool:
+    """Whether a folder was begun by `run_experiment`, or has nothing in it yet."""
+    if not folder.is_dir():
+        return False
+    return (folder / _PLAN).is_file() or all(inside.name.startswith(".") for inside in folder.iterdir())
 
 
 def check_experiment(
@@ -146,7 +181,7 @@ def run_experiment(
 
     records = data.manifest["parts"]["records.csv"]["sha256"]
     begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
-    plan = take_plan(out / "plan.json", begun, measure)
+    plan = take_plan(out / _PLAN, begun, measure)
     known = None
     trained: list[Trained] = []
     others: dict[str, Any] = {}
@@ -223,9 +258,6 @@ def _result(
         for score in mine[0]
         if score not in ("from", "to", "row")
     }
-    spent = sum(
-        load_checkpoint(place / "run" / stage / "checkpoint.safetensors", {}, {})["seconds"]
-        for stage in steps
-    )
+    spent = sum(load_checkpoint(place / "run" / stage / CHECKPOINT, {}, {})["seconds"] for stage in steps)
     parameters = sum(value.numel() for value in Pipeline.from_pretrained(folder).model.parameters())
     return Trained(model, folder, parameters, steps, spent / 60, document["rows"][row], pairs)

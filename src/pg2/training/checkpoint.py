@@ -15,6 +15,8 @@ from pg2.errors import Pg2Error
 from pg2.io.tensors import load_tensors, save_tensors
 
 FORMAT = 1
+CHECKPOINT = "checkpoint.safetensors"
+"""The checkpoint's name in the folder of its stage."""
 
 
 def _random_state() -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -4,7 +4,7 @@ import copy
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,16 @@ from pg2.data.pairs import PairOrder, Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.devices import runs_bf16, tf32
-from pg2.io.files import atomic_path, exclusive
+from pg2.io.files import atomic_path
+from pg2.io.outputs import exclusive
 from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
+from pg2.training.log import tensorboard_log
 from pg2.training.objectives import Objective
 from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
 from pg2.training.stage_run import StageRun
+from pg2.training.stopping import Stop, StoppedError, stoppable
 from pg2.training.validation import Validation, split_validation
 
 if TYPE_CHECKING:
@@ -87,7 +90,8 @@ def train(
 ) -> Path:
     """Train all stages of a recipe; called again with the same arguments, go on where it stopped.
 
-    On CPU in fp32 a run that was stopped and resumed equals one that was not, bit for bit.
+    On CPU in fp32 a run that was stopped and resumed equals one that was not, bit for bit. SIGINT and SIGTERM
+    take effect once the step that is being made is saved.
 
     Args:
         recipe: all settings.
@@ -119,11 +123,11 @@ def train(
         start = None if init_from is None else PG2.from_pretrained(init_from)
         if start is None and not recipe.coarse.steps:
             raise Pg2Error("coarse.steps = 0 keeps the stage I of another model; name it with --init-from")
-        # One after the other: a folder that is just being begun must not look like a stranger's.
-        with accelerator.main_process_first():
-            begin(recipe, data, run, None if start is None else digest(start), flow_from, main)
         console = (console or Console(stderr=True)) if main else Console(quiet=True)
         with exclusive(run) if main else nullcontext():
+            # One after the other: a folder that is just being begun must not look like a stranger's.
+            with accelerator.main_process_first():
+                begin(recipe, data, run, None if start is None else digest(start), flow_from, main)
             return _train(recipe, data, flow_from, run, accelerator, start, console)
 
 
@@ -158,13 +162,7 @@ def _train(
         state = StageRun(objective, model, run / name, accelerator, recipe.compile)
         state.resume()
         final = state.folder / "model"
-        if state.step < stage.steps:
-            for later in list(recipe.stages)[number + 1 :]:
-                if (run / later / "checkpoint.safetensors").exists():
-                    raise Pg2Error(
-                        f"stage II of {run} stands on stage I as it was after {state.step} steps; to "
-                        f"train that for {stage.steps}, give another --out"
-                    )
+        if state.step < stage.steps or state.owes_validation:
             own = _loader(recipe, data, pairs, seed, state, flow_from is None)
             loader: Loader | Alternating = own
             if flow_from is not None and objective.grid:
@@ -254,20 +252,28 @@ def _run_stage(
     main = state.accelerator.is_main_process
     if state.step:
         console.print(f"stage {state.name}: going on from step {state.step:,} of {stage.steps:,}")
-    with _writer(state, main) as writer, progress_bar(console, "speed", "losses") as progress:
+    log = tensorboard_log(state.folder / "log", state.step) if main else nullcontext()
+    with (
+        stoppable(state.accelerator) as stop,
+        log as writer,
+        progress_bar(console, "speed", "losses") as progress,
+    ):
         task = progress.add_task(
             f"stage {state.name}", total=stage.steps, completed=state.step, speed="", losses=""
         )
         sums: dict[str, Tensor] = {}
-        window, last = state.step, started
-        for batch in loader.batches(state.step, stage.steps):
+        if state.owes_validation:
+            _settle(state, validation, writer, console, stop)
+        window, last = state.step, time.monotonic()
+        for batch in () if stop.asked else loader.batches(state.step, stage.steps):
             # Sums stay where they are computed: an accelerator is waited for once an interval.
             for name, value in state.train_step(batch).items():
                 sums[name] = sums[name] + value if name in sums else value
             state.seconds = before + time.monotonic() - started
+            state.owes_validation = validation is not None and state.validates
+            stop.agree(state.step)
             progress.update(task, completed=state.step)
-            ended = state.step == stage.steps
-            if state.step % stage.log_every == 0 or ended:
+            if state.step % stage.log_every == 0 or state.ended:
                 steps = state.step - window
                 means = {name: float(value) / steps for name, value in sums.items()}
                 state.check_terms(means)
@@ -285,29 +291,58 @@ def _run_stage(
                     for name, mean in {**means, "images_per_second": speed}.items():
                         writer.add_scalar(f"{state.name}/{name}", mean, state.step)
                 sums, window, last = {}, state.step, now
-            if state.step % stage.validate_every == 0 or state.step % stage.save_every == 0 or ended:
-                state.check_finite()
-            if validation is not None and (state.step % stage.validate_every == 0 or ended):
-                paused = time.monotonic()
-                _validate(state, validation, writer, console)
-                last += time.monotonic() - paused
-            if ended:
-                # Before the last checkpoint: killed in between, the run makes both again.
-                state.export(state.folder / "model")
-            if state.step % stage.save_every == 0 or ended:
-                state.save()
+            paused = time.monotonic()
+            if _settle(state, validation, writer, console, stop):
+                break
+            last += time.monotonic() - paused
+
+
+def _settle(
+    state: StageRun,
+    validation: Validation | None,
+    writer: "SummaryWriter | None",
+    console: Console,
+    stop: Stop,
+) -> bool:
+    """Do what is due after a step: validate, export, save; returns whether training stops there."""
+    stage = state.stage
+    if validation is not None and state.owes_validation and not stop.asked:
+        state.check_finite()
+        _validate(state, validation, writer, console, stop)
+    if state.ended and not state.owes_validation:
+        # Before the last checkpoint: killed in between, the run makes both again.
+        state.check_finite()
+        state.export(state.folder / "model")
+    stopping = stop.asked
+    if stopping or state.ended or state.step % stage.save_every == 0:
+        if writer is not None:
+            # First: of the steps before a checkpoint nothing is logged again.
+            writer.flush()
+        state.save()
+    if stopping:
+        state.accelerator.wait_for_everyone()
+        console.print(
+            f"stage {state.name}: stopped at step {state.step:,} of {stage.steps:,}, which is saved; the "
+            "same command goes on from there"
+        )
+    return stopping
 
 
 @torch.no_grad()
 def _validate(
-    state: StageRun, validation: Validation, writer: "SummaryWriter | None", console: Console
+    state: StageRun, validation: Validation, writer: "SummaryWriter | None", console: Console, stop: Stop
 ) -> None:
+    """Score the model, show what it makes, keep it where it is the best; owed still when asked to stop."""
     # Every process could validate; one is enough, and the others wait at their next gradient exchange.
     if not state.accelerator.is_main_process:
+        state.owes_validation = False
         return
     device = state.accelerator.device
     with state.accelerator.autocast():
-        scores = validation.scores(state.objective, state.evaluated, device)
+        try:
+            scores = validation.scores(state.objective, state.evaluated, device, stop.check)
+        except StoppedError:
+            return
         strip = validation.strip(state.objective, state.evaluated, device)
     shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
     console.print(f"stage {state.name} {state.step:,}: validation  {shown}")
@@ -319,15 +354,4 @@ def _validate(
         writer.add_image(f"{state.name}/samples", strip, state.step)
     if state.is_better(scores):
         state.export(state.folder / "best")
-
-
-def _writer(state: StageRun, main: bool) -> "AbstractContextManager[SummaryWriter | None]":
-    if not main:
-        return nullcontext()
-    from torch.utils.tensorboard import SummaryWriter
-
-    # What a killed run logged after its last checkpoint is hidden by the resumed one.
-    writer: AbstractContextManager[SummaryWriter | None] = SummaryWriter(
-        str(state.folder / "log"), purge_step=state.step + 1 if state.step else None
-    )
-    return writer
+    state.owes_validation = False

@@ -1,6 +1,7 @@
 """The folder of a run: what it was begun with, and that nothing else is gone on with in it."""
 
 import hashlib
+import itertools
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import yaml
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json, write_json, write_text
+from pg2.io.files import is_unfinished, read_json, remove_unfinished, write_json, write_text
+from pg2.io.outputs import LOCK
 from pg2.models.pg2 import PG2
+from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
 from pg2.training.recipe import check_same, load_recipe
 from pg2.training.settings import Recipe
 
@@ -33,12 +36,14 @@ def begin(
 ) -> None:
     """Write what a run is begun with into a new folder, or check it against what is there.
 
+    What a killed run left half-written is removed.
+
     Args:
         recipe, data: of the run.
         run: its folder.
         start: the `digest` of the model to start from, if any.
         flow_from: the second data set, if any.
-        main: whether this process is the one that writes.
+        main: whether this process is the one that writes; it is `exclusive` there.
 
     Raises:
         Pg2Error: it was begun with something else, or the folder holds no run.
@@ -60,9 +65,11 @@ def begin(
             how = "without" if began is None else "with" if start is None else "with the weights of another"
             what = "leave it out" if began is None else "give the same"
             raise Pg2Error(f"{run} was begun {how} --init-from: {what}, or give another --out for a new run")
-    elif run.exists() and (not run.is_dir() or any(run.iterdir())):
+        _check_order(recipe, run)
+    elif run.exists() and (not run.is_dir() or any(_is_strange(inside) for inside in run.iterdir())):
         raise Pg2Error(f"{run} exists and is not a training run (it has no recipe.yaml); give another --out")
     if main:
+        remove_unfinished(run, below=True)
         write_text(written, yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False))
         begun = {"path": str(data.path), "records_sha256": records, "start_sha256": start}
         if flow_from is not None:
@@ -72,3 +79,20 @@ def begin(
 
 def _records(data: PreparedDataset) -> str:
     return str(data.manifest["parts"]["records.csv"]["sha256"])
+
+
+def _is_strange(inside: Path) -> bool:
+    return inside.name != LOCK and not is_unfinished(inside)
+
+
+def _check_order(recipe: Recipe, run: Path) -> None:
+    """Refuse to train a stage further that a later one stands on."""
+    for (name, stage), (later, _) in itertools.pairwise(recipe.stages.items()):
+        if not (run / later / CHECKPOINT).exists() or not (run / name / CHECKPOINT).exists():
+            continue
+        made = load_checkpoint(run / name / CHECKPOINT, {}, {})["step"]
+        if made < stage.steps:
+            raise Pg2Error(
+                f"stage II of {run} stands on stage I as it was after {made} steps; to train that for "
+                f"{stage.steps}, give another --out"
+            )

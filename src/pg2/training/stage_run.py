@@ -1,7 +1,6 @@
 """One stage of one run: its state, its step, and how it is saved, taken up and exported."""
 
 import math
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.pg2 import PG2
 from pg2.training.average import Average
-from pg2.training.checkpoint import load_checkpoint, save_checkpoint
+from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
 from pg2.training.objectives import DISCRIMINATOR, GENERATOR, Objective
 from pg2.training.settings import StageConfig
 
@@ -36,6 +35,7 @@ class StageRun:
         step: how many steps were made.
         seconds: how long they took, over all sittings.
         best: the best validation score so far; NaN: none yet.
+        owes_validation: one is due after this step, and was not made.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class StageRun:
         for network in objective.frozen:
             self._placed(network)
         self.step, self.seconds, self.best = 0, 0.0, math.nan
+        self.owes_validation = False
 
     def _placed(self, module: nn.Module) -> nn.Module:
         module.to(self.accelerator.device)
@@ -103,7 +104,7 @@ class StageRun:
     @property
     def checkpoint(self) -> Path:
         """Where all of this is kept."""
-        return self.folder / "checkpoint.safetensors"
+        return self.folder / CHECKPOINT
 
     @property
     def evaluated(self) -> nn.Module:
@@ -120,21 +121,38 @@ class StageRun:
 
     def resume(self) -> None:
         """Take up the last checkpoint, if there is one."""
-        if self.accelerator.is_main_process:
-            # What a kill in the middle of saving left.
-            for unfinished in self.folder.glob(f".{self.checkpoint.name}.*"):
-                shutil.rmtree(unfinished, ignore_errors=True)
         if self.checkpoint.exists():
             progress = load_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers())
             self.step, self.seconds = progress["step"], progress["seconds"]
             self.best = math.nan if progress["best"] is None else progress["best"]
+            self.owes_validation = progress.get("owes_validation", False)
 
     def save(self) -> None:
-        """Write the checkpoint (main process only)."""
+        """Write the checkpoint (main process only).
+
+        Raises:
+            Pg2Error: a weight is not finite, or the disk is full.
+        """
+        self.check_finite()
         if self.accelerator.is_main_process:
             best = None if math.isnan(self.best) else self.best
-            progress = {"step": self.step, "seconds": self.seconds, "best": best}
+            progress = {
+                "step": self.step,
+                "seconds": self.seconds,
+                "best": best,
+                "owes_validation": self.owes_validation,
+            }
             save_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers(), progress)
+
+    @property
+    def ended(self) -> bool:
+        """Whether this was the last step."""
+        return self.step == self.stage.steps
+
+    @property
+    def validates(self) -> bool:
+        """Whether a validation is due after this step."""
+        return self.step % self.stage.validate_every == 0 or self.ended
 
     def check_finite(self) -> None:
         """Keep weights that an update has spoilt from being saved.

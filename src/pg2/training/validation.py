@@ -1,5 +1,7 @@
 """Who is kept out of training, and how a generator does on them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -53,10 +55,20 @@ class Validation:
         self.batches = [assemble(data, plain[at : at + batch]) for at in range(0, len(plain), batch)]
 
     @torch.no_grad()
-    def scores(self, objective: Objective, generator: nn.Module, device: torch.device) -> dict[str, float]:
-        """Means over the pairs; "sharpness" is the ratio of generated to real."""
+    def scores(
+        self,
+        objective: Objective,
+        generator: nn.Module,
+        device: torch.device,
+        check: Callable[[], None] = lambda: None,
+    ) -> dict[str, float]:
+        """Means over the pairs; "sharpness" is the ratio of generated to real.
+
+        `check` is called before each batch, and may leave by an exception.
+        """
         found: dict[str, list[Tensor]] = {name: [] for name in ("ssim", "mask_ssim", "l1", "made", "real")}
         for batch in self.batches:
+            check()
             ready = objective.prepare(batch.to(device))
             target = ready.batch.target
             made = to_uint8(objective.generate(ready, generator).image)

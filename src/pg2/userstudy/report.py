@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.files import atomic_path, check_own, write_json, write_text
+from pg2.io.files import atomic_path, write_json, write_text
+from pg2.io.outputs import check_own, exclusive
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.reports.grids import grid
@@ -235,6 +236,11 @@ def write_report(out: str | Path, study: Study, found: Findings, command: str | 
         Pg2Error: `out` holds something else, or the disk is full.
     """
     out = check_own(out, FILES)
+    with exclusive(out):
+        _write(out, study, found, command)
+
+
+def _write(out: Path, study: Study, found: Findings, command: str | None) -> None:
     document = {
         "study": study.model_dump(exclude={"pictures"}),
         **asdict(found),

@@ -10,10 +10,10 @@ The answers lie beside them (`pg2.userstudy.answers`).
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, write_json
+from pg2.io.outputs import exclusive
 from pg2.io.pictures import SUFFIXES, load_image
 
 Kind = Literal["real", "generated"]
@@ -104,7 +105,9 @@ def make_study(
     seconds: float = 1.0,
     seed: int = 0,
 ) -> Study:
-    """Draw pictures of both kinds and write them as a study into the new folder `out`, all or nothing.
+    """Draw pictures of both kinds and write them as a study into the folder `out`, all or nothing.
+
+    A study that the same call made is given back as it is.
 
     Pixels are taken as they are, and stored as PNG without metadata. What tells the kinds apart without
     looking at people is up to the folders: only differing sizes are refused, not JPEG artefacts of one kind.
@@ -112,35 +115,60 @@ def make_study(
     Args:
         generated, real: folders of pictures, searched with all folders below them; such as refined and
             target of `pg2 evaluate --store`.
-        out: the folder to make; it must not exist.
+        out: the folder to make.
         count: how many pictures of each kind are drawn. The paper: 55.
         practice: how many of each person's first answers do not count, under `count`. The paper: 10.
         seconds: how long a picture is shown, up to 60. The paper: 1.
         seed: other pictures and orders for another number.
 
     Raises:
-        Pg2Error: a setting out of range, `out` is taken, too few pictures, a damaged one, pictures of
-            several sizes, or the disk is full.
+        Pg2Error: a setting out of range, `out` holds something else, too few pictures, a damaged one,
+            pictures of several sizes, or the disk is full.
     """
     generated, real, out = Path(generated), Path(real), Path(out)
     if count < 1 or not 0 <= practice < count:
         raise Pg2Error(f"practice must be 0 or more and under the count of {count}, not {practice}")
     if not 0 < seconds <= 60:
         raise Pg2Error(f"pictures are shown for up to 60 seconds, not {seconds:g}")
-    if out.exists():
-        raise Pg2Error(f"{out} is there already; give a new folder for the study")
     folders: dict[Kind, Path] = {"real": real, "generated": generated}
     files = {kind: _files(folder, kind) for kind, folder in folders.items()}
     if real.resolve().is_relative_to(generated.resolve()) or generated.resolve().is_relative_to(
         real.resolve()
     ):
         raise Pg2Error(f"{real} and {generated} lie in each other; real and generated pictures must be apart")
+    drawn = [
+        (kind, file, os.fsencode(file.relative_to(folders[kind])).decode(errors="replace"))
+        for kind, file in _drawn(files, count, seed)
+    ]
+    settings: dict[str, Any] = {
+        "practice": practice,
+        "seconds": seconds,
+        "seed": seed,
+        "folders": {kind: str(folder) for kind, folder in folders.items()},
+    }
+    with exclusive(out):
+        if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+            return _same(out, settings, [(kind, name) for kind, _, name in drawn])
+        return _write(out, settings, drawn)
 
+
+def _same(out: Path, settings: Mapping[str, Any], drawn: Collection[tuple[Kind, str]]) -> Study:
+    """The study that is there already, where it is of these settings and pictures."""
+    if not (out / _MANIFEST).is_file():
+        raise Pg2Error(f"{out} is there already and is no user study; give a new folder")
+    study = Study.load(out)
+    found = sorted((picture.kind, picture.name) for picture in study.pictures)
+    if study.model_dump(include=set(settings)) != settings or found != sorted(drawn):
+        raise Pg2Error(f"{out} is there already and is another user study; give a new folder for this one")
+    return study
+
+
+def _write(out: Path, settings: Mapping[str, Any], drawn: Iterable[tuple[Kind, Path, str]]) -> Study:
     pictures: list[Picture] = []
     size: tuple[int, int] | None = None
     with atomic_path(out) as new:
         (new / _PICTURES).mkdir(parents=True)
-        for kind, file in _drawn(files, count, seed):
+        for kind, file, name in drawn:
             image = load_image(file)
             height, width = image.shape[:2]
             size = size or (height, width)
@@ -149,7 +177,6 @@ def make_study(
                     f"{file} is {width} x {height} pixels, others are {size[1]} x {size[0]}: "
                     "a differing size gives the answer away; bring all pictures to one size"
                 )
-            name = os.fsencode(file.relative_to(folders[kind])).decode(errors="replace")
             pictures.append(Picture(id=secrets.token_hex(8), kind=kind, name=name))
             Image.fromarray(image).save(new / _PICTURES / f"{pictures[-1].id}.png")
         assert size is not None
@@ -157,10 +184,7 @@ def make_study(
             folder=out,
             id=secrets.token_hex(8),
             size=size,
-            practice=practice,
-            seconds=seconds,
-            seed=seed,
-            folders={kind: str(folder) for kind, folder in folders.items()},
+            **settings,
             pictures=tuple(sorted(pictures, key=lambda picture: picture.id)),
         )
         write_json(new / _MANIFEST, study.model_dump())

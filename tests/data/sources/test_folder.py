@@ -181,3 +181,17 @@ def test_the_shipped_estimator_on_rendered_people(tmp_path):
     assert len(data) == 6
     errors = [data.keypoints[i] - truth[record.name.split("/")[1]] for i, record in enumerate(data.records)]
     assert np.nanmedian(np.abs(errors)) < 6
+
+
+def test_a_share_that_takes_nobody_is_said_at_once(photos, tmp_path):
+    """Of ann (.29), bob (.51) and cy (.24)."""
+    with pytest.warns(UserWarning, match=r"none of these 3 people, so there are 0 test pictures; .* 0\.24"):
+        report = prepare_folder(photos, tmp_path / "none", test_share=0.1, estimator=FakeEstimator())
+    assert report.splits["test"]["images"] == 0
+    with pytest.warns(UserWarning, match="takes none of these 3 people"):
+        assert prepare_folder(photos, tmp_path / "none", test_share=0.1).already_prepared
+    report = prepare_folder(photos, tmp_path / "one", test_share=0.24, estimator=FakeEstimator())
+    assert report.splits["test"]["people"] == 1
+    with pytest.warns(UserWarning, match="takes all of these 3 people, so there are 0 training pictures"):
+        prepare_folder(photos, tmp_path / "all", test_share=0.6, estimator=FakeEstimator())
+    prepare_folder(photos, tmp_path / "test", test_share=1, estimator=FakeEstimator())

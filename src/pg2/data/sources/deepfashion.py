@@ -10,7 +10,7 @@ from PIL import Image
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
 from pg2.data.raw import contents, fingerprint, keypoint_files
-from pg2.data.writing import Report, Skipped, existing_report, write_prepared
+from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
 from pg2.io.pictures import load_image, to_jpeg
@@ -94,20 +94,22 @@ def prepare_deepfashion(
     digests = [sha256(table) for table in tables or ()]
     options = {"source": "deepfashion", "crop": crop, "keypoints": digests}
     inputs = fingerprint(options, raw, [listing, *files])
-    report = existing_report(raw, out, inputs)
-    if report is not None:
-        return report
-    poses = PoseJournal(out, estimator) if annotations is None else annotations
-    pictures = _pictures(tracked(list(names.items()), "DeepFashion", progress), splits, poses, crop, skipped)
-    return write_prepared(
-        out,
-        pictures,
-        source="deepfashion",
-        frame=CROPPED if crop else FRAME,
-        keypoints="estimated by pg2" if tables is None else ", ".join(table.name for table in tables),
-        inputs=inputs,
-        skipped=skipped,
-    )
+    with preparing(raw, out, inputs) as report:
+        if report is not None:
+            return report
+        poses = PoseJournal(out, estimator) if annotations is None else annotations
+        pictures = _pictures(
+            tracked(list(names.items()), "DeepFashion", progress), splits, poses, crop, skipped
+        )
+        return write_prepared(
+            out,
+            pictures,
+            source="deepfashion",
+            frame=CROPPED if crop else FRAME,
+            keypoints="estimated by pg2" if tables is None else ", ".join(table.name for table in tables),
+            inputs=inputs,
+            skipped=skipped,
+        )
 
 
 def _pictures(

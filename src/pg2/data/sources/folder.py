@@ -1,7 +1,9 @@
 """Anyone's own photos, one folder a person -> a prepared data set."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -9,7 +11,7 @@ from PIL import Image
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
 from pg2.data.raw import fingerprint
-from pg2.data.writing import Report, Skipped, existing_report, write_prepared
+from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
@@ -70,6 +72,7 @@ def prepare_folder(
         )
     skipped = Skipped()
     files = _photos(raw, skipped)
+    _warn_of_an_empty_split(sorted({file.parent.name for file in files}), test_share)
     if keypoints is None:
         keypoints = raw / KEYPOINT_FILE if (raw / KEYPOINT_FILE).is_file() else "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
@@ -81,21 +84,21 @@ def prepare_folder(
         known = read_keypoints_csv(keypoints)
         options["keypoints"] = sha256(keypoints)
     inputs = fingerprint(options, raw, files)
-    report = existing_report(raw, out, inputs)
-    if report is not None:
-        return report
-    poses = PoseJournal(out, estimator) if known is None else known
-    pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
-    return write_prepared(
-        out,
-        pictures,
-        source="folder",
-        frame=frame,
-        keypoints="estimated by pg2" if known is None else Path(keypoints).name,
-        inputs=inputs,
-        skipped=skipped,
-        geometry=_geometry_in(raw) if with_geometry else None,
-    )
+    with preparing(raw, out, inputs) as report:
+        if report is not None:
+            return report
+        poses = PoseJournal(out, estimator) if known is None else known
+        pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
+        return write_prepared(
+            out,
+            pictures,
+            source="folder",
+            frame=frame,
+            keypoints="estimated by pg2" if known is None else Path(keypoints).name,
+            inputs=inputs,
+            skipped=skipped,
+            geometry=_geometry_in(raw) if with_geometry else None,
+        )
 
 
 def _has_geometry(raw: Path, frame: tuple[int, int]) -> bool:
@@ -206,10 +209,31 @@ def _pictures(
             yield Record(name, person, split, framing.pose(pose).points), to_jpeg(framing.image(image))
 
 
+def _place(person: str) -> float:
+    """A fixed place between 0 and 1 for every name."""
+    return int.from_bytes(hashlib.sha256(person.encode()).digest()[:4]) / 2**32
+
+
 def _split(person: str, test_share: float) -> str:
-    # Every name has a fixed place between 0 and 1.
-    place = int.from_bytes(hashlib.sha256(person.encode()).digest()[:4]) / 2**32
-    return "test" if place < test_share else "train"
+    return "test" if _place(person) < test_share else "train"
+
+
+def _warn_of_an_empty_split(people: Sequence[str], test_share: float) -> None:
+    """Say at once, not after minutes of looking for poses, that a share of few people can be nobody."""
+    tested = sum(_split(person, test_share) == "test" for person in people)
+    if test_share > 0 and not tested:
+        enough = math.floor(100 * min(map(_place, people)) + 1) / 100
+        warnings.warn(
+            f"a test share of {test_share:g} takes none of these {len(people)} people, so there are 0 test "
+            f"pictures; who is taken depends on the names alone, and {enough:g} takes one",
+            stacklevel=3,
+        )
+    if test_share < 1 and tested == len(people):
+        warnings.warn(
+            f"a test share of {test_share:g} takes all of these {len(people)} people, so there are 0 "
+            "training pictures",
+            stacklevel=3,
+        )
 
 
 def _as_it_is(file: Path) -> bytes | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
 from pg2.data.raw import contents, fingerprint, keypoint_files
-from pg2.data.writing import Report, Skipped, existing_report, write_prepared
+from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
 from pg2.io.pictures import load_image
@@ -67,17 +67,17 @@ def prepare_market1501(
             annotations.update(read_keypoints_csv(table))
     digests = [sha256(table) for table in tables or ()]
     inputs = fingerprint({"source": "market1501", "keypoints": digests}, raw, files)
-    report = existing_report(raw, out, inputs)
-    if report is not None:
-        return report
-    journal = PoseJournal(out, estimator) if annotations is None else None
-    skipped = Skipped()
-    for name in sorted(annotations.keys() - {file.name for file in files} if annotations else ()):
-        skipped.add(name, "keypoints without a picture")
-    pictures = _pictures(tracked(files, "Market-1501", progress), annotations, journal, skipped)
-    return write_prepared(
-        out, pictures, source="market1501", frame=FRAME, keypoints=words, inputs=inputs, skipped=skipped
-    )
+    with preparing(raw, out, inputs) as report:
+        if report is not None:
+            return report
+        journal = PoseJournal(out, estimator) if annotations is None else None
+        skipped = Skipped()
+        for name in sorted(annotations.keys() - {file.name for file in files} if annotations else ()):
+            skipped.add(name, "keypoints without a picture")
+        pictures = _pictures(tracked(files, "Market-1501", progress), annotations, journal, skipped)
+        return write_prepared(
+            out, pictures, source="market1501", frame=FRAME, keypoints=words, inputs=inputs, skipped=skipped
+        )
 
 
 def _pictures(
