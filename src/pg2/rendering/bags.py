@@ -7,7 +7,7 @@ from pg2.rendering.attributes import PALETTE, Details
 from pg2.rendering.body import BodyModel
 from pg2.rendering.figure import Figure
 from pg2.rendering.garments import Tights
-from pg2.rendering.geometry import Array, Weights, turn, unit
+from pg2.rendering.geometry import Array, Weights, smoothstep, turn, unit
 from pg2.rendering.hair import follow
 from pg2.rendering.layers import FABRICS, SEAM, Kind, Layer, Material, layer
 from pg2.rendering.solids import rounded_box, tube
@@ -66,8 +66,10 @@ def _backpack(figure: Figure, colour: Array, material: Material, tights: Tights)
     vertices, faces = rounded_box(centre, np.array([0.145 * scale, 0.075 * scale, (top - bottom) / 2]), 0.4)
     pack = layer(vertices, faces, _on_spine(figure, len(vertices)), colour, material)
     x, _, z = tights.points.T
-    strap = 0.022 * scale - np.abs(np.abs(x) - 0.085 * scale)
-    low = figure.waist + 0.10 * scale
+    low = figure.waist + 0.16 * scale
+    # Further down it runs outwards, below the arms and to the pack.
+    centre_of_strap = (0.125 - 0.045 * smoothstep(low, figure.clavicle - 0.02 * scale, z)) * scale
+    strap = 0.022 * scale - np.abs(np.abs(x) - centre_of_strap)
     return pack, np.where(tights.arm > 0.5, -1.0, np.minimum(strap, z - low))
 
 

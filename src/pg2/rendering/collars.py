@@ -63,11 +63,11 @@ def _collar(figure: Figure, colour: Array, material: Material, open_: float) -> 
     azimuth = np.linspace(10 + 45 * open_, 350 - 45 * open_, columns)
     ahead = (1 + np.cos(np.radians(azimuth))) / 2
     # (outwards, up) of each row of the strip, in metres; up is lower in front, where the neck begins lower.
-    profile = ((0.010, -0.030), (0.009, 0.012), (0.014, 0.018), (0.024, 0.010), (0.034, -0.024))
+    profile = ((0.008, -0.045), (0.006, -0.010), (0.010, -0.004), (0.018, -0.010), (0.027, -0.044))
     rows = []
     for index, (out, up) in enumerate(profile):
         fold = index >= 3
-        drop = 0.040 * ahead**2 + (0.030 * ahead**3 if fold and index == 4 else 0)
+        drop = 0.034 * ahead**2 + (0.030 * ahead**3 if index == 4 else 0)
         grown = (out + (0.012 * ahead if fold else 0)) * scale
         rows.append(loop(middle, (side, front), azimuth, (up - drop) * scale))
         outward = rows[-1] - middle
@@ -81,17 +81,20 @@ def _collar(figure: Figure, colour: Array, material: Material, open_: float) -> 
 
 
 def _hood(figure: Figure, colour: Array, material: Material) -> Layer:
-    """A hood that is down: a thick roll behind the neck, thin in front."""
+    """A hood that is down: a thick roll behind the neck that ends at its sides."""
     scale = figure.scale
     middle, side, front = _neck(figure)
-    azimuth = np.linspace(25, 335, 48)
+    azimuth = np.linspace(62, 298, 48)
     back = (1 - np.cos(np.radians(azimuth))) / 2
     path = loop(
-        middle, (side + 0.030 * scale, front + 0.034 * scale), azimuth, (-0.035 + 0.02 * back) * scale
+        middle, (side + 0.030 * scale, front + 0.034 * scale), azimuth, (-0.045 + 0.03 * back) * scale
     )
     path[:, 1] += 0.035 * scale * back**2
     path[:, 2] -= 0.045 * scale * back**6
-    vertices, faces = tube(path, (0.013 + 0.032 * smoothstep(0.35, 1, back)) * scale, sides=12)
+    ends = np.sqrt(np.clip((back - back[0]) / 0.35, 0, 1))
+    vertices, faces = tube(
+        path, (0.003 + ends * (0.009 + 0.035 * smoothstep(0.45, 1, back))) * scale, sides=12
+    )
     return layer(vertices, faces, _with_neck(figure, len(vertices), 0.15), colour, material)
 
 

@@ -59,10 +59,10 @@ def draw_film(light: SceneLight, rng: np.random.Generator) -> Film:
     telephone = u() < 0.65
     inside = light.name in ("window", "lamps", "flash", "daylight")
     return Film(
-        exposure=float(2 ** u(-0.45, 0.4) / light.level),
+        exposure=float(2 ** u(-0.6, 0.25) / light.level),
         balance=balance / balance.mean(),
-        contrast=float(u(0.0, 0.5)),
-        saturation=float(u(0.75, 1.2)),
+        contrast=float(u(0.05, 0.5)),
+        saturation=float(u(0.75, 1.15)),
         vignette=float(u(0, 0.3) ** 1.5),
         noise=float(np.exp(u(np.log(0.0015), np.log(0.018 if inside else 0.008)))),
         coarse=float(u(0.5, 1.6)),

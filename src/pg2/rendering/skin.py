@@ -56,14 +56,14 @@ def _beard(figure: Figure) -> Array:
     scale = figure.scale
     nose, ear = (figure.keypoints[KEYPOINTS.index(name)] for name in ("nose", "right_ear"))
     x, y, z = (figure.vertices - nose).T / scale
-    # From below the nose, rising towards the ears.
-    upper = -0.014 + 0.035 * smoothstep(0.02, 0.065, np.abs(x))
-    jaw = smoothstep(0.012, -0.004, z - upper) * smoothstep(-0.125, -0.10, z)
+    # From below the nose, around the cheeks, up to the ears.
+    upper = np.interp(
+        np.abs(x), (0, 0.018, 0.030, 0.046, 0.060, 0.072), (-0.012, -0.014, -0.030, -0.038, -0.012, 0.020)
+    )
+    jaw = smoothstep(0.006, -0.006, z - upper) * smoothstep(-0.125, -0.10, z)
     behind = (ear[1] - nose[1]) / scale
     beside = smoothstep(behind - 0.005, behind - 0.03, y)
-    # The cheeks stay bare.
-    cheek = np.exp(-(((np.abs(x) - 0.040) / 0.018) ** 2) - ((z + 0.022) / 0.016) ** 2)
-    return np.asarray(jaw * beside * (1 - cheek) * (figure.head_share > 0.5))
+    return np.asarray(jaw * beside * (figure.head_share > 0.5))
 
 
 def _eyes(figure: Figure, wear: Attributes, rng: np.random.Generator) -> list[Layer]:

@@ -98,7 +98,7 @@ class SceneDrawer:
             "camera": camera.place,
             "feet": feet,
             "haze": scene.haze,
-            "haze_colour": (scene.light.sky * 0.5 + 0.5 * scene.light.level),
+            "haze_colour": (scene.light.sky * 0.4 + 0.4 * scene.light.level),
         }
         self._soften(scene.light.softness)
         self._soft_shadow.use(0)

@@ -36,7 +36,7 @@ class Scene:
         behind: what is around and behind them.
         before: what is between them and the camera, and hides some of them.
         light: what falls on it all.
-        haze: how much of what is 100 m away is lost in the air, 0 to 1.
+        haze: how much of what is 250 m away is lost in the air, 0 to 1.
     """
 
     place: str
@@ -59,7 +59,7 @@ def draw_scene(rng: np.random.Generator, camera_distance: float) -> Scene:
         )
         behind.append(quad((-400, 180, -30), (800, 0, 0), (0, 0, 300), zenith, throws=False))
     before = _before(rng, camera_distance, outside) if place != "paper" and rng.uniform() < _OCCLUDED else []
-    return Scene(place, behind, before, light, haze=float(rng.uniform(0, 0.6)) if outside else 0.0)
+    return Scene(place, behind, before, light, haze=float(0.45 * rng.uniform() ** 2) if outside else 0.0)
 
 
 def _before(rng: np.random.Generator, camera_distance: float, outside: bool) -> list[Piece]:

@@ -102,8 +102,8 @@ float sewn(inout vec3 colour, vec3 q) {
     colour = mix(colour, horn, button);
   }
   if (front == ZIP) {
-    float zip = below(0.004, 0.004 + edge, abs(r.x)) * before;
-    colour = mix(colour, vec3(0.6, 0.59, 0.56) * (0.6 + 0.4 * step(0.5, fract(r.z * 160.0))), zip);
+    float zip = below(0.0022, 0.0022 + edge, abs(r.x)) * before;
+    colour = mix(colour, mix(colour * 0.6, vec3(0.6, 0.59, 0.56), 0.6), zip);
     colour *= 1.0 - 0.2 * below(0.002, 0.002 + edge, abs(abs(r.x) - 0.014)) * before;
   }
   if (front == JEANS) {

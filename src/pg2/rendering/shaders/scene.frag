@@ -159,11 +159,12 @@ Look look(vec3 normal, vec3 to_camera) {
   vec2 g = vec2(at.x / (1.6 * scale), at.y);
   float x = fract(g.x), sign_ = step(2.5, at.y) * step(at.y, 3.1);
   float post = max(strip(g.x + 0.03, 0.06), step(at.y, 0.35) + step(2.4, at.y));
-  vec3 inside = vec3(0.06) + 0.5 * light_hue(cell_hash(floor(at * vec2(3.0, 2.2)))) * smoothstep(0.5, 0.75, flat_noise(at * vec2(3.0, 2.0)));
+  float ware = cell_hash(floor(vec2(at.x * 1.7, at.y * 1.2)));
+  vec3 inside = vec3(0.10) + 0.35 * mix(vec3(ware), light_hue(ware), 0.35) * smoothstep(0.35, 0.6, flat_noise(at * vec2(1.7, 1.2)));
   l.colour = mix(mix(inside, sky_colour * 0.6, 0.35 * smoothstep(0.3, 0.7, cloudy(at * 0.8))), first, clamp(post, 0.0, 1.0));
   float letters = sign_ * step(0.3, cell_hash(floor(vec2(at.x * 6.0, 1.0)))) * step(abs(at.y - 2.8), 0.15) * step(0.35, fract(at.x * 6.0)) * step(0.35, hash(vec3(floor(at.x * 0.3), seed, 7.0)));
   l.colour = mix(l.colour, second, letters);
-  l.glow = (1.0 - clamp(post, 0.0, 1.0)) * smoothstep(0.62, 0.8, flat_noise(at * 3.5)) * vec3(1.0, 0.85, 0.6) * level * 0.9;
+  l.glow = (1.0 - clamp(post, 0.0, 1.0)) * smoothstep(0.72, 0.85, flat_noise(at * 2.0)) * vec3(1.0, 0.85, 0.6) * level * 0.6;
   l.shine = 0.2 * (1.0 - clamp(post, 0.0, 1.0));
 #elif FINISH == 16  // a lamp that is lit
   l.glow = first * first * vec3(1.0, 0.86, 0.62) * level * 1.9;
@@ -229,7 +230,7 @@ void main() {
   vec3 shine = l.shine * (pow(max(dot(normal, half_way), 0.0), 40.0) * key_colour * key * 1.5 + 0.5 * pow(1.0 - max(dot(normal, to_camera), 0.0), 4.0) * sky_colour);
   vec3 colour = l.colour * l.colour * light + l.glow + shine;
 #if FINISH != 19
-  colour = mix(colour, haze_colour, 1.0 - pow(1.0 - haze, distance_ * 0.01));
+  colour = mix(colour, haze_colour, 1.0 - pow(1.0 - haze, distance_ * 0.004));
 #endif
   pixel = vec4(colour, mix(1.0, distance_, with_distance));
 }
