@@ -84,7 +84,7 @@ def test_what_lies_beside_the_pictures(rendered, pictures):
     assert "." not in (rendered / "keypoints.csv").read_text().split(": ", 1)[1].split("\n")[0]
     made = json.loads((rendered / "render.json").read_text())
     assert made["options"] == {
-        "poses": 4, "size": "64x64", "seed": 3, "background": "studio", "framing": "full"
+        "poses": 4, "size": "64x64", "seed": 3, "look": "studio", "framing": "full"
     }  # fmt: skip
     assert "CC0 1.0" in (rendered / "LICENSE.txt").read_text()
 

@@ -76,10 +76,10 @@ def draw_shapes(rng: np.random.Generator, old: float, ancestry: str) -> dict[str
             shapes[full] = shapes.get(full, 0.0) + round(amount, 3)
 
     for name, most in _MORE_OR_LESS.items():
-        amount = most * float(np.clip(rng.normal(0, 0.5), -1, 1))
+        amount = most * float(np.clip(rng.normal(0, 0.65), -1, 1))
         add(f"{name}-{'incr' if amount > 0 else 'decr'}", abs(amount))
     for (one, other), most in _EITHER_OR.items():
-        amount = most * float(np.clip(rng.normal(0, 0.5), -1, 1))
+        amount = most * float(np.clip(rng.normal(0, 0.65), -1, 1))
         add(one if amount > 0 else other, abs(amount))
     add(f"head/head-{_HEADS[int(rng.integers(len(_HEADS)))]}", float(rng.uniform(0, 0.7)))
     add("head/head-age-incr", 0.6 * old)

@@ -47,7 +47,7 @@ def test_every_finish_draws_and_distances_are_metres():
 
 @pytest.mark.usefixtures("egl")
 def test_things_throw_shadows():
-    camera = aimed_camera(np.array([0.0, -4.0, 3.0]), SIZE, 0.0, 2.0, 0.0)
+    camera = aimed_camera(np.array([0.0, -4.0, 9.0]), SIZE, -2.0, 3.0, 0.0)
     floor = quad((-9, -9, 0), (18, 0, 0), (0, 18, 0), paint(Finish.PLAIN), throws=False)
     board = quad((-0.5, 0.5, 0), (1, 0, 0), (0, 0, 1), paint(Finish.PLAIN))
     pictures = []
@@ -58,6 +58,6 @@ def test_things_throw_shadows():
                 pictures.append(drawer.draw(scene, camera, np.eye(4) * [9, 9, 9, 1], NO_FEET)[0])
     x, y = (camera.pixels(np.array([[0.0, 1.4, 0.0]]))[0]).astype(int)
     bare, shaded = (picture[y, x, 0] for picture in pictures)
-    # Seen past the board, or on it: away from the light, behind it.
+    # On the floor behind the board, seen from above it.
     assert shaded < 0.8 * bare
     assert SHADOW_MAP == 512
