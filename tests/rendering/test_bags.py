@@ -45,11 +45,16 @@ def test_a_handbag_hangs_straight_down_whatever_the_arm_does(figure):
     model = figure.model
     bones = np.tile(np.eye(4), (len(model.bones), 1, 1))
     hand = model.bones["finger3-1.L"]
-    # The hand is raised and turned over, and the person turned by a right angle.
-    bones[hand, :3, :3] = turn("x", 130.0)
-    bones[hand, :3, 3] = [0.1, -0.2, 0.4]
-    held = bones[hand, :3, :3] @ figure.heads[hand] + bones[hand, :3, 3]
-    posed = skinned(layers[0].vertices, layers[0].weights, hanging(model, bones, 90.0, figure.heads))
     at_rest = layers[0].vertices - figure.heads[hand]
-    np.testing.assert_allclose(posed - held, at_rest @ turn("z", 90.0).T, atol=1e-9)
-    assert (posed[:, 2] < held[2]).all()
+    for raised in (False, True):
+        # The hand is turned over, and the person turned by a right angle.
+        bones[hand, :3, :3] = turn("x", 130.0)
+        bones[hand, :3, 3] = (
+            np.array([0.1, -0.2, 0.6 if raised else -0.1])
+            - (bones[hand, :3, :3] - np.eye(3)) @ figure.heads[hand]
+        )
+        # From the crook of the arm where the hand is above it.
+        held = figure.head("lowerarm01.L") if raised else figure.heads[hand] + [0.1, -0.2, -0.1]
+        posed = skinned(layers[0].vertices, layers[0].weights, hanging(model, bones, 90.0, figure.heads))
+        np.testing.assert_allclose(posed - held, at_rest @ turn("z", 90.0).T, atol=1e-9)
+        assert (posed[:, 2] < held[2]).all()

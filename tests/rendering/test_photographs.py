@@ -13,7 +13,7 @@ from pg2.rendering.pictures import Photographer
 from pg2.rendering.scenes.scene import draw_scene
 from pg2.rendering.viewpoint import draw_viewpoint
 
-OPTIONS = RenderOptions(poses=4, size=(64, 64), seed=3, look="photo", geometry=True)
+OPTIONS = RenderOptions(poses=3, size=(64, 64), seed=3, look="photo", geometry=True)
 
 
 def drawn(index: int):
@@ -58,19 +58,15 @@ def test_the_same_person_again_is_the_same(photographer):
 
 def test_the_geometry_shows_the_person_and_nothing_that_is_before(photographer):
     index = first(lambda viewpoint, scene: bool(scene.before) and viewpoint.shot.name in ("whole", "knees"))
-    for number in (0, 1, index):
-        person = number == index
-        shots = list(photographer.photograph(number)[1])
-        for shot in shots:
+    for number in (2, index):
+        occluded = number == index
+        for shot in photographer.photograph(number)[1]:
             assert shot.surface is not None
             seen = shot.surface[..., 3] > 0
             covered = shot.mask.reshape(32, 2, 32, 2).mean((1, 3))
             assert seen[covered > 0.99].all()
-            if not person:
-                assert not seen[covered == 0].any()
             assert not seen[covered < 0.01].any()
-        if person:
-            assert photographer.photograph(number)[0]["scene"]["occluder"]
+        assert photographer.photograph(number)[0]["scene"]["occluder"] == occluded
 
 
 def test_what_hides_a_face_takes_its_keypoints_but_not_the_limbs():

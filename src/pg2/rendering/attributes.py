@@ -173,11 +173,13 @@ class Attributes:
         return np.array(_HAIR[self.hair_colour])
 
     def record(self) -> dict[str, Any]:
-        """All of it for JSON, numbers rounded."""
+        """For JSON, numbers rounded; without the many small shapes of a face."""
         rounded = {trait: round(value, 3) for trait, value in self.phenotype.items()}
         record = asdict(self) | {"phenotype": rounded, "skin_tone": round(self.skin_tone, 2)}
         if self.details is None:
             del record["details"]
+        else:
+            del record["details"]["shapes"]
         return record
 
 
@@ -255,7 +257,7 @@ def _phenotype(rng: np.random.Generator, female: bool) -> dict[str, float]:
     return traits | dict(zip(("african", "asian", "caucasian"), map(float, ancestry), strict=True))
 
 
-def _colours(rng: np.random.Generator, dress: bool) -> dict[str, str]:
+def _colours(rng: np.random.Generator, dress: bool) -> dict[str, Any]:
     """Clothes that can be told apart; the two parts of a dress have one colour."""
     names = list(PALETTE)
     # Six are drawn and four used: with fewer draws all seeds would give other people.

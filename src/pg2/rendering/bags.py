@@ -12,7 +12,7 @@ from pg2.rendering.hair import follow
 from pg2.rendering.layers import FABRICS, SEAM, Kind, Layer, Material, layer
 from pg2.rendering.solids import rounded_box, tube
 
-_HAND = "finger3-1.L"
+_HAND, _ELBOW = "finger3-1.L", "lowerarm01.L"
 _STRAP = 0.006  # metres from the outermost garment
 
 
@@ -41,7 +41,9 @@ def make_bag(figure: Figure, details: Details, tights: Tights, distance: Array) 
 
 
 def hanging(model: BodyModel, bones: Array, yaw: float, heads: Array) -> Array:
-    """The transforms [B + 1, 4, 4] of the bones [B, 4, 4] and of what hangs straight down from the left hand.
+    """The transforms [B + 1, 4, 4] of the bones [B, 4, 4] and of what hangs straight down from the left arm.
+
+    It hangs from the hand, or from the crook of the arm where the hand is higher.
 
     Args:
         model: whose bones they are.
@@ -52,8 +54,10 @@ def hanging(model: BodyModel, bones: Array, yaw: float, heads: Array) -> Array:
     hand = model.bones[_HAND]
     hook = np.eye(4)
     hook[:3, :3] = turn("z", yaw)
-    held = bones[hand, :3, :3] @ heads[hand] + bones[hand, :3, 3]
-    hook[:3, 3] = held - hook[:3, :3] @ heads[hand]
+    held, crook = (
+        bones[bone, :3, :3] @ heads[bone] + bones[bone, :3, 3] for bone in (hand, model.bones[_ELBOW])
+    )
+    hook[:3, 3] = (held if held[2] < crook[2] else crook) - hook[:3, :3] @ heads[hand]
     return np.concatenate([bones, hook[None]])
 
 

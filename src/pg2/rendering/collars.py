@@ -114,7 +114,7 @@ def _scarf(figure: Figure, colour: Array, material: Material) -> list[Layer]:
     across = np.linspace(-0.5, 0.5, columns)
     x = (0.045 + 0.02 * down + 0.075 * across) * scale
     z = middle[2] - (0.03 + 0.36 * down) * scale + 0 * across
-    y = figure.chest_front(x, z) - (0.055 - 0.01 * np.cos(across * 9)) * scale
+    y = figure.trunk(x, z) - (0.055 - 0.01 * np.cos(across * 9)) * scale
     # It does not follow every hollow.
     y = np.minimum.accumulate(y[::-1], 0)[::-1] * 0.5 + y * 0.5
     end = np.stack([x, y, z], -1).reshape(-1, 3)

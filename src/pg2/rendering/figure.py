@@ -99,12 +99,13 @@ class Figure:
         coordinates: Array = in_upper * (1 - below) + in_fore * below
         return coordinates
 
-    def chest_front(self, x: Array, height: Array) -> Array:
-        """How far in front (y) the body is at places across and heights (arrays of one shape)."""
+    def trunk(self, x: Array, height: Array, back: bool = False) -> Array:
+        """How far in front, or behind (y), the body without arms is at places across and heights."""
         skin = self.vertices[:SKIN_VERTICES]
-        front = skin[(skin[:, 1] < self.head("spine03")[1]) & (self.arm_share[:SKIN_VERTICES] < 0.5)]
-        _, nearest = cKDTree(front[:, [0, 2]]).query(np.stack([x, height], -1))
-        return np.asarray(front[nearest, 1])
+        behind = skin[:, 1] > self.head("spine03")[1]
+        side = skin[(behind == back) & (self.arm_share[:SKIN_VERTICES] < 0.5)]
+        _, nearest = cKDTree(side[:, [0, 2]]).query(np.stack([x, height], -1))
+        return np.asarray(side[nearest, 1])
 
     def posed_keypoints(self, bones: Array) -> Array:
         """The 18 keypoints [18, 3] under the bones' transforms [B, 4, 4]."""

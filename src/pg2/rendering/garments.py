@@ -290,7 +290,8 @@ def _cuffs(figure: Figure, wear: Attributes, tights: Tights) -> Array | float:
     if wear.details is None:
         return 1.0
     wrist = figure.upper_arm + figure.forearm
-    return 1 - 0.65 * (tights.arm > 0.5) * smoothstep(wrist - 0.6 * figure.forearm, wrist, tights.along)
+    near = smoothstep(wrist - 0.6 * figure.forearm, wrist, tights.along)
+    return np.where(tights.arm > 0.5, 1 - 0.65 * near, 1.0)
 
 
 def _at_waist(figure: Figure, tights: Tights) -> Array:

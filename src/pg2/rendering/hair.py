@@ -224,10 +224,12 @@ def _curtain(
         swing = 0.012 * wear.details.waves * scale * np.sin(drop * 45 + 3 * np.sin(2 * around))
         x, y = x + swing * smoothstep(0.05, 0.2, drop) * np.sign(x), y + swing * smoothstep(0.1, 0.2, drop)
         wave = wave + 0.012 * np.sin(np.tile(azimuth, rows) * 0.13 + material.seed)
+        low = smoothstep(0.16, 0.27, drop)
+        on_back = figure.trunk(x, height, back=True) + (0.055 if wear.top == "jacket" else 0.036) * scale
+        y = np.where(np.abs(azimuth) >= 100, y + low * (np.maximum(y, on_back) - y), y)
         if wear.details.locks > 0 and wear.hair == "long":
-            low = smoothstep(0.16, 0.27, drop)
             over = 0.060 if wear.top == "jacket" else 0.042
-            front = figure.chest_front(x, height) - over * scale
+            front = figure.trunk(x, height) - over * scale
             y = np.where(np.abs(azimuth) < 100, y + low * (np.minimum(y, front) - y), y)
             opening = 66 - 24 * wear.details.locks
             face = np.radians(np.interp(fall, [0, 0.10, 0.17, 0.28, 0.5], [66, 74, 76, opening, opening - 8]))

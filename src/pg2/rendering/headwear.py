@@ -5,7 +5,7 @@ import numpy as np
 from pg2.pose.keypoints import KEYPOINTS
 from pg2.rendering.attributes import PALETTE, Details
 from pg2.rendering.figure import Figure
-from pg2.rendering.geometry import Array, grid_triangles, smoothstep
+from pg2.rendering.geometry import Array, Faces, grid_triangles, smoothstep
 from pg2.rendering.hair import Skull, follow, follow_head, measure_skull, metres_above
 from pg2.rendering.layers import FABRICS, SEAM, Kind, Layer, Material, layer
 from pg2.rendering.solids import tube
@@ -13,7 +13,7 @@ from pg2.rendering.solids import tube
 _BEANIE = ((0, 40, 70, 100, 180), (34, 30, 12, 2, -14))
 _BRIM = ((0, 60, 100, 180), (24, 22, 12, 2))
 # Where the face looks out of a headscarf: half axes in degrees of azimuth and elevation, and its middle.
-_OPENING = (52.0, 40.0, -6.0)
+_OPENING = (52.0, 52.0, -12.0)
 
 
 def make_headwear(figure: Figure, details: Details) -> list[Layer]:
@@ -111,14 +111,15 @@ def _headscarf(figure: Figure, skull: Skull, colour: Array) -> list[Layer]:
     row = int(np.argmin(np.abs(skull.elevation + 38)))
     head = (skull.radius[row] + 0.018 * scale) * np.cos(np.radians(38))
     shoulder = figure.head("shoulder01.L")[0] * 1.15 + 0.05 * scale
-    fall = smoothstep(0.25, 1, down)
+    fall = smoothstep(0.0, 0.95, down)
     x = np.sin(around) * (head * 0.86 * (1 - fall) + shoulder * fall)
     deep = head * (1 - fall) + 0.125 * scale * fall
     y = skull.centre[1] * (1 - fall) + figure.head("neck01")[1] * fall - np.cos(around) * deep
-    top = skull.centre[2] - 0.075 * scale
+    # Below the chin in front.
+    top = skull.centre[2] - (0.075 + 0.065 * (1 + np.cos(around)) / 2) * scale
     end = figure.clavicle - 0.05 * scale
     z = top + (end - top) * down + 0 * around
-    front = figure.chest_front(x, z) - 0.035 * scale
+    front = figure.trunk(x, z) - 0.035 * scale
     y = np.where((np.cos(around) > 0) & (down > 0.4), np.minimum(y, front), y)
     vertices = np.stack([x, y, z], -1).reshape(-1, 3)
     low = smoothstep(0.1, 0.7, np.repeat(down.ravel(), columns))
@@ -145,7 +146,7 @@ def _glasses(figure: Figure, dark: bool) -> list[Layer]:
     thick = 0.0022 * scale
     layers = []
 
-    def add(vertices: Array, faces: Array) -> None:
+    def add(vertices: Array, faces: Faces) -> None:
         for side in (1, -1):
             mirrored = vertices * [side, 1, 1]
             layers.append(layer(mirrored, faces, follow_head(figure, len(mirrored)), colour, material))

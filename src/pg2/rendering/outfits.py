@@ -133,7 +133,7 @@ def _fabrics(rng: np.random.Generator, clothes: dict[str, Any]) -> tuple[str, st
 
 def _colours(
     rng: np.random.Generator, clothes: dict[str, Any], fabrics: tuple[str, str, str]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """Colours that the fabrics come in; those of top, pattern and bottom can be told apart."""
     names = list(PALETTE)
 

@@ -68,14 +68,14 @@ def _before(rng: np.random.Generator, camera_distance: float, outside: bool) -> 
     side = float(rng.choice([-1, 1]))
     # What stands aside covers at most about half of a person.
     aside = side * rng.uniform(0.18, 0.5)
-    kinds = ["bush", "bush", "post", "car"] if outside else ["table", "chair", "plant", "plant"]
+    kinds = ["bush", "bush", "post", "bench"] if outside else ["table", "chair", "plant", "plant"]
     kind = kinds[int(rng.integers(len(kinds)))]
     if kind == "bush":
         return moved(things.bush(rng, rng.uniform(0.5, 1.1)), 0, (aside, y, 0))
     if kind == "post":
         return moved(things.lamp_post(rng), 0, (aside, y, 0))
-    if kind == "car":
-        return moved(things.car(rng), 0.0, (side * rng.uniform(1.2, 2.0), y - 1.6, 0))
+    if kind == "bench":
+        return moved(things.bench(rng), 180.0, (side * rng.uniform(0.5, 1.0), y - 0.3, 0))
     if kind == "table":
         return moved(things.table(rng), 0, (aside, y, 0))
     if kind == "chair":
