@@ -20,7 +20,7 @@ def drawn(index: int):
     """The viewpoint and the scene of a person, as `PhotoSession` draws them."""
     rng = np.random.default_rng([OPTIONS.seed, index, 1001])
     viewpoint = draw_viewpoint(OPTIONS.framing, rng)
-    return viewpoint, draw_scene(rng, viewpoint.distance)
+    return viewpoint, draw_scene(rng, viewpoint.place, viewpoint.seen)
 
 
 def first(wanted) -> int:

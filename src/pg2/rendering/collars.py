@@ -104,10 +104,10 @@ def _scarf(figure: Figure, colour: Array, material: Material) -> list[Layer]:
     middle, side, front = _neck(figure)
     azimuth = np.linspace(0, 360, 60)
     wobble = 0.008 * np.sin(np.radians(azimuth) * 3 + 1) * scale
-    path = loop(middle, (side + 0.022 * scale, front + 0.026 * scale), azimuth, 0.010 * scale + wobble)
+    path = loop(middle, (side + 0.022 * scale, front + 0.026 * scale), azimuth, -0.008 * scale + 0.5 * wobble)
     # Lower in front.
     path[:, 2] -= 0.035 * scale * (1 + np.cos(np.radians(azimuth))) / 2
-    vertices, faces = tube(path, 0.022 * scale + 0.5 * wobble, sides=12, flat=1.7)
+    vertices, faces = tube(path, 0.022 * scale + 0.5 * wobble, sides=12, flat=1.4)
     wound = layer(vertices, faces, _with_neck(figure, len(vertices)), colour, material)
     rows, columns = 14, 8
     down = np.linspace(0, 1, rows)[:, None]

@@ -7,17 +7,17 @@ _MORE_OR_LESS = {
     "head/head-fat": 0.6,
     "head/head-scale-horiz": 0.5,
     "head/head-scale-vert": 0.4,
-    "nose/nose-scale-horiz": 0.8,
+    "nose/nose-scale-horiz": 0.6,
     "nose/nose-scale-vert": 0.6,
-    "nose/nose-scale-depth": 0.6,
-    "nose/nose-hump": 0.7,
+    "nose/nose-scale-depth": 0.4,
+    "nose/nose-hump": 0.5,
     "nose/nose-flaring": 0.7,
     "nose/nose-width2": 0.7,
-    "nose/nose-volume": 0.6,
+    "nose/nose-volume": 0.4,
     "mouth/mouth-scale-horiz": 0.6,
     "mouth/mouth-scale-vert": 0.5,
-    "mouth/mouth-lowerlip-volume": 0.9,
-    "mouth/mouth-upperlip-volume": 0.9,
+    "mouth/mouth-lowerlip-volume": 0.6,
+    "mouth/mouth-upperlip-volume": 0.6,
     "cheek/{}-cheek-bones": 0.7,
     "cheek/{}-cheek-volume": 0.7,
     "eyes/{}-eye-scale": 0.5,
@@ -76,10 +76,10 @@ def draw_shapes(rng: np.random.Generator, old: float, ancestry: str) -> dict[str
             shapes[full] = shapes.get(full, 0.0) + round(amount, 3)
 
     for name, most in _MORE_OR_LESS.items():
-        amount = most * float(np.clip(rng.normal(0, 0.65), -1, 1))
+        amount = most * float(np.clip(rng.normal(0, 0.55), -1, 1))
         add(f"{name}-{'incr' if amount > 0 else 'decr'}", abs(amount))
     for (one, other), most in _EITHER_OR.items():
-        amount = most * float(np.clip(rng.normal(0, 0.65), -1, 1))
+        amount = most * float(np.clip(rng.normal(0, 0.55), -1, 1))
         add(one if amount > 0 else other, abs(amount))
     add(f"head/head-{_HEADS[int(rng.integers(len(_HEADS)))]}", float(rng.uniform(0, 0.7)))
     add("head/head-age-incr", 0.6 * old)

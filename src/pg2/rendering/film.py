@@ -64,7 +64,7 @@ def draw_film(light: SceneLight, rng: np.random.Generator) -> Film:
         contrast=float(u(0.05, 0.5)),
         saturation=float(u(0.75, 1.15)),
         vignette=float(u(0, 0.3) ** 1.5),
-        noise=float(np.exp(u(np.log(0.0015), np.log(0.018 if inside else 0.008)))),
+        noise=float(np.exp(u(np.log(0.0015), np.log(0.013 if inside else 0.007)))),
         coarse=float(u(0.5, 1.6)),
         soft=float(u(0.2, 0.9)),
         crisp=float(u(0.0, 0.9) if telephone else u(0, 0.3)),

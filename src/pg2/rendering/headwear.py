@@ -55,11 +55,17 @@ def _beanie(figure: Figure, skull: Skull, colour: Array) -> list[Layer]:
 
 def _hat(figure: Figure, skull: Skull, colour: Array) -> list[Layer]:
     scale = figure.scale
+    rim = np.interp(np.abs(skull.azimuth), *_BRIM)
+    radius = np.array([np.interp(angle, skull.elevation, skull.radius[:, k]) for k, angle in enumerate(rim)])
+    radius = radius + 0.027 * scale
+    rim_height = radius * np.sin(np.radians(rim))
     points = skull.shell(0.027 * scale)
-    # The top is flat, with a dent along its middle.
+    # Higher than a head; the top is flat, with a dent along its middle.
     height = points[:, 2] - skull.centre[2]
+    lowest = np.tile(rim_height, len(skull.elevation))
+    height = lowest + np.maximum(height - lowest, 0) * 1.45 + np.minimum(height - lowest, 0)
     top = (0.150 - 0.016 * np.exp(-((points[:, 0] / (0.03 * scale)) ** 2))) * scale
-    points[:, 2] = skull.centre[2] + np.minimum(height * 1.3, top)
+    points[:, 2] = skull.centre[2] + np.minimum(height, top)
     crown = layer(
         points,
         grid_triangles(*skull.radius.shape),
@@ -70,13 +76,9 @@ def _hat(figure: Figure, skull: Skull, colour: Array) -> list[Layer]:
     )
     rows, columns = 6, 60
     around = np.radians(skull.azimuth)
-    rim = np.interp(np.abs(skull.azimuth), *_BRIM)
-    radius = np.array([np.interp(angle, skull.elevation, skull.radius[:, k]) for k, angle in enumerate(rim)])
     out = np.linspace(-0.012, 0.075, rows)[:, None] * scale
-    level = (radius + 0.027 * scale) * np.cos(np.radians(rim)) + out
-    height = (
-        (radius + 0.027 * scale) * np.sin(np.radians(rim)) - 0.25 * out + 0.10 * np.abs(np.sin(around)) * out
-    )
+    level = radius * np.cos(np.radians(rim)) + out
+    height = rim_height - 0.25 * out + 0.10 * np.abs(np.sin(around)) * out
     sheet = np.stack([np.sin(around) * level, -np.cos(around) * level, height + 0 * level], -1)
     brim_points = (skull.centre + sheet).reshape(-1, 3)
     brim = layer(

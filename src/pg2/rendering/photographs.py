@@ -44,7 +44,7 @@ class PhotoSession:
         of_person, of_scene = (np.random.default_rng([options.seed, index, 1000 + part]) for part in range(2))
         person = draw_person_of_photographs(self._model, of_person)
         viewpoint = draw_viewpoint(options.framing, of_scene)
-        scene = draw_scene(of_scene, viewpoint.distance)
+        scene = draw_scene(of_scene, viewpoint.place, viewpoint.seen)
         film = draw_film(scene.light, of_scene)
         record = person.attributes.record() | {
             "scene": {

@@ -24,6 +24,7 @@ _DISTANCE = {
     "chest": (1.0, 3.0),
 }
 _FIXED = 0.7
+_STATURE = 1.68
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,11 @@ class Viewpoint:
     def distance(self) -> float:
         """From the person, in metres."""
         return float(np.linalg.norm(self.place))
+
+    @property
+    def seen(self) -> tuple[float, float] | None:
+        """From which to which height a fixed camera's pictures reach, about, in metres."""
+        return (self.shot.low * _STATURE, self.shot.high * _STATURE) if self.fixed else None
 
     def frame(self, size: tuple[int, int], stature: float, rng: np.random.Generator) -> tuple[Camera, str]:
         """The camera of the next picture, moved a little, and what it shows."""
@@ -90,7 +96,7 @@ def draw_viewpoint(framing: str, rng: np.random.Generator) -> Viewpoint:
         if kind < 0.88
         else rng.uniform(1.7, 2.6)
     )
-    middle = (shot.low + shot.high) / 2 * 1.68
+    middle = (shot.low + shot.high) / 2 * _STATURE
     height = float(np.clip(height, middle - 0.4 * distance, middle + 0.4 * distance))
     tilt = float(np.clip(rng.normal(0, 1.2), -4, 4))
     return Viewpoint(np.array([0.0, -distance, height]), tilt, bool(rng.uniform() < _FIXED), framing, shot)

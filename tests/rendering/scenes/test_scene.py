@@ -11,6 +11,7 @@ from pg2.rendering.scenes.scene import draw_scene
 from pg2.rendering.scenes.streets import street, wall
 
 DISTANCE = 4.0
+CAMERA = np.array([0.0, -DISTANCE, 1.5])
 
 
 @pytest.mark.parametrize("make", [paper, room, street, wall, park, shore])
@@ -39,19 +40,28 @@ def test_all_things_stand_on_the_floor():
 
 
 def test_places_and_lights_vary_and_depend_on_the_generator_alone():
-    scenes = [draw_scene(np.random.default_rng(seed), DISTANCE) for seed in range(60)]
-    again = draw_scene(np.random.default_rng(3), DISTANCE)
+    scenes = [draw_scene(np.random.default_rng(seed), CAMERA, (0.0, 1.8)) for seed in range(60)]
+    again = draw_scene(np.random.default_rng(3), CAMERA, (0.0, 1.8))
     assert {scene.place for scene in scenes} == {"paper", "room", "street", "wall", "park", "shore"}
     assert len({scene.light.name for scene in scenes}) == 9
-    assert [piece.paint.finish for piece in scenes[3].behind] == [
-        piece.paint.finish for piece in again.behind
-    ]
-    np.testing.assert_array_equal(
-        np.concatenate([piece.rows() for piece in scenes[3].behind]),
-        np.concatenate([piece.rows() for piece in again.behind]),
-    )
-    occluded = [scene for scene in scenes if scene.before]
-    assert 1 <= len(occluded) <= 20
-    for scene in occluded:
-        points = np.concatenate([piece.points for piece in scene.before])
-        assert points[:, 1].mean() < -0.3
+    finishes = [[piece.paint.finish for piece in scene.behind] for scene in (scenes[3], again)]
+    assert finishes[0] == finishes[1]
+    rows = [np.concatenate([piece.rows() for piece in scene.behind]) for scene in (scenes[3], again)]
+    np.testing.assert_array_equal(*rows)
+
+
+def test_what_is_before_a_person_never_hides_most_of_them():
+    occluded = 0
+    for seed in range(80):
+        scene = draw_scene(np.random.default_rng(seed), CAMERA, (0.0, 1.8))
+        if scene.before:
+            occluded += 1
+            points = np.concatenate([piece.points for piece in scene.before])
+            assert points[:, 1].mean() < -0.3
+            assert scene.place != "paper"
+            # From the camera the head is seen: nothing of it lies before a cone around it.
+            ahead = (points[:, 1] - CAMERA[1]) / -CAMERA[1]
+            offset = points - (CAMERA + ahead[:, None] * (np.array([0.0, 0.0, 1.6]) - CAMERA))
+            assert not ((np.abs(offset[:, [0, 2]]) < 0.02).all(1)).any()
+    assert 2 <= occluded <= 20
+    assert not any(draw_scene(np.random.default_rng(seed), CAMERA).before for seed in range(80))

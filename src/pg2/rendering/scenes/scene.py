@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pg2.rendering.attributes import pick_weighted
+from pg2.rendering.geometry import Array
 from pg2.rendering.scenes import things
 from pg2.rendering.scenes.light import SceneLight, draw_light
 from pg2.rendering.scenes.open_air import park, shore
@@ -46,32 +47,43 @@ class Scene:
     haze: float
 
 
-def draw_scene(rng: np.random.Generator, camera_distance: float) -> Scene:
-    """Draw a place for a person who is photographed from a distance in metres."""
+def draw_scene(rng: np.random.Generator, camera: Array, seen: tuple[float, float] | None = None) -> Scene:
+    """Draw a place for a person to be photographed in.
+
+    Args:
+        rng: draws it.
+        camera: [3], where the camera stands.
+        seen: from which to which height above the origin its picture reaches, in metres; None: pictures
+            differ in that, and nothing hides the person.
+    """
+    distance = float(np.linalg.norm(camera))
     place = pick_weighted(rng, _SHARES)
-    light = draw_light(rng, _LIGHTS.get(place, "outside"), camera_distance)
-    behind = _PLACES[place](rng, camera_distance)
+    light = draw_light(rng, _LIGHTS.get(place, "outside"), distance)
+    behind = _PLACES[place](rng, distance)
     outside = place not in _LIGHTS
     if outside:
         sky = light.sky / light.sky.max()
-        zenith = things.paint(
-            rng, Finish.SKY, np.sqrt(sky * [0.75, 0.9, 1.1]), np.sqrt(sky * 0.9 + 0.1), rng.uniform(0, 1)
-        )
-        behind.append(quad((-400, 180, -30), (800, 0, 0), (0, 0, 300), zenith, throws=False))
-    before = _before(rng, camera_distance, outside) if place != "paper" and rng.uniform() < _OCCLUDED else []
-    return Scene(place, behind, before, light, haze=float(0.45 * rng.uniform() ** 2) if outside else 0.0)
+        blue, pale = np.sqrt(sky * [0.75, 0.9, 1.1]), np.sqrt(sky * 0.9 + 0.1)
+        paint = things.paint(rng, Finish.SKY, blue, pale, rng.uniform(0, 1))
+        behind.append(quad((-400, 180, -30), (800, 0, 0), (0, 0, 300), paint, throws=False))
+    before: list[Piece] = []
+    if place != "paper" and seen is not None and rng.uniform() < _OCCLUDED:
+        before = _before(rng, distance, outside)
+        if _hides_much(before, camera, seen):
+            before = []
+    haze = float(0.45 * rng.uniform() ** 2) if outside else 0.0
+    return Scene(place, behind, before, light, haze)
 
 
 def _before(rng: np.random.Generator, camera_distance: float, outside: bool) -> list[Piece]:
     """Something nearer than the person, at one side or before the legs."""
     y = -float(rng.uniform(0.45, max(0.5, min(0.6 * camera_distance, 2.5))))
     side = float(rng.choice([-1, 1]))
-    # What stands aside covers at most about half of a person.
-    aside = side * rng.uniform(0.18, 0.5)
+    aside = side * rng.uniform(0.18, 0.7)
     kinds = ["bush", "bush", "post", "bench"] if outside else ["table", "chair", "plant", "plant"]
     kind = kinds[int(rng.integers(len(kinds)))]
     if kind == "bush":
-        return moved(things.bush(rng, rng.uniform(0.5, 1.1)), 0, (aside, y, 0))
+        return moved(things.bush(rng, rng.uniform(0.4, 1.1)), 0, (aside, y, 0))
     if kind == "post":
         return moved(things.lamp_post(rng), 0, (aside, y, 0))
     if kind == "bench":
@@ -81,3 +93,15 @@ def _before(rng: np.random.Generator, camera_distance: float, outside: bool) -> 
     if kind == "chair":
         return moved(things.chair(rng), float(rng.uniform(140, 220)), (aside, y, 0))
     return moved(things.house_plant(rng), 0, (aside, y, 0))
+
+
+def _hides_much(before: list[Piece], camera: Array, seen: tuple[float, float]) -> bool:
+    """Whether more than about half of what a picture shows of a person is behind it."""
+    points = np.concatenate([piece.points for piece in before])
+    # Where they are seen on the person, [N, 2] as (x, z): carried on from the camera to the plane y = 0.
+    further = camera[1] / np.minimum(camera[1] - points[:, 1], -0.05)
+    across, up = ((points - camera) * further[:, None])[:, [0, 2]].T + camera[[0, 2], None]
+    low, high = seen
+    aside = across.min() > -0.05 or across.max() < 0.05
+    on_person = up[np.abs(across) < 0.35]
+    return not aside and len(on_person) > 0 and bool(on_person.max() > low + 0.5 * (high - low))

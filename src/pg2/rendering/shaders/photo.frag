@@ -222,7 +222,7 @@ void main() {
   float shadow = passing(in_light);
   float facing = dot(s.normal, key_light);
   vec3 half_way = normalize(key_light + to_camera);
-  float rim = pow(1.0 - max(dot(s.normal, to_camera), 0.0), 3.0);
+  float rim = pow(grazing(s.normal, to_camera), 3.0);
   vec3 ambient = around(s.normal);
 #if KIND == 0
   // Light enters skin, the red of it farthest.
@@ -235,7 +235,7 @@ void main() {
   // Two highlights along the strands (Kajiya and Kay), the second one coloured by the hair.
   vec3 down = normalize(vec3(0.6 * place.xy, -0.25));
   vec3 along = normalize(down - smooth_normal * dot(down, smooth_normal) + 0.25 * (s.normal - smooth_normal));
-  float across = sqrt(max(1.0 - pow(dot(along, half_way), 2.0), 0.0)), grey = s.gloss - 1.0;
+  float with_it = dot(along, half_way), across = sqrt(max(1.0 - with_it * with_it, 0.0)), grey = s.gloss - 1.0;
   float key = max((facing + s.wrap) / (1.0 + s.wrap), 0.0) * shadow;
   vec3 light = key_colour * key + ambient * (0.55 + 0.6 * grey);
   vec3 shine = key_colour * shadow * smoothstep(-0.2, 0.4, facing)

@@ -177,7 +177,7 @@ Look look(vec3 normal, vec3 to_camera) {
   l.colour = mix(l.colour, vec3(0.95), step(0.72, wave) * below(0.5, 2.5, at.y) * 0.9);
 #elif FINISH == 18  // enamel: cars, pots, metal
   l.shine = 0.35;
-  l.glow = 0.12 * sky_colour * pow(1.0 - max(dot(normal, to_camera), 0.0), 3.0);
+  l.glow = 0.12 * sky_colour * pow(grazing(normal, to_camera), 3.0);
 #elif FINISH == 19  // the sky
   float up = clamp((world.z - camera.z) / 140.0, 0.0, 1.0);
   float cloud = smoothstep(0.62 - 0.35 * scale, 0.85 - 0.3 * scale, cloudy(vec2(at.x * 0.012, world.z * 0.03) + seed));
@@ -227,7 +227,7 @@ void main() {
   }
   vec3 light = key_colour * key + around(normal) * (1.0 - hidden);
   vec3 half_way = normalize(key_light + to_camera);
-  vec3 shine = l.shine * (pow(max(dot(normal, half_way), 0.0), 40.0) * key_colour * key * 1.5 + 0.5 * pow(1.0 - max(dot(normal, to_camera), 0.0), 4.0) * sky_colour);
+  vec3 shine = l.shine * (pow(max(dot(normal, half_way), 0.0), 40.0) * key_colour * key * 1.5 + 0.5 * pow(grazing(normal, to_camera), 4.0) * sky_colour);
   vec3 colour = l.colour * l.colour * light + l.glow + shine;
 #if FINISH != 19
   colour = mix(colour, haze_colour, 1.0 - pow(1.0 - haze, distance_ * 0.004));
