@@ -17,7 +17,7 @@ def render(
     look: Annotated[
         str,
         typer.Option(
-            help="studio (grey paper), street (the same people before one), or photo (all else, too)"
+            help="studio (grey paper), street (the same people before houses), or photo (as in photographs)"
         ),
     ] = "studio",
     framing: Annotated[
