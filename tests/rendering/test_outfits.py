@@ -49,3 +49,4 @@ def test_what_is_worn_fits_together():
         assert details.coat_hem is None or person.top == "jacket"
         assert details.hat == "none" or person.hair in ("short", "cropped", "bob", "long")
         assert not person.female or details.beard == 0
+        assert details.collar == "none" or (person.top != "tank top" and details.hat != "headscarf")

@@ -208,7 +208,7 @@ def _details(
         shapes=draw_shapes(rng, old, ancestry),
         fabrics=fabrics,
         front=front,
-        collar="none" if hat == "headscarf" else collar,
+        collar="none" if hat == "headscarf" or clothes["top"] == "tank top" else collar,
         drop=round(float(u(-0.05, 0.09)), 3),
         open=round(float(u(0, 1) if u() < 0.7 else 0.0), 2),
         coat_hem=round(float(u(0.16, 0.42)), 3) if coat else None,
