@@ -10,8 +10,9 @@ from pg2.rendering.body import BodyModel
 from pg2.rendering.figure import Figure
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.people import check_renderer
-from pg2.rendering.person import Person, draw_person
-from pg2.rendering.pictures import Photographer, Picture
+from pg2.rendering.person import Person, draw_person, draw_person_of_photographs
+from pg2.rendering.picture import Picture
+from pg2.rendering.pictures import Photographer
 
 OPTIONS = RenderOptions(poses=4, size=(64, 64), seed=3)
 
@@ -36,6 +37,12 @@ def model() -> BodyModel:
 def people(model: BodyModel) -> list[Person]:
     """The first two people of `OPTIONS`."""
     return [draw_person(model, np.random.default_rng([OPTIONS.seed, index])) for index in range(2)]
+
+
+@pytest.fixture(scope="session")
+def photo_people(model: BodyModel) -> list[Person]:
+    """Two people as photographs show them."""
+    return [draw_person_of_photographs(model, np.random.default_rng([5, index])) for index in range(2)]
 
 
 @pytest.fixture(scope="session")

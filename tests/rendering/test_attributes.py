@@ -26,3 +26,8 @@ def test_clothes_can_be_told_apart():
 def test_the_record_is_json():
     record = draw_attributes(np.random.default_rng(4)).record()
     assert json.loads(json.dumps(record)) == record
+
+
+def test_the_studio_has_no_details():
+    assert draw_attributes(np.random.default_rng(4)).details is None
+    assert "details" not in draw_attributes(np.random.default_rng(4)).record()

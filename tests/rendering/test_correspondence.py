@@ -12,7 +12,8 @@ from pg2.io.geometry_file import Geometry, from_surface
 from pg2.rendering import pictures as making
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.person import Person, draw_person
-from pg2.rendering.pictures import Photographer, Picture
+from pg2.rendering.picture import Picture
+from pg2.rendering.pictures import Photographer
 
 SIZE = (128, 128)
 MARKER = 0.04  # metres

@@ -85,7 +85,7 @@ def test_what_lies_beside_the_pictures(rendered, pictures):
     assert "." not in (rendered / "keypoints.csv").read_text().split(": ", 1)[1].split("\n")[0]
     made = json.loads((rendered / "render.json").read_text())
     assert made["options"] == {
-        "poses": 4, "size": "64x64", "seed": 3, "background": "studio", "framing": "full"
+        "poses": 4, "size": "64x64", "seed": 3, "look": "studio", "framing": "full"
     }  # fmt: skip
     assert "CC0 1.0" in (rendered / "LICENSE.txt").read_text()
 
@@ -149,13 +149,24 @@ def test_geometry_lies_beside_pictures_that_stay_the_same(rendered, options, tmp
     [
         ({"seed": 4}, r"seed 3 instead of 4"),
         ({"size": (64, 32)}, r"size 64x64 instead of 64x32"),
-        ({"poses": 5, "background": "street"}, r"poses 4 instead of 5, background studio instead of street"),
+        ({"poses": 5, "look": "street"}, r"poses 4 instead of 5, look studio instead of street"),
     ],
 )
 def test_other_options_are_refused(rendered, options, change, said):
     other = RenderOptions(**{"poses": 4, "size": (64, 64), "seed": 3} | change)
     with pytest.raises(Pg2Error, match=said):
         render_people(rendered, 2, other)
+
+
+def test_a_set_from_before_there_were_looks_is_gone_on_with(rendered, options, tmp_path):
+    out = tmp_path / "people"
+    shutil.copytree(rendered, out)
+    settings = (out / "render.json").read_text()
+    assert '"look": "studio"' in settings
+    (out / "render.json").write_text(settings.replace('"look"', '"background"'))
+    assert render_people(out, 2, options).new_people == 0
+    with pytest.raises(Pg2Error, match="look studio instead of street"):
+        render_people(out, 2, replace(options, look="street"))
 
 
 def test_other_renderers_are_refused(rendered, options, monkeypatch):

@@ -56,7 +56,7 @@ def test_pictures_show_different_people_on_paper(pictures):
 
 
 def test_mixed_framing_in_streets(egl):
-    options = RenderOptions(poses=12, size=(32, 64), seed=3, background="street", framing="mixed")
+    options = RenderOptions(poses=12, size=(32, 64), seed=3, look="street", framing="mixed")
     with Photographer(options) as photographer:
         record, pictures = photographer.photograph(0)
         shots = list(pictures)

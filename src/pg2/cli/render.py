@@ -14,10 +14,19 @@ def render(
     poses: Annotated[int, typer.Option(help="pictures of each person")] = 8,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels, multiples of 16")] = "256x256",
     seed: Annotated[int, typer.Option(help="other people for another number")] = 0,
-    background: Annotated[str, typer.Option(help="studio or street")] = "studio",
+    look: Annotated[
+        str,
+        typer.Option(
+            help="studio (grey paper), street (the same people before houses), or photo (as in photographs)"
+        ),
+    ] = "studio",
     framing: Annotated[
-        str, typer.Option(help="full, or mixed: a quarter shows the upper body only")
-    ] = "full",
+        str,
+        typer.Option(
+            help="full, mixed (a quarter shows the upper body only), or any (from head and shoulders to far "
+            "away); default: any for photo, full otherwise"
+        ),
+    ] = "",
     geometry: Annotated[
         bool, typer.Option("--geometry", help="also write which place on the person each pixel shows")
     ] = False,
@@ -27,5 +36,5 @@ def render(
     from pg2.rendering.options import RenderOptions
     from pg2.rendering.people import render_people
 
-    options = RenderOptions(poses, parse_size(size), seed, background, framing, geometry)
+    options = RenderOptions(poses, parse_size(size), seed, look, framing, geometry)
     print(render_people(out, people, options, workers=workers).summary())

@@ -5,7 +5,8 @@ can read without pg2, about 13 kB for a picture of 256 x 256 (whose JPEG has 10 
 
 - `place`: int16 [3, H / 2, W / 2], coordinates at rest in millimetres: x to the person's left, y backwards,
   z up; 0 where nobody is. All pictures of a person share them, whatever the pose.
-- `layer`: uint8 [H / 2, W / 2], which of the person's layers (garments, skin, hair) it is; 0 where nobody is.
+- `layer`: uint8 [H / 2, W / 2], which of the person's layers (garments, bags, skin, hair) it is; 0 where
+  nobody is, or where something else stands before them.
 - `mask`: uint8 [H, W], how much of a pixel the person covers, 255 for all of it.
 - `person`: int64 [2], the seed of the set and the number of the person.
 - `picture`: uint32, the CRC-32 of the picture's file.

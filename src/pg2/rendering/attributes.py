@@ -77,6 +77,51 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
+class Details:
+    """What a photograph shows besides; lengths are metres for a stature of 1.65 m. See `outfits`.
+
+    Attributes:
+        shapes: of face and body, see `BodyModel.rest`.
+        fabrics: of top, bottom and jacket, names of `layers.FABRICS`.
+        front: of the top: "plain", or with "buttons" or a "zip".
+        collar: of the top or the jacket: "none", "shirt" or "hood".
+        drop: how much lower than usual the top ends.
+        open: how far the jacket gapes, 0 (closed) to 1.
+        coat_hem: height of a coat's hem above the floor, as a share of the stature; None: a jacket, if any.
+        flare: how wide a skirt is, 0 to 1.
+        locks: how far long hair falls in front of the shoulders; 0 where it falls behind them.
+        waves: how wavy hair is, 0 to 1.
+        fringe: hair over the forehead.
+        hat: "none", "beanie", "brim" or "headscarf".
+        bag: "none", "backpack", "crossbody" or "handbag".
+        glasses: "none", "glasses" or "sunglasses".
+        scarf: worn around the neck.
+        beard: 0 (none) to 1 (full).
+        brow: how much higher than usual, how tilted, how thick the brows are.
+        colours: names in `PALETTE` of hat, bag and scarf.
+    """
+
+    shapes: dict[str, float]
+    fabrics: tuple[str, str, str]
+    front: str
+    collar: str
+    drop: float
+    open: float
+    coat_hem: float | None
+    flare: float
+    locks: float
+    waves: float
+    fringe: bool
+    hat: str
+    bag: str
+    glasses: str
+    scarf: bool
+    beard: float
+    brow: tuple[float, float, float]
+    colours: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
 class Attributes:
     """One person's looks; lengths are shares.
 
@@ -91,6 +136,7 @@ class Attributes:
         tuck: the top is tucked into the bottom.
         trouser_width: 0 (narrow) to 1 (wide).
         leg_hem: height of the bottom's hem above the floor, as a share of the stature.
+        details: of a photograph; None in the other looks.
     """
 
     female: bool
@@ -114,6 +160,7 @@ class Attributes:
     tuck: bool
     trouser_width: float
     leg_hem: float
+    details: Details | None = None
 
     @property
     def skin_rgb(self) -> Array:
@@ -126,9 +173,14 @@ class Attributes:
         return np.array(_HAIR[self.hair_colour])
 
     def record(self) -> dict[str, Any]:
-        """All of it for JSON, numbers rounded."""
+        """For JSON, numbers rounded; without the many small shapes of a face."""
         rounded = {trait: round(value, 3) for trait, value in self.phenotype.items()}
-        return asdict(self) | {"phenotype": rounded, "skin_tone": round(self.skin_tone, 2)}
+        record = asdict(self) | {"phenotype": rounded, "skin_tone": round(self.skin_tone, 2)}
+        if self.details is None:
+            del record["details"]
+        else:
+            del record["details"]["shapes"]
+        return record
 
 
 def pick(rng: np.random.Generator, items: Sequence[_T]) -> _T:
@@ -205,7 +257,7 @@ def _phenotype(rng: np.random.Generator, female: bool) -> dict[str, float]:
     return traits | dict(zip(("african", "asian", "caucasian"), map(float, ancestry), strict=True))
 
 
-def _colours(rng: np.random.Generator, dress: bool) -> dict[str, str]:
+def _colours(rng: np.random.Generator, dress: bool) -> dict[str, Any]:
     """Clothes that can be told apart; the two parts of a dress have one colour."""
     names = list(PALETTE)
     # Six are drawn and four used: with fewer draws all seeds would give other people.

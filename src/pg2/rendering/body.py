@@ -96,12 +96,15 @@ class BodyModel:
         chosen = [index for name, index in self.bones.items() if name.startswith(prefixes)]
         return np.asarray(self.weights[:, chosen].sum(1), dtype=np.float64).ravel()
 
-    def rest(self, phenotype: Mapping[str, float]) -> tuple[Array, Array]:
+    def rest(
+        self, phenotype: Mapping[str, float], shapes: Mapping[str, float] | None = None
+    ) -> tuple[Array, Array]:
         """One body at rest.
 
         Args:
             phenotype: traits, 0 to 1: gender (1 = female), age (1/3 = 12 years, 2/3 = 25), muscle, weight,
                 height, proportions, cupsize, firmness; and african, asian, caucasian, which add up to 1.
+            shapes: further targets of the mesh ("nose/nose-hump-incr"), and how much of each.
 
         Returns:
             Vertices [V, 3] and heads of bones [B, 3].
@@ -116,6 +119,8 @@ class BodyModel:
                     vertices += share * self._shape(
                         f"{folder}/{name.format(*(level for level, _ in choice))}"
                     )
+        for name, share in (shapes or {}).items():
+            vertices += share * self._shape(name)
         heads: Array = self._heads @ vertices
         return vertices, heads
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pg2.pose.keypoints import KEYPOINTS, Points
-from pg2.rendering.geometry import Array, unit
+from pg2.rendering.geometry import Array, turn, unit
 
 NEAR, FAR = 0.5, 20.0
 """Distances from the camera between which things are drawn, in metres."""
@@ -33,6 +33,17 @@ class Camera:
     view: Array
     projection: Array
     zoom: float
+
+    @property
+    def focal(self) -> float:
+        """Pixels to a radian in the middle of the picture."""
+        return float(self.zoom * self.size[0] / 2 / np.tan(np.radians(_FIELD_OF_VIEW) / 2))
+
+    def reaching(self, far: float) -> Array:
+        """The projection [4, 4] with things drawn up to another distance than `FAR`."""
+        longer = self.projection.copy()
+        longer[2] = (far + NEAR) / (NEAR - far) * self.view[2] + 2 * far * NEAR / (NEAR - far) * self.view[3]
+        return longer
 
     def pixels(self, points: Array) -> Array:
         """Where points [N, 3] are seen, [N, 2] as (x, y); pixel (0, 0) reaches from (0, 0) to (1, 1)."""
@@ -64,13 +75,42 @@ def draw_camera(
     projection = _perspective(_FIELD_OF_VIEW) @ view
     frame = _frame_upper if upper else _frame_whole
     zoom, shift = frame(project(projection, points), project(projection, keypoints), size[1] / size[0], rng)
+    return _framed(size, place, view, projection, zoom, shift)
+
+
+def aimed_camera(
+    place: Array, size: tuple[int, int], low: float, high: float, aside: float, tilt: float = 0.0
+) -> Camera:
+    """A camera whose picture reaches from one height above the origin to another.
+
+    Args:
+        place: [3], where it stands.
+        size: (height, width) of the picture.
+        low, high: in metres, as seen at the origin.
+        aside: where across the picture the origin is, -1 (left) to 1.
+        tilt: how far it is turned about its own axis, in degrees.
+    """
+    view = look_at(place, np.array([0.0, 0.0, (low + high) / 2]))
+    view = np.block([[turn("z", tilt), np.zeros((3, 1))], [np.zeros((1, 3)), np.ones((1, 1))]]) @ view
+    projection = _perspective(_FIELD_OF_VIEW) @ view
+    bottom, top = project(projection, np.array([[0, 0, low], [0, 0, high]]))[:, :2]
+    zoom = float(2 / (top[1] - bottom[1]))
+    across = zoom * size[0] / size[1] * (bottom[0] + top[0]) / 2
+    return _framed(size, place, view, projection, zoom, np.array([aside - across, -1 - zoom * bottom[1]]))
+
+
+def _framed(
+    size: tuple[int, int], place: Array, view: Array, projection: Array, zoom: float, shift: Array
+) -> Camera:
     # Framing moves and enlarges the finished projection, as the shift of a lens does: no perspective changes.
     framing = np.diag([zoom * size[0] / size[1], zoom, 1.0, 1.0])
     framing[:2, 3] = shift
     return Camera(size, place, view, framing @ projection, zoom)
 
 
-def visible_keypoints(camera: Camera, keypoints: Array, depth: Array, scale: float) -> Points:
+def visible_keypoints(
+    camera: Camera, keypoints: Array, depth: Array, scale: float, ears: float = _BEHIND["left_ear"]
+) -> Points:
     """The keypoints as labels.
 
     Those outside the picture are missing, and those of the face where something hides them. Limbs are
@@ -82,6 +122,7 @@ def visible_keypoints(camera: Camera, keypoints: Array, depth: Array, scale: flo
         depth: distances in metres along the camera's axis, at a multiple of the picture's size; without hair,
             which hides no face.
         scale: of the figure, 1 for a stature of 1.65 m.
+        ears: how far an ear may lie behind what is drawn there, in metres.
 
     Returns:
         float32 [18, 2], (x, y) as whole pixels, NaN where missing.
@@ -91,7 +132,7 @@ def visible_keypoints(camera: Camera, keypoints: Array, depth: Array, scale: flo
     x, y = pixels.T
     there = np.asarray((x >= 0) & (x < width) & (y >= 0) & (y < height))
     finer = depth.shape[0] / height
-    for name, behind in _BEHIND.items():
+    for name, behind in (_BEHIND | {"left_ear": ears, "right_ear": ears}).items():
         index = KEYPOINTS.index(name)
         if there[index]:
             column, row = (pixels[index] * finer).astype(int)

@@ -37,6 +37,11 @@ def _top_hem(figure: Figure, wear: Attributes, kind: str) -> float:
     if wear.tuck and kind != "jacket":
         return figure.waist - 0.01 * figure.scale
     drop = {"jacket": 0.060, "tank top": 0.015}.get(kind, 0.035)
+    if wear.details is not None and kind == "jacket" and wear.details.coat_hem is not None:
+        return figure.waist - 0.03 * figure.scale
+    if wear.details is not None:
+        # A top does not end above what is worn below it.
+        drop = max(drop + wear.details.drop, (figure.hip - figure.waist) / figure.scale + 0.02)
     return figure.hip - drop * figure.scale
 
 

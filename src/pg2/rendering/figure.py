@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from pg2.pose.keypoints import COUNT, KEYPOINTS
 from pg2.rendering.body import SKIN_VERTICES, BodyModel
@@ -40,20 +41,23 @@ class Figure:
         hip, knee, ankle, waist, clavicle, neck: heights.
         upper_arm, forearm: lengths.
         hip_half_width: from the middle to the outside of the hips.
-        arm_share, leg_share: [V], how much of a vertex is arm or leg.
+        arm_share, leg_share, head_share: [V], how much of a vertex is arm, leg or head.
         keypoints: [18, 3] at rest; see `posed_keypoints`.
     """
 
-    def __init__(self, model: BodyModel, phenotype: Mapping[str, float]) -> None:
-        """Shape and measure the body with the given traits (see `BodyModel.rest`)."""
+    def __init__(
+        self, model: BodyModel, phenotype: Mapping[str, float], shapes: Mapping[str, float] | None = None
+    ) -> None:
+        """Shape and measure the body with the given traits and shapes (see `BodyModel.rest`)."""
         self.model = model
-        self.vertices, self.heads = model.rest(phenotype)
+        self.vertices, self.heads = model.rest(phenotype, shapes)
         skin = self.vertices[:SKIN_VERTICES]
         self.floor = float(skin[:, 2].min())
         self.stature = float(skin[:, 2].max()) - self.floor
         self.scale = self.stature / 1.65
         self.arm_share = model.share_of("upperarm", "lowerarm", "wrist", "finger", "metacarpal")
         self.leg_share = model.share_of("upperleg", "lowerleg", "foot", "toe")
+        self.head_share = model.share_of("head")
         self.hip, self.knee, self.ankle, self.clavicle, self.neck = (
             float(self.head(bone)[2])
             for bone in ("upperleg01.L", "lowerleg01.L", "foot.L", "clavicle.L", "neck01")
@@ -94,6 +98,14 @@ class Figure:
         )
         coordinates: Array = in_upper * (1 - below) + in_fore * below
         return coordinates
+
+    def trunk(self, x: Array, height: Array, back: bool = False) -> Array:
+        """How far in front, or behind (y), the body without arms is at places across and heights."""
+        skin = self.vertices[:SKIN_VERTICES]
+        behind = skin[:, 1] > self.head("spine03")[1]
+        side = skin[(behind == back) & (self.arm_share[:SKIN_VERTICES] < 0.5)]
+        _, nearest = cKDTree(side[:, [0, 2]]).query(np.stack([x, height], -1))
+        return np.asarray(side[nearest, 1])
 
     def posed_keypoints(self, bones: Array) -> Array:
         """The 18 keypoints [18, 3] under the bones' transforms [B, 4, 4]."""

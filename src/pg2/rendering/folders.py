@@ -19,7 +19,7 @@ from pg2.io.files import atomic_path, read_json
 from pg2.io.geometry_file import SUFFIX, from_surface
 
 if TYPE_CHECKING:
-    from pg2.rendering.pictures import Picture
+    from pg2.rendering.picture import Picture
 
 _RECORD = ".record.json"
 
@@ -54,8 +54,9 @@ def write_person(
         images, keypoints = [], {}
         for number, picture in enumerate(pictures):
             name, file = f"{person:05d}/{number:02d}.jpg", new / f"{number:02d}.jpg"
-            # Full colour resolution: halved, it would blur clothes at these small sizes.
-            Image.fromarray(picture.image).save(file, quality=92, subsampling=0)
+            Image.fromarray(picture.image).save(
+                file, quality=picture.quality, subsampling=picture.subsampling
+            )
             if picture.surface is not None:
                 geometry = from_surface(picture.surface, picture.mask, (seed, person), file.read_bytes())
                 file.with_suffix(SUFFIX).write_bytes(geometry.to_bytes())

@@ -27,8 +27,19 @@ CLOTH_PATTERNS = (
     "logo",
     "blocks",
     "side stripe",
+    "floral",
+    "plaid",
+    "print",
+    "melange",
+    "animal",
 )
-"""Patterns of cloth; the place in this list is the shader's number."""
+"""Patterns of cloth; the place in this list is the shader's number. From "floral" on: in photographs only."""
+
+FABRICS = ("jersey", "denim", "knit", "leather", "satin", "wool", "linen")
+"""What cloth is made of, in photographs; the place in this list is the shader's number."""
+
+FRONTS = ("plain", "buttons", "zip", "jeans")
+"""What is sewn on the front of a garment, in photographs; the place in this list is the shader's number."""
 
 SEAM, TRIMMED_SEAM = 1, 2
 """Kinds of hem: a darker line along the edge, and that with an edge in the second colour."""
@@ -49,6 +60,10 @@ class Material:
         outer: cloth that lies further out is drawn first.
         eye: (distance of the eyes from the middle, their height, their y, the figure's scale).
         logo: (x, z, half width) of a logo on the chest.
+        fabric, front: indices of `FABRICS` and `FRONTS`; like what follows, only seen in photographs.
+        grain: folds to a metre along x, y and z of the pattern.
+        brow: how much higher than usual, how tilted, how thick the brows are.
+        waves: how wavy hair is, 0 to 1.
     """
 
     kind: Kind
@@ -61,6 +76,11 @@ class Material:
     outer: int = 0
     eye: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 1.0)
     logo: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    fabric: int = 0
+    front: int = 0
+    grain: tuple[float, float, float] = (9.0, 9.0, 6.0)
+    brow: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    waves: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)

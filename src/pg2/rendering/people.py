@@ -176,10 +176,12 @@ def _check_place(out: Path, options: RenderOptions) -> None:
             f"{out} was rendered by another version of pg2, which made other pictures; choose another place"
         )
     wanted = _described(options)
+    # The look was called a background before there were photographs.
+    made = {"look" if name == "background" else name: value for name, value in found["options"].items()}
     other = [
-        f"{name} {found['options'].get(name, False)} instead of {wanted.get(name, False)}"
+        f"{name} {made.get(name, False)} instead of {wanted.get(name, False)}"
         for name in asdict(options)
-        if found["options"].get(name) != wanted.get(name)
+        if made.get(name) != wanted.get(name)
     ]
     if other:
         raise Pg2Error(

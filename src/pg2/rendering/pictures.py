@@ -1,41 +1,20 @@
 """The pictures of one person: all drawn from (seed, person), so that any process makes the same ones."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from pg2.io.pixels import Image8
-from pg2.pose.keypoints import Points
 from pg2.rendering.backgrounds import foot_shadows, street, studio
 from pg2.rendering.body import BodyModel
 from pg2.rendering.camera import draw_camera, visible_keypoints
 from pg2.rendering.geometry import Array, skinned, unit
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.person import Person, draw_person
+from pg2.rendering.photographs import PhotoSession
+from pg2.rendering.picture import Picture
 from pg2.rendering.poses import draw_pose, draw_views
 from pg2.rendering.shading import Light, Loaded, Renderer
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One picture of a person.
-
-    Attributes:
-        image: uint8 RGB [H, W, 3].
-        mask: float32 [H, W], 0 to 1, how much of a pixel the person covers.
-        points: float32 [18, 2], (x, y) as whole pixels, NaN where missing.
-        record: view, yaw (degrees, 0 = frontal), pose and framing.
-        surface: float32 [H / 2, W / 2, 4], see `Drawing`; None where the options ask for no geometry.
-    """
-
-    image: Image8
-    mask: npt.NDArray[np.float32]
-    points: Points
-    record: dict[str, Any]
-    surface: npt.NDArray[np.float32] | None = None
 
 
 class Photographer:
@@ -49,7 +28,9 @@ class Photographer:
         """
         self.options = options
         self._model = BodyModel()
-        self._renderer = Renderer(options.size, surface=options.geometry)
+        photo = options.look == "photo"
+        self._renderer = Renderer(options.size, surface=options.geometry, photo=photo)
+        self._photos = PhotoSession(options, self._model, self._renderer) if photo else None
 
     def __enter__(self) -> "Photographer":
         self._renderer.__enter__()
@@ -64,6 +45,8 @@ class Photographer:
         Returns:
             Their attributes, for JSON, and their pictures, each made when it is asked for.
         """
+        if self._photos is not None:
+            return self._photos.photograph(index)
         rng = np.random.default_rng([self.options.seed, index])
         person = draw_person(self._model, rng)
         paper = 1 + rng.uniform(-0.012, 0.012, 3)
@@ -82,7 +65,7 @@ class Photographer:
         options, figure = self.options, person.figure
         pose = draw_pose(person, view, rng)
         upper = options.framing == "mixed" and rng.uniform() < 0.25
-        light = _draw_light(options.background, rng)
+        light = _draw_light(options.look, rng)
         posed = [skinned(one.layer.vertices, one.layer.weights, pose.bones) for one in layers]
         seen = np.concatenate(
             [vertices[one.layer.framing] for one, vertices in zip(layers, posed, strict=True)]
@@ -91,7 +74,7 @@ class Photographer:
         camera = draw_camera(seen, keypoints, options.size, upper, rng)
         drawing = self._renderer.draw(layers, posed, camera, light, figure.scale)
         shadows = foot_shadows(camera, keypoints, floor=float(seen[:, 2].min()))
-        if options.background == "studio":
+        if options.look == "studio":
             behind = studio(options.size, shadows, paper)
         else:
             behind = street(options.size, shadows, rng)
@@ -111,9 +94,9 @@ class Photographer:
         )
 
 
-def _draw_light(background: str, rng: np.random.Generator) -> Light:
+def _draw_light(look: str, rng: np.random.Generator) -> Light:
     """A key light from the front and above; in a studio it is always as bright."""
     direction = unit(np.array([rng.uniform(-0.75, 0.75), -0.85, rng.uniform(0.55, 0.85)]))
-    if background == "studio":
+    if look == "studio":
         return Light(direction, power=0.72, ambient=0.30)
     return Light(direction, power=rng.uniform(0.5, 0.85), ambient=rng.uniform(0.2, 0.4))

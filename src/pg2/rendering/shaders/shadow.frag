@@ -1,4 +1,3 @@
-#version 330
 // The shadow map needs depth alone; what lies outside a hem casts no shadow.
 
 in float within;

@@ -1,53 +1,7 @@
-#version 330
-// How cloth, skin, hair, shoes and eyes look. Patterns and folds are procedural, by coordinates at rest, so
-// that they stay on the body in any pose.
+// How cloth, skin and hair look in a studio, and before a street.
 
-in vec3 world, world_normal, place, base_colour, in_light, at_rest;
-in float within;
-layout(location = 0) out vec4 pixel;
-layout(location = 1) out vec4 surface;  // coordinates at rest, and the layer; drawn only where asked for
-
-uniform vec3 key_light, fill_light, camera;
+uniform vec3 fill_light;
 uniform float key_power, ambient;
-uniform sampler2D shadow_map;
-uniform float figure_scale, layer;
-
-// The material: see Material in layers.py.
-uniform int kind, pattern, hem;
-uniform vec3 second, logo;
-uniform vec4 eye;
-uniform float scale, fold, seed;
-
-const int SKIN = 0, CLOTH = 1, HAIR = 2, SHOE = 3, EYE = 4;
-const float TURN = 6.2832;
-
-struct Surface {
-  vec3 colour, normal;
-  float specular, gloss, wrap;  // wrap: how far light reaches around an edge
-};
-
-float hash(vec3 p) {
-  p = fract(p * 0.3183099 + 0.1) * 17.0;
-  return fract(p.x * p.y * p.z * (p.x + p.y + p.z));
-}
-
-float noise(vec3 p) {
-  vec3 i = floor(p), f = fract(p);
-  f = f * f * (3.0 - 2.0 * f);
-  return mix(
-      mix(mix(hash(i), hash(i + vec3(1, 0, 0)), f.x),
-          mix(hash(i + vec3(0, 1, 0)), hash(i + vec3(1, 1, 0)), f.x), f.y),
-      mix(mix(hash(i + vec3(0, 0, 1)), hash(i + vec3(1, 0, 1)), f.x),
-          mix(hash(i + vec3(0, 1, 1)), hash(i + vec3(1, 1, 1)), f.x), f.y), f.z);
-}
-
-// 1 where the fraction of x is below `width`, 0 elsewhere, with edges of one pixel.
-float band(float x, float width) {
-  float edge = fwidth(x) + 1e-4, f = fract(x);
-  return smoothstep(0.0, edge, f) * (1.0 - smoothstep(width, width + edge, f));
-}
-
-float below(float low, float high, float x) { return 1.0 - smoothstep(low, high, x); }
 
 // Share of the key light that reaches this place, softened over 3 x 3 texels.
 float lit() {
@@ -57,31 +11,6 @@ float lit() {
     sum += below(0.004, 0.018, in_light.z - nearest - 0.002);
   }
   return sum / 9.0;
-}
-
-float logo_mask() {
-  vec2 g = (place.xz - logo.xy) / logo.z;
-  float box = below(0.95, 1.0, max(abs(g.x), abs(g.y) * 1.3)) * step(place.y, 0.0);
-  return box * (0.45 + 0.55 * step(0.5, fract(g.y * 1.6 + 0.2) + 0.35 * step(0.3, abs(g.x))));
-}
-
-// Share of the second colour; the numbers are those of CLOTH_PATTERNS in layers.py.
-float cloth_pattern(vec3 q) {
-  float around = atan(q.x, -q.y) / TURN;
-  if (pattern == 1) return band(q.z * 16.0 * scale, 0.5);
-  if (pattern == 2) return band(around * 22.0 * floor(scale * 2.0 + 0.5) * 0.5, 0.4);
-  if (pattern == 3) {
-    return 0.5 * band(q.z * 14.0 * scale, 0.5) + 0.5 * band(around * floor(14.0 * scale), 0.5);
-  }
-  if (pattern == 4) {
-    vec2 dot_place = vec2(around * floor(20.0 * scale), q.z * 20.0 * scale);
-    dot_place.x += 0.5 * mod(floor(dot_place.y), 2.0);
-    return below(0.22, 0.28, length(fract(dot_place) - 0.5));
-  }
-  if (pattern == 5) return logo_mask();
-  if (pattern == 6) return smoothstep(0.0, 0.004, logo.y / figure_scale + 0.03 - q.z);
-  if (pattern == 7) return below(0.018, 0.024, abs(q.y)) * step(0.0, abs(q.x) - 0.03);
-  return 0.0;
 }
 
 Surface cloth(vec3 normal) {
@@ -123,25 +52,6 @@ Surface hair(vec3 normal) {
   bool at_edge = within < 0.006 + 0.012 * noise(vec3(around * 30.0, seed, 1.0));
   if (at_edge && within < 0.010 * noise(vec3(around * 38.0, seed, 3.0))) discard;
   return Surface(colour, normal, curly ? 0.03 : 0.16, 16.0, 0.15);
-}
-
-// Coordinates: x from heel (0) to toe (1), z above the floor. Pattern 1 has laces and a seam at the toe.
-Surface shoe(vec3 normal) {
-  vec3 colour = mix(base_colour, second, below(0.012, 0.014, place.z));
-  if (pattern == 1) {
-    float lace = step(0.42, place.x) * step(place.x, 0.68) * smoothstep(0.055, 0.062, place.z)
-        * band(place.x * 26.0, 0.45);
-    colour = mix(colour, second, lace * 0.8);
-    colour *= 1.0 - 0.25 * smoothstep(0.78, 0.79, place.x) * below(0.80, 0.81, place.x);
-  }
-  return Surface(colour, normal, 0.12, 22.0, 0.1);
-}
-
-Surface eyeball(vec3 normal) {
-  float r = length(vec2(abs(place.x) - eye.x, place.z - eye.y)) / eye.w;
-  vec3 colour = mix(base_colour, second, below(0.0055, 0.0062, r));
-  colour *= 1.0 - 0.95 * below(0.0022, 0.0028, r);
-  return Surface(colour, normal, 0.25, 60.0, 0.12);
 }
 
 void main() {
