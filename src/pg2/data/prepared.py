@@ -32,7 +32,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import Geometry, parse_geometry
-from pg2.io.pictures import to_rgb
+from pg2.io.picture_files import open_picture
+from pg2.io.pictures import to_array
 from pg2.io.pixels import Image8
 from pg2.pose.formats import spelling
 from pg2.pose.keypoints import COUNT, KEYPOINTS, TORSO, Points, Pose
@@ -159,13 +160,13 @@ class PreparedDataset:
         Raises:
             Pg2Error: its bytes on disk are no longer what was written.
         """
-        data = self.jpeg(index)
-        with Image.open(io.BytesIO(data)) as picture:
-            rgb = to_rgb(picture)
-            height, width = self.frame
-            if rgb.size != (width, height):
-                rgb = rgb.resize((width, height), Image.Resampling.BOX)
-            return np.asarray(rgb)
+        name = f"{self._entries[IMAGES][index].filename} in {self.path / IMAGES}"
+        with open_picture(self.jpeg(index), name) as picture:
+            rgb = to_array(picture)
+        height, width = self.frame
+        if rgb.shape[:2] != (height, width):
+            rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+        return rgb
 
     def cached(self, size: int = 1_000_000_000) -> Callable[[int], Image8]:
         """`image`, with the pictures last used kept in memory, decoded, up to `size` bytes in all."""

@@ -1,5 +1,6 @@
 """Drawing a person with OpenGL, without a screen (EGL): one key light with a shadow map, fill and sky."""
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,10 @@ from pg2.rendering.layers import Kind, Layer
 
 DEBIAN_PACKAGES = "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 """What a bare Debian or Ubuntu needs to draw without a screen."""
+
+# Drivers, Mesa's and NVIDIA's, would keep what they compile in the home.
+for _name, _value in {"MESA_SHADER_CACHE_DISABLE": "true", "__GL_SHADER_DISK_CACHE": "0"}.items():
+    os.environ.setdefault(_name, _value)
 
 _SHADOW_MAP = 512
 _SURFACE_INPUTS = ("pattern_place", "colour", "inside", "rest")
