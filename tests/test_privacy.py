@@ -17,7 +17,6 @@ for line in (
     "pose PHOTO --out poses",
     "prepare folder real data --size 32x16 --keypoints auto",
     "generate PHOTO --pose walking --model fast/market1501 --out made.png",
-    "views fast/market1501 PHOTO --out views.png",
     "userstudy make generated real study --count 1 --practice 0",
 ):
     app([sys.argv[1] if word == "PHOTO" else word for word in line.split()], standalone_mode=False)
@@ -58,4 +57,4 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     )
     assert [*places["home"].rglob("*"), *places["temporary"].rglob("*")] == []
     made = {path.name for path in set(places["work"].iterdir()) - before}
-    assert made == (set() if code == _ESTIMATOR else {"poses", "data", "made.png", "views.png", "study"})
+    assert made == (set() if code == _ESTIMATOR else {"poses", "data", "made.png", "study"})
