@@ -248,12 +248,12 @@ def _plainly(image: Image.Image) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "1", "CMYK", "I;16", "I", "F"])
 @pytest.mark.parametrize("turn", [1, 3, 5, 6])
-def test_a_band_at_a_time_gives_what_the_whole_does(
+def test_a_tile_at_a_time_gives_what_the_whole_does(
     mode: str, turn: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = _in_mode(mode)
     picture.getexif()[0x0112] = turn
-    monkeypatch.setattr(pictures, "_BAND", 7 * 30)
+    monkeypatch.setattr(pictures, "_TILE", 7)
     np.testing.assert_array_equal(to_array(picture), _plainly(picture))
 
 
@@ -297,7 +297,7 @@ def test_memory_a_pixel(tmp_path: Path, name: str) -> None:
     colour = (90, 120, 40, 200) if name.endswith("png") else (90, 120, 40)
     Image.new("RGBA" if len(colour) == 4 else "RGB", (3000, 2000), colour).save(tmp_path / name, exif=exif)
     code = (
-        "import sys; from pg2.io import pictures; pictures._BAND = 1 << 16\n"
+        "import sys; from pg2.io import pictures\n"
         "def peak(): return int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0]) * 1024\n"
         "before = peak(); image = pictures.load_image(sys.argv[1]); "
         "print((peak() - before) / (image.size / 3))"

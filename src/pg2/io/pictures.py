@@ -17,7 +17,7 @@ from pg2.io.pixels import Image8
 MIN_SIDE = 16
 """Pictures with a shorter side are refused: nothing can be seen in them."""
 
-_BAND = 1 << 20  # pixels that are converted at a time: beside the picture itself, little memory is needed
+_TILE = 256  # pixels a side of what is converted at a time: little memory beside the picture, soon done
 
 # Of each EXIF orientation: an upright picture, seen as it is stored.
 _STORED: dict[int, Callable[[Image8], Image8]] = {
@@ -48,13 +48,17 @@ def to_array(image: Image.Image) -> Image8:
     turn = orientation(image)
     upright = np.empty((*(image.size if turn > 4 else image.size[::-1]), 3), np.uint8)
     stored = _STORED[turn](upright)
-    rows = max(_BAND // image.width, 1)
-    bands = [(0, top, image.width, min(top + rows, image.height)) for top in range(0, image.height, rows)]
+    tiles = [
+        (left, top, min(left + _TILE, image.width), min(top + _TILE, image.height))
+        for top in range(0, image.height, _TILE)
+        for left in range(0, image.width, _TILE)
+    ]
     white = 65535.0
     if image.mode.startswith("F"):
-        white = max(1.0, *(float(_grey(image.crop(band)).max()) for band in bands))
-    for band in bands:
-        stored[band[1] : band[3]] = np.asarray(_rgb(image.crop(band), white))
+        white = max(1.0, *(float(_grey(image.crop(tile)).max()) for tile in tiles))
+    for left, top, right, bottom in tiles:
+        part = _rgb(image.crop((left, top, right, bottom)), white)
+        stored[top:bottom, left:right] = np.asarray(part)
     upright.setflags(write=False)
     return upright
 
