@@ -1,6 +1,7 @@
 """What a picture file may be: other kinds and those made to take time or memory are refused undecoded."""
 
 import io
+import os
 import re
 import struct
 import time
@@ -115,6 +116,14 @@ def test_nothing_is_given_to_readers_that_start_programs(tmp_path: Path, as_file
         open_picture(tmp_path / "photo.jpg" if as_file else EPS),
     ):
         pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(_saved("JPEG"))
+    (tmp_path / "a.jpg").chmod(0)
+    with pytest.raises(Pg2Error, match=r"a\.jpg may not be read"):
+        load_image(tmp_path / "a.jpg")
 
 
 def test_the_name_that_a_content_is_given() -> None:

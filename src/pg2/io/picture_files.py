@@ -74,6 +74,8 @@ def open_picture(source: str | Path | bytes, name: str | None = None) -> Iterato
         raise
     except FileNotFoundError as error:
         raise Pg2Error(f"there is no file {name}") from error
+    except PermissionError as error:
+        raise Pg2Error(f"{name} may not be read; change its permissions") from error
     except IsADirectoryError as error:
         raise Pg2Error(f"{name} is a folder, not a picture") from error
     except Exception as error:  # Pillow's readers raise almost anything for damaged content
