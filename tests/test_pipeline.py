@@ -218,6 +218,33 @@ def test_the_picture_of_a_one_stage_model_is_its_coarse_one(one_stage: Pipeline)
     assert result.image == result.pictures["coarse"]
 
 
+def test_of_a_large_pose_photo_a_part_of_the_pixels_is_enough(
+    pipe: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Image.open(PHOTO) as opened:
+        opened.resize((1024, 1024)).save(tmp_path / "large.jpg", quality=95)
+    whole = pipe.target_pose(tmp_path / "large.jpg")
+    monkeypatch.setattr("pg2.pipeline.ENOUGH", 512)
+    estimate, seen = pipe.estimator.estimate, []
+    monkeypatch.setattr(
+        pipe.estimator, "estimate", lambda image, person: seen.append(image.shape) or estimate(image, person)
+    )
+    for photo in (tmp_path / "large.jpg", (tmp_path / "large.jpg").read_bytes()):
+        np.testing.assert_allclose(pipe.target_pose(photo).points, whole.points, atol=0.5)
+    assert seen == [(512, 512, 3)] * 2
+
+
+def test_an_opened_picture_is_too_large_before_it_is_decoded(pipe: Pipeline) -> None:
+    class Huge(Image.Image):
+        size = (9_000, 9_000)
+
+        def load(self) -> None:
+            raise AssertionError
+
+    with pytest.raises(Pg2Error, match="9000 x 9000 pixels is too small or too large"):
+        pipe(Huge(), "front")
+
+
 def test_the_pose_on_the_photo_is_kept_in_the_frame(pipe: Pipeline) -> None:
     """Of 256x256 pixels to 64x32 around the person: where the frame shows a joint, the pose has it."""
     found = pipe.estimator.estimate(np.asarray(Image.open(PHOTO)))

@@ -6,6 +6,7 @@
 
 import importlib
 import importlib.metadata
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from pg2.training.recipe import load_recipe
 
     __version__: str
+
+# Photos stay home, and so does word of their use: set before the libraries are imported, and handed on to
+# worker processes. onnxruntime would write an identity of the device into the home and report to its makers.
+for _name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
+    os.environ.setdefault(_name, "1")
 
 _HOME = {
     "PG2": "models.pg2",

@@ -17,11 +17,12 @@ from torch import Tensor
 from pg2.errors import Pg2Error
 from pg2.io.devices import choose_device, runs_bf16
 from pg2.io.files import exists
-from pg2.io.pictures import MAX_PIXELS, MIN_SIDE, load_image, to_rgb
+from pg2.io.picture_files import MAX_PIXELS
+from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
 from pg2.io.pixels import Image8, from_images, to_images
 from pg2.models.inputs import Inputs, Output, PictureInfo, shown
 from pg2.models.pg2 import PG2
-from pg2.pose.estimator import PoseEstimator
+from pg2.pose.estimator import ENOUGH, PoseEstimator
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import NAMES, named_pose, suggestion
@@ -223,7 +224,11 @@ class Pipeline:
                 raise Pg2Error(
                     f'"{pose}" is neither a named pose nor a photo or JSON file; {suggestion(str(pose))}'
                 )
-            pose = Pose.load(pose, person) if Path(pose).suffix.lower() == ".json" else load_image(pose)
+            if Path(pose).suffix.lower() == ".json":
+                pose = Pose.load(pose, person)
+        if isinstance(pose, str | Path | bytes):
+            image, size = load_shrunk(pose, ENOUGH)
+            pose = self._pose_in(given, image, person).resize(size)
         if not isinstance(pose, Pose):
             pose = self._pose_in(given, _array(pose), person)
         framed = Framing.around(pose, pose.size, self.frame).pose(pose)
@@ -351,9 +356,11 @@ def _array(photo: Photo) -> Image8:
     if isinstance(photo, str | Path | bytes):
         return load_image(photo)
     if isinstance(photo, Image.Image):
-        photo = np.asarray(to_rgb(photo))
-    if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+        width, height = photo.size
+    elif photo.dtype == np.uint8 and photo.ndim == 3 and photo.shape[2] == 3:
+        height, width = photo.shape[:2]
+    else:
         raise Pg2Error(f"a photo is an array uint8 [H, W, 3], not {photo.dtype} {list(photo.shape)}")
-    if min(photo.shape[:2]) < MIN_SIDE or photo.shape[0] * photo.shape[1] > MAX_PIXELS:
-        raise Pg2Error(f"a photo of {photo.shape[1]} x {photo.shape[0]} pixels is too small or too large")
-    return photo
+    if min(width, height) < MIN_SIDE or width * height > MAX_PIXELS:
+        raise Pg2Error(f"a photo of {width} x {height} pixels is too small or too large")
+    return to_array(photo) if isinstance(photo, Image.Image) else photo

@@ -81,6 +81,21 @@ def test_files_are_written(photos: Path, tmp_path: Path) -> None:
     assert load_image(out / "a_overlay.png").shape == (128, 64, 3)
 
 
+def test_a_large_photo_is_shrunk_and_its_pose_is_not(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (256, 512), (120, 120, 120)).save(photos / "large.jpg")
+    monkeypatch.setattr(show, "ENOUGH", 128)
+    written = pose_photos([photos / "large.jpg"], tmp_path, estimator=Estimator())
+    assert written == [(tmp_path / "large.json", tmp_path / "large_overlay.png")]
+    pose, wanted = Pose.load(tmp_path / "large.json"), named_pose("front").resize((512, 256))
+    assert pose.size == (512, 256)
+    np.testing.assert_allclose(pose.points, wanted.points, atol=1e-2)
+    drawn = load_image(tmp_path / "large_overlay.png")
+    assert drawn.shape == (128, 64, 3)
+    np.testing.assert_array_equal(drawn, overlay(np.full((128, 64, 3), 120, np.uint8), named_pose("front")))
+
+
 def test_the_person_asked_for(photos: Path, tmp_path: Path) -> None:
     ((file, _),) = pose_photos([photos / "a.png"], tmp_path / "out", 3, Estimator())
     assert Pose.load(file).points[0, 0] == named_pose("front").points[0, 0] + 3

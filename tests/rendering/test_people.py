@@ -32,9 +32,12 @@ def start(out: Path, count: int) -> subprocess.Popen[bytes]:
     """`pg2 render` with the options of the fixtures, in its own process group; waits for the first person."""
     command = [sys.executable, "-m", "pg2", "render", str(out), "--people", str(count), "--poses", "4"]
     command += ["--size", "64x64", "--seed", "3", "--workers", "1"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(out.parent / "home")}
     # A test run in the background ignores Ctrl-C, and its children would inherit that.
     heed = functools.partial(signal.signal, signal.SIGINT, signal.default_int_handler)
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heed)
+    running = subprocess.Popen(
+        command, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=heed, env=environment
+    )
     for _ in range(1200):
         if (out / "00000").exists() or running.poll() is not None:
             break
@@ -73,6 +76,11 @@ def test_a_killed_rendering_resumes_to_the_same_bytes(rendered, pictures):
         Image.fromarray(picture.image).save(buffer, "JPEG", quality=92, subsampling=0)
         assert (rendered / name).read_bytes() == buffer.getvalue()
         np.testing.assert_array_equal(truth[name], picture.points)
+
+
+def test_nothing_is_kept_in_the_home(rendered):
+    """Graphics drivers would keep compiled shaders there."""
+    assert not list((rendered.parent / "home").rglob("*"))
 
 
 def test_what_lies_beside_the_pictures(rendered, pictures):

@@ -46,7 +46,7 @@ def _load(
 
 
 def _check_out(path: Path, inputs: Sequence[Path]) -> None:
-    from pg2.io.pictures import SUFFIXES
+    from pg2.io.picture_files import SUFFIXES
 
     if path.suffix.lower() not in SUFFIXES:
         raise Pg2Error(f"{path} must end in the name of a picture format, such as .png or .jpg")

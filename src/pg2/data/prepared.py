@@ -32,7 +32,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, read_text, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import Geometry, parse_geometry
-from pg2.io.pictures import to_rgb
+from pg2.io.picture_files import open_picture
+from pg2.io.pictures import to_array
 from pg2.io.pixels import Image8
 from pg2.pose.formats import spelling
 from pg2.pose.keypoints import COUNT, KEYPOINTS, MOST, TORSO, Points, Pose
@@ -166,20 +167,19 @@ class PreparedDataset:
         Raises:
             Pg2Error: its bytes on disk are no longer what was written, or no JPEG of the frame's size.
         """
-        name, (height, width) = self._entries[IMAGES][index].filename, self._stored_frame
-        try:
-            with Image.open(io.BytesIO(self.jpeg(index)), formats=["JPEG"]) as picture:
-                if picture.width * picture.height != height * width:
-                    raise ValueError(f"{picture.width} x {picture.height} pixels")
-                rgb = to_rgb(picture)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise Pg2Error(
-                f"{self._damaged}: {name} in {IMAGES} is not a JPEG of {width} x {height} pixels ({error})"
-            ) from error
+        entry, (height, width) = self._entries[IMAGES][index], self._stored_frame
+        name = f"{entry.filename} in {self.path / IMAGES}"
+        with open_picture(self.jpeg(index), name) as picture:
+            if picture.width * picture.height != height * width:
+                raise Pg2Error(
+                    f"{self._damaged}: {name} has {picture.width} x {picture.height} pixels in place of "
+                    f"{width} x {height}"
+                )
+            rgb = to_array(picture)
         height, width = self.frame
-        if rgb.size != (width, height):
-            rgb = rgb.resize((width, height), Image.Resampling.BOX)
-        return np.asarray(rgb)
+        if rgb.shape[:2] != (height, width):
+            rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
+        return rgb
 
     def cached(self, size: int = 1_000_000_000) -> Callable[[int], Image8]:
         """`image`, with the pictures last used kept in memory, decoded, up to `size` bytes in all."""

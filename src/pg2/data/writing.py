@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image
 
 from pg2.data.journal import JOURNAL, partial_folder
 from pg2.data.prepared import (
@@ -35,6 +33,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, is_unfinished, read_json, sha256, write_json, write_text
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.outputs import exclusive
+from pg2.io.picture_files import open_picture
+from pg2.io.pictures import orientation
 from pg2.reports.tables import markdown_table
 
 _MOST_REPORT = 100_000_000  # bytes; it names every file that was skipped
@@ -278,10 +278,9 @@ def _check(record: Record, data: bytes, frame: tuple[int, int]) -> None:
     """Catch what would show nowhere later: such a picture would be left out, or squeezed."""
     if record.split not in SPLITS:
         raise ValueError(f'{record.name} is of the split "{record.split}"; there are {" and ".join(SPLITS)}')
-    with Image.open(io.BytesIO(data)) as picture:
-        # Reading turns a picture as its EXIF orientation says; 5 to 8 lie on their side.
-        turned = picture.getexif().get(ExifTags.Base.Orientation, 1) > 4
-        size = picture.size if turned else picture.size[::-1]
+    with open_picture(data, record.name) as picture:
+        # Reading turns a picture as its EXIF orientation says.
+        size = picture.size if orientation(picture) > 4 else picture.size[::-1]
     if size != frame:
         raise ValueError(f"{record.name} is {size[0]}x{size[1]} instead of {frame[0]}x{frame[1]}")
 

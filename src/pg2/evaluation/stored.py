@@ -17,7 +17,8 @@ from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.tally import Tally
 from pg2.io.devices import tf32
-from pg2.io.pictures import SUFFIXES, load_image
+from pg2.io.picture_files import SUFFIXES
+from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
 from pg2.pose.estimator import NoPersonError, PoseEstimator

@@ -1,44 +1,76 @@
 """Reading anybody's picture into plain RGB, with a clear sentence for what is not one."""
 
 import io
-import struct
-import threading
+import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+import numpy.typing as npt
+from PIL import ExifTags, Image
 
 from pg2.errors import Pg2Error
+from pg2.io.picture_files import open_picture
 from pg2.io.pixels import Image8
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-"""File name endings taken as pictures when a folder is searched."""
-
-MAX_PIXELS = 100_000_000
-"""Pictures with more pixels are refused before a single one is decoded (bounded memory)."""
 
 MIN_SIDE = 16
 """Pictures with a shorter side are refused: nothing can be seen in them."""
 
-# Of bytes from anywhere only these are tried: some of Pillow's other readers start programs (EPS).
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+_TILE = 256  # pixels a side of what is converted at a time: little memory beside the picture, soon done
 
-# Python's warning filters belong to the whole process: one thread at a time may change them.
-_FILTERS = threading.Lock()
+# Of each EXIF orientation: an upright picture, seen as it is stored.
+_STORED: dict[int, Callable[[Image8], Image8]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.transpose(1, 0, 2),
+    6: lambda upright: np.rot90(upright),
+    7: lambda upright: upright[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda upright: np.rot90(upright, -1),
+}
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Bring a decoded picture of any mode upright and into 8-bit RGB; transparency becomes white.
+def orientation(image: Image.Image) -> int:
+    """How a picture is stored, by EXIF: 1 upright, 2 to 4 mirrored or turned over, 5 to 8 on its side."""
+    found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return found if found in _STORED else 1
+
+
+def to_array(image: Image.Image) -> Image8:
+    """Bring a picture of any mode upright and into uint8 RGB [H, W, 3]; transparency becomes white.
 
     The EXIF orientation is applied, 16-bit and float greys are scaled to 8 bits, CMYK, palette, LAB
-    and grey pictures are converted.
+    and grey pictures are converted. The array is not to be written to.
     """
-    image = ImageOps.exif_transpose(image)
+    image.load()
+    turn = orientation(image)
+    upright = np.empty((*(image.size if turn > 4 else image.size[::-1]), 3), np.uint8)
+    stored = _STORED[turn](upright)
+    tiles = [
+        (left, top, min(left + _TILE, image.width), min(top + _TILE, image.height))
+        for top in range(0, image.height, _TILE)
+        for left in range(0, image.width, _TILE)
+    ]
+    white = 65535.0
+    if image.mode.startswith("F"):
+        white = max(1.0, *(float(_grey(image.crop(tile)).max()) for tile in tiles))
+    for left, top, right, bottom in tiles:
+        part = _rgb(image.crop((left, top, right, bottom)), white)
+        stored[top:bottom, left:right] = np.asarray(part)
+    upright.setflags(write=False)
+    return upright
+
+
+def _grey(image: Image.Image) -> npt.NDArray[np.float32]:
+    return np.nan_to_num(np.asarray(image, dtype=np.float32))
+
+
+def _rgb(image: Image.Image, white: float) -> Image.Image:
     if image.mode.startswith(("I", "F")):
-        grey = np.nan_to_num(np.asarray(image, dtype=np.float32))
-        top = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1.0)
-        image = Image.fromarray(np.clip(grey / top * 255.0, 0, 255).round().astype(np.uint8))
+        grey = np.clip(_grey(image) / white * 255.0, 0, 255)
+        image = Image.fromarray(grey.round().astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -74,49 +106,43 @@ def to_jpeg(image: Image8) -> bytes:
 def load_image(source: str | Path | bytes) -> Image8:
     """Read a picture, a file or the content of one, as uint8 RGB [H, W, 3], upright.
 
-    Of an animation the first frame is taken, with a warning. Of a content only JPEG, PNG, WebP, GIF, BMP and
-    TIFF are read. It may be called from several threads at once.
+    Of an animation the first frame is taken, with a warning. It may be called from several threads at once.
 
     Raises:
-        Pg2Error: no such file, not a picture, truncated, under 16 pixels or over 100 megapixels.
+        Pg2Error: as `open_picture`, or it is under 16 pixels.
     """
-    path = "the file" if isinstance(source, bytes) else Path(source)
-    if isinstance(path, Path) and path.is_dir():
-        raise Pg2Error(f"{path} is a folder, not a picture")
-    try:
-        with _FILTERS, warnings.catch_warnings():
-            # Our own bound below replaces Pillow's warning; its hard error is turned into our sentence.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            opened = (
-                Image.open(io.BytesIO(source), formats=_FORMATS)
-                if isinstance(source, bytes)
-                else Image.open(source)
+    return _load(source, None)[0]
+
+
+def load_shrunk(source: str | Path | bytes, longest: int) -> tuple[Image8, tuple[int, int]]:
+    """The same where not all pixels are needed: large JPEGs are decoded to a half, quarter or eighth of them.
+
+    Args:
+        source: as of `load_image`.
+        longest: pixels of the longer side that are enough.
+
+    Returns:
+        The picture, its longer side `longest` or more if the file has so many; (height, width) of the whole.
+    """
+    return _load(source, longest)
+
+
+def _load(source: str | Path | bytes, longest: int | None) -> tuple[Image8, tuple[int, int]]:
+    name = "the file" if isinstance(source, bytes) else str(source)
+    with open_picture(source, name) as opened:
+        width, height = opened.size
+        if min(width, height) < MIN_SIDE:
+            raise Pg2Error(
+                f"{name} is {width} x {height} pixels, too small to show a person; both sides must "
+                f"be at least {MIN_SIDE}"
             )
-        with opened:
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                raise Pg2Error(
-                    f"{path} is {width} x {height} = {width * height // 1_000_000} megapixels, over the "
-                    f"limit of {MAX_PIXELS // 1_000_000}; shrink it first"
-                )
-            if min(width, height) < MIN_SIDE:
-                raise Pg2Error(
-                    f"{path} is {width} x {height} pixels, too small to show a person; both sides must "
-                    f"be at least {MIN_SIDE}"
-                )
-            # The further frames of an MPO, as many telephones write, are previews, no animation.
-            if opened.format != "MPO" and getattr(opened, "is_animated", False):
-                warnings.warn(f"{path} is animated; its first frame is used", stacklevel=2)
-            opened.load()
-            return np.asarray(to_rgb(opened))
-    except FileNotFoundError as error:
-        raise Pg2Error(f"there is no file {path}") from error
-    except UnidentifiedImageError as error:
-        raise Pg2Error(f"{path} is not a picture that can be read; give a JPEG, PNG or WebP file") from error
-    except Image.DecompressionBombError as error:
-        raise Pg2Error(
-            f"{path} has far more than {MAX_PIXELS // 1_000_000} megapixels; shrink it first"
-        ) from error
-    except (OSError, EOFError, SyntaxError, ValueError, LookupError, RuntimeError, struct.error) as error:
-        # Pillow's readers raise any of these for truncated or corrupt content.
-        raise Pg2Error(f"{path} is damaged or truncated and cannot be decoded ({error})") from error
+        # The further frames of an MPO, as many telephones write, are previews, no animation.
+        animated = opened.format != "MPO" and getattr(opened, "is_animated", False)
+        share = 1.0 if longest is None else longest / max(width, height)
+        if share < 1.0:
+            opened.draft(None, (math.ceil(width * share), math.ceil(height * share)))
+        image = to_array(opened)
+        on_its_side = orientation(opened) > 4
+    if animated:
+        warnings.warn(f"{name} is animated; its first frame is used", stacklevel=3)
+    return image, (width, height) if on_its_side else (height, width)

@@ -26,6 +26,9 @@ _NECK, _RIGHT_SHOULDER, _LEFT_SHOULDER, _HIPS, _FACE = 1, 2, 5, [8, 11], [0, 14,
 _INPUT = 256  # pixels a side of the square that MoveNet sees
 _WORKING = 1280  # pixels of the longer side that a photo is shrunk to first: bounded time and memory
 
+ENOUGH = 2 * _WORKING
+"""Pixels of a photo's longer side of which no person is found better in more; see `load_shrunk`."""
+
 _STRIPS_FROM = 1.2  # width against height from which a picture is searched in strips
 _ROOM = 0.15  # of the picture's height: narrower gaps beside people are not searched
 

@@ -116,7 +116,7 @@ class Framing:
         # Only what lies inside the picture is enlarged: the rectangle may reach far beyond it.
         left, top = max(round(self.left), 0), max(round(self.top), 0)
         right, bottom = min(round(self.right), width), min(round(self.bottom), height)
-        canvas = Image.fromarray(image)
+        pasted = image.copy()
         if right > left and bottom > top:
             corners = np.array([left - self.left, top - self.top, right - self.left, bottom - self.top])
             box = np.clip(corners * [*self.scale, *self.scale], 0, [self.frame[1], self.frame[0]] * 2)
@@ -125,5 +125,7 @@ class Framing:
             seen = None
             if where is not None:
                 seen = Image.fromarray(where).resize(size, Image.Resampling.BILINEAR, box=corner)
-            canvas.paste(part, (left, top), seen)
-        return np.asarray(canvas)
+            below = Image.fromarray(pasted[top:bottom, left:right])
+            below.paste(part, (0, 0), seen)
+            pasted[top:bottom, left:right] = np.asarray(below)
+        return pasted

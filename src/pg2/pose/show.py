@@ -8,9 +8,9 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
-from pg2.io.pictures import load_image, shrink
+from pg2.io.pictures import load_shrunk, shrink
 from pg2.io.pixels import Image8, from_images, to_images, to_unit
-from pg2.pose.estimator import NoPersonError, PoseEstimator
+from pg2.pose.estimator import ENOUGH, NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.pose.skeleton import draw_skeleton
 
@@ -22,14 +22,14 @@ def overlay(image: Image8, pose: Pose) -> Image8:
 
     Args:
         image: uint8 RGB [H, W, 3].
-        pose: in pixels of that photo.
+        pose: in pixels of that photo, or of a picture of its own size.
 
     Returns:
         uint8 [h, w, 3]; a photo with a side over 1600 pixels is shrunk to that.
     """
     small = shrink(image, _LONGEST)
     size = (small.shape[0], small.shape[1])
-    points = Pose(pose.points, (image.shape[0], image.shape[1])).resize(size).points
+    points = Pose(pose.points, pose.size or (image.shape[0], image.shape[1])).resize(size).points
     photo = to_unit(from_images([small]))
     return to_images(draw_skeleton(torch.from_numpy(points.copy())[None], size, photo))[0]
 
@@ -60,8 +60,8 @@ def pose_photos(
     problems: list[str] = []
     for photo in photos:
         try:
-            image = load_image(photo)
-            pose = estimator.estimate(image, person)
+            image, size = load_shrunk(photo, ENOUGH)
+            pose = estimator.estimate(image, person).resize(size)
         except NoPersonError as error:
             problems.append(f"{photo}: {error}")
             continue

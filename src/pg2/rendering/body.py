@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from scipy import sparse
 
 from pg2.errors import Pg2Error
+from pg2.io.picture_files import open_picture
 from pg2.rendering.geometry import Array, Faces, triangles
 
 SKIN_VERTICES = 13380
@@ -211,7 +211,7 @@ def _read_mesh(path: Path) -> tuple[Array, dict[str, list[list[int]]], Array]:
 
 def _sample(path: Path, texture: Array) -> Array:
     """A grey picture's value, 0 to 1, at texture coordinates [V, 2], whose origin is the bottom left."""
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
         grey = np.asarray(picture.convert("L")) / 255.0
     height, width = grey.shape
     rows = np.clip(((1 - texture[:, 1]) * height).astype(int), 0, height - 1)

@@ -4,6 +4,7 @@ The studio has one program for all surfaces, and gives pixels as they are shown;
 kind of surface, and give linear light, of which `film` makes a picture.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,10 @@ from pg2.rendering.layers import Kind, Layer
 
 DEBIAN_PACKAGES = "libegl1 libegl-mesa0 libgl1 libgl1-mesa-dri"
 """What a bare Debian or Ubuntu needs to draw without a screen."""
+
+# Drivers, Mesa's and NVIDIA's, would keep what they compile in the home.
+for _name, _value in {"MESA_SHADER_CACHE_DISABLE": "true", "__GL_SHADER_DISK_CACHE": "0"}.items():
+    os.environ.setdefault(_name, _value)
 
 SHADOW_MAP = 512
 """Texels to a side of the shadow map of a person."""

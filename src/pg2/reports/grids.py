@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pg2.errors import Pg2Error
-from pg2.io.pictures import MAX_PIXELS
+from pg2.io.picture_files import MAX_PIXELS
 from pg2.io.pixels import Image8
 
 _TALL = 256  # smaller pictures are enlarged by a whole factor to at most this height
@@ -39,7 +39,7 @@ def grid(
 
     Raises:
         ValueError: no picture, uneven rows, or labels that do not match in number.
-        Pg2Error: the sheet would have over 100 megapixels.
+        Pg2Error: the sheet would have over 65 megapixels.
     """
     pictures = [picture for row in rows for picture in row if picture is not None]
     if not pictures or len({len(row) for row in rows}) != 1:

@@ -12,11 +12,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.staticfiles import StaticFiles
-from PIL import Image
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
+from pg2.io.picture_files import open_picture
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose
 from pg2.pose.maps import LIMBS
@@ -254,7 +254,7 @@ def _samples() -> dict[str, Sample]:
     for photo, points in read_keypoints_csv(SAMPLES / "keypoints.csv").items():
         name, _, file = photo.partition("/")
         if file == _PHOTO:
-            with Image.open(SAMPLES / photo) as opened:
+            with open_picture(SAMPLES / photo) as opened:
                 pose = Keypoints.of(Pose(points, (opened.height, opened.width)))
             samples[name] = Sample(name=name, url=f"/v1/samples/{name}", **pose.model_dump())
     return samples

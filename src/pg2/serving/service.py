@@ -17,11 +17,11 @@ from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.devices import DTYPES
-from pg2.io.pictures import load_image
+from pg2.io.pictures import load_shrunk
 from pg2.models.inputs import Inputs
 from pg2.models.pg2 import shipped_models
 from pg2.pipeline import Pipeline, Result, Source, SourcePoseError
-from pg2.pose.estimator import NoPersonError, PoseEstimator
+from pg2.pose.estimator import ENOUGH, NoPersonError, PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.serving.batching import Batcher
 from pg2.serving.limits import Gate, Threads, ended
@@ -41,7 +41,7 @@ from pg2.serving.schemas import (
 from pg2.web.errors import ApiError
 from pg2.web.logs import log
 
-_PHOTO_THREADS = 2  # photos that are decoded, and as large as that in memory, at a time
+_PHOTO_THREADS = 2  # photos of up to 65 megapixels that are in memory at a time
 _IDLE = 1.0  # seconds that threads have to end when there is nothing more to do
 
 
@@ -206,10 +206,9 @@ class Service:
 
         def find() -> PoseAnswer:
             with _about("photo"):
-                image = load_image(photo)
+                image, size = load_shrunk(photo, ENOUGH)
                 found = self._estimator.estimate_all(image)
-            size = (image.shape[0], image.shape[1])
-            return PoseAnswer(size=size, people=[points_of(pose) for pose in found])
+            return PoseAnswer(size=size, people=[points_of(pose.resize(size)) for pose in found])
 
         return await self.threads.run(find)
 

@@ -22,7 +22,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, write_json
 from pg2.io.outputs import exclusive
-from pg2.io.pictures import SUFFIXES, load_image
+from pg2.io.picture_files import SUFFIXES
+from pg2.io.pictures import load_image
 
 Kind = Literal["real", "generated"]
 """What a picture is, and what a person may say that it is."""

@@ -70,6 +70,24 @@ def test_photos_without_folders_of_people(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_no_photo_that_can_be_read_is_named(photos, tmp_path):
+    (photos / "ann/IMG_3.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(50))
+    # Pillow alone would hand it to Ghostscript.
+    (photos / "ann/4.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n")
+    skipped = prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator()).skipped
+    reasons = {name: reason for reason, names in skipped.items() for name in names}
+    assert "HEIC" in reasons["ann/IMG_3.HEIC"]
+    assert "convert it to JPEG" in reasons["ann/IMG_3.HEIC"]
+    assert "not a picture" in reasons["ann/4.jpg"]
+
+
+def test_photos_that_are_all_heic(tmp_path):
+    (tmp_path / "raw/ann").mkdir(parents=True)
+    (tmp_path / "raw/ann/1.heic").write_bytes(bytes(50))
+    with pytest.raises(Pg2Error, match=r"HEIC or AVIF photos only.*convert it to JPEG"):
+        prepare_folder(tmp_path / "raw", tmp_path / "out", estimator=FakeEstimator())
+
+
 def test_known_keypoints_are_taken_instead_of_estimated(photos, tmp_path):
     """As `pg2 render` leaves them: beside the people's folders, with other files of its own."""
     names = ["ann/1.png", "ann/2.jpg", "bob/1.jpg", "cy/a.jpg"]

@@ -6,8 +6,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from PIL import Image
-
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
 from pg2.data.raw import fingerprint
@@ -16,7 +14,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import read_geometry
-from pg2.io.pictures import MIN_SIDE, SUFFIXES, load_image, to_jpeg
+from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG, open_picture
+from pg2.io.pictures import MIN_SIDE, load_image, to_jpeg
 from pg2.io.progress import tracked
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.framing import Framing
@@ -154,6 +153,8 @@ def _photos(raw: Path, skipped: Skipped) -> list[Path]:
                 continue
             if file.is_dir():
                 skipped.add(name, "a folder inside the folder of a person")
+            elif file.suffix.lower() in HEIF_SUFFIXES:
+                skipped.add(name, f"a HEIC or AVIF photo, which pg2 does not read; {TO_JPEG}")
             elif file.suffix.lower() not in SUFFIXES:
                 skipped.add(name, "not a picture by its file name")
             elif not _is_text(name):
@@ -163,6 +164,8 @@ def _photos(raw: Path, skipped: Skipped) -> list[Path]:
     if not files:
         loose = [file for file in raw.iterdir() if file.suffix.lower() in SUFFIXES]
         found = f"{len(loose):,} photos outside such folders" if loose else "no photo"
+        if any(file.suffix.lower() in HEIF_SUFFIXES for file in raw.glob("*/*")):
+            found = f"HEIC or AVIF photos only, which pg2 does not read ({TO_JPEG})"
         raise Pg2Error(f"{raw} has {found}; {wanted}")
     return files
 
@@ -238,6 +241,6 @@ def _warn_of_an_empty_split(people: Sequence[str], test_share: float) -> None:
 
 def _as_it_is(file: Path) -> bytes | None:
     """The bytes of a plain RGB JPEG; None for what must be converted or turned first."""
-    with Image.open(file) as picture:
+    with open_picture(file) as picture:
         plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
     return file.read_bytes() if plain else None
