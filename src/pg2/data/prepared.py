@@ -167,15 +167,17 @@ class PreparedDataset:
         Raises:
             Pg2Error: its bytes on disk are no longer what was written, or no JPEG of the frame's size.
         """
-        entry, (height, width) = self._entries[IMAGES][index], self._stored_frame
-        name = f"{entry.filename} in {self.path / IMAGES}"
-        with open_picture(self.jpeg(index), name) as picture:
-            if picture.width * picture.height != height * width:
-                raise Pg2Error(
-                    f"{self._damaged}: {name} has {picture.width} x {picture.height} pixels in place of "
-                    f"{width} x {height}"
-                )
-            rgb = to_array(picture)
+        name, (height, width) = self._entries[IMAGES][index].filename, self._stored_frame
+        content = self.jpeg(index)
+        try:
+            with open_picture(content, "it") as picture:
+                if picture.format != "JPEG" or picture.width * picture.height != height * width:
+                    raise Pg2Error(f"it is a {picture.format} of {picture.width} x {picture.height}")
+                rgb = to_array(picture)
+        except Pg2Error as error:
+            raise Pg2Error(
+                f"{self._damaged}: {name} in {IMAGES} is not a JPEG of {width} x {height} pixels ({error})"
+            ) from error
         height, width = self.frame
         if rgb.shape[:2] != (height, width):
             rgb = np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BOX))
