@@ -159,7 +159,7 @@ class CopyTerm(_TransportTerm):
         description="in favour of what was fetched, where the source shows it, of a range of 2",
     )
     unsure: float = Field(
-        0.03, ge=-2, le=2, description="the same where it is not known whether the source shows it"
+        0.06, ge=-2, le=2, description="the same where it is not known whether the source shows it"
     )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
@@ -189,7 +189,7 @@ class SilhouetteTerm(_TransportTerm):
             of_source = mask_loss(output.maps["source_silhouette"], source)
             return mask_loss(output.maps["silhouette"], target) + self.source * of_source
         height = ready.mask.shape[2]
-        near, deep = _grown(ready.mask, height // 16), 1 - _grown(1 - ready.mask, height // 64)
+        near, deep = _grown(ready.mask, height // 32), 1 - _grown(1 - ready.mask, height // 64)
         return mask_loss(output.maps["silhouette"], deep, deep + 1 - near)
 
 
