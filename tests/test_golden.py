@@ -19,8 +19,8 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "08c2f2aa49ad6f7db2e73883b34ff544fce6cffa8d19407383f3f475716e1a0d",
-    "fast/people256": "a55b3d2f2329ae3d76aa1e2f7627552fc777cc6e6a3226e9a8cecd5fb30abf62",
+    "fast/market1501": "94cb54e28d2ca4138be08825e6da751550580474c1dae884e56ba855ecdaa7a1",
+    "fast/people256": "51ea24bfae92f8248dd1af5b78f3b5fef090b1c504b4c24764d647d293dca90b",
 }
 """SHA-256 of the sheets' pixels."""
 

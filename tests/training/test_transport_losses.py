@@ -66,6 +66,13 @@ def test_the_copy_mask_opens_where_the_warped_picture_is_nearer() -> None:
     assert nearer(good, good, target, 0.08).min() > 0.9, "the margin is in its favour"
 
 
+def test_a_pattern_that_lies_a_little_aside_is_nearer_than_a_blur() -> None:
+    stripes = torch.tensor([-1.0, 1.0]).repeat_interleave(2).repeat(32).expand(1, 3, 128, 128)
+    aside, blur = stripes.roll(1, 3), torch.zeros_like(stripes)
+    assert (aside - stripes).abs().mean() >= (blur - stripes).abs().mean()
+    assert nearer(aside, blur, stripes, 0.04)[..., 8:-8].min() > 0.5
+
+
 def test_a_mask_that_is_right_costs_nothing() -> None:
     wanted = torch.tensor([[[[0.0, 1.0]]]])
     assert mask_loss(wanted, wanted).item() < 1e-3

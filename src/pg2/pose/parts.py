@@ -9,7 +9,7 @@ All is batched, float32 whatever precision surrounds it, on any device, without 
 Nothing but PyTorch is needed here, so that a model can work it out from keypoints itself.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -240,12 +240,13 @@ def part_priors(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
     return torch.where(parts.valid[..., None, None], odds.clamp(*PRIOR_RANGE), PRIOR_RANGE[0])
 
 
-def sample(images: Tensor, places: Tensor) -> Tensor:
-    """Pictures seen at other places, bilinearly; beyond its edge a picture goes on as it ends.
+def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] = "bilinear") -> Tensor:
+    """Pictures seen at other places; beyond its edge a picture goes on as it ends.
 
     Args:
         images: float [B, C, H, W].
         places: float [B, h, w, 2]: (x, y) in their pixels.
+        mode: bicubic keeps fine detail between pixels, and may go a little beyond the range of `images`.
 
     Returns:
         float32 [B, C, h, w].
@@ -253,7 +254,7 @@ def sample(images: Tensor, places: Tensor) -> Tensor:
     height, width = images.shape[2:]
     size = torch.tensor((width, height), dtype=torch.float32, device=places.device)
     grid = (places.float() + 0.5) * 2 / size - 1
-    return F.grid_sample(images.float(), grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 
 class _Landmarks(NamedTuple):

@@ -17,7 +17,7 @@ from pg2.training.terms import Ready, Term, Weight
 
 _NEXT_TO = 8.0  # pixels, over which a place differs from another
 
-_PATCH = 9  # pixels, over which two pictures' errors are compared
+_PATCH = 64  # a patch reaches this part of the height to each side
 
 
 def flow_loss(places: Tensor, exact: Tensor, weight: Tensor, scale: float) -> Tensor:
@@ -58,18 +58,27 @@ def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Ten
     return loss.mean() if weight is None else (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 
+def _moments(image: Tensor) -> Tensor:
+    """Mean and standard deviation of the colours around each pixel, [B, 6, H, W]."""
+    around = image.shape[2] // _PATCH
+    both = F.avg_pool2d(torch.cat((image, image**2), 1), 2 * around + 1, 1, around, count_include_pad=False)
+    mean, square = both.chunk(2, 1)
+    return torch.cat((mean, (square - mean**2).clamp_min(0).sqrt()), 1)
+
+
 def nearer(first: Tensor, second: Tensor, target: Tensor, margin: Tensor | float) -> Tensor:
-    """Where the first of two pictures is nearer to the target, patch by patch, softly: [B, 1, H, W] in [0,
-    1].
+    """Where the first of two pictures is nearer to the target, softly: [B, 1, H, W] in [0, 1].
+
+    Patches are compared by the mean and the spread of their colours, not pixel by pixel: a pattern that lies
+    a little aside is nearer than a blur.
 
     Args:
         first, second, target: images [B, 3, H, W] in [-1, 1].
         margin: in favour of the first, of a range of 2; a number, or one a place.
     """
-    errors = [
-        F.avg_pool2d((image - target).abs().mean(1, keepdim=True), _PATCH, 1, _PATCH // 2)
-        for image in (first, second)
-    ]
+    wanted = _moments(target)
+    # Of both moments together, each over the three colours.
+    errors = [2 * (_moments(image) - wanted).abs().mean(1, keepdim=True) for image in (first, second)]
     return ((errors[1] - errors[0] + margin) / 0.02).sigmoid()
 
 
@@ -159,7 +168,7 @@ class CopyTerm(_TransportTerm):
         description="in favour of what was fetched, where the source shows it, of a range of 2",
     )
     unsure: float = Field(
-        0.06, ge=-2, le=2, description="the same where it is not known whether the source shows it"
+        0.04, ge=-2, le=2, description="the same where it is not known whether the source shows it"
     )
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:

@@ -176,14 +176,15 @@ class TransportRefiner(Refiner):
             count = len(PARTS)
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
-            warped = sample(source, self._places(parts, odds, residual))
+            warped = sample(source, self._places(parts, odds, residual), "bicubic")
         # It looks at what came of its choice; the choice is not to be made to please it.
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
         finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
         full = F.pixel_shuffle(self.full(finer), 2).float()
         with full_precision(inputs.source.device):
-            copied, target, stood = (full[:, at : at + 1].sigmoid() for at in (_COPY, _TARGET, _SOURCE))
+            masks = _smoothed(full[:, : _PAINT.start]).sigmoid()
+            copied, target, stood = (masks[:, at : at + 1] for at in (_COPY, _TARGET, _SOURCE))
             painted = coarse + full[:, _PAINT]
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
@@ -259,6 +260,11 @@ class TransportRefiner(Refiner):
 def _by_part(residual: Tensor) -> Tensor:
     """[B, 20, h, w] as [B, 10, 2, h, w]."""
     return residual.view(len(residual), len(PARTS), 2, *residual.shape[2:])
+
+
+def _smoothed(maps: Tensor) -> Tensor:
+    """Over 3 x 3 pixels: four at a time come from one place of the network, and outlines would show it."""
+    return F.avg_pool2d(F.avg_pool2d(F.pad(maps, (1, 1, 1, 1), "replicate"), 2, 1), 2, 1)
 
 
 def _steep(mask: Tensor) -> Tensor:
