@@ -185,8 +185,8 @@ def test_full_size_blends_the_person_alone_into_the_photo() -> None:
     changed = (np.asarray(result.full_size) != photo).any(-1)
     frame = pipeline.prepare(photo, source_pose=pose).framing
     rows, columns = np.nonzero(changed)
-    left, right = (frame.left + share * (frame.right - frame.left) for share in (8 / 32, 24 / 32))
-    top, bottom = (frame.top + share * (frame.bottom - frame.top) for share in (18 / 64, 46 / 64))
+    left, right = (frame.left + share * (frame.right - frame.left) for share in (7 / 32, 25 / 32))
+    top, bottom = (frame.top + share * (frame.bottom - frame.top) for share in (17 / 64, 47 / 64))
     assert left - 2 < columns.min() < columns.max() < right + 2, "no box: nothing beside the person changes"
     assert top - 2 < rows.min() < rows.max() < bottom + 2
     assert changed.sum() > 0.5 * (right - left) * (bottom - top) * 0.7

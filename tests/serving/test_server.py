@@ -109,7 +109,7 @@ def test_a_second_signal_stops_at_once(serve: Any) -> None:
 STUCK = """
 import time
 from pg2.serving import service
-service.load_image = lambda photo: time.sleep(600)
+service.load_shrunk = lambda photo, enough: time.sleep(600)
 """
 
 

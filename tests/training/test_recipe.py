@@ -97,7 +97,7 @@ def test_the_papers_numbers() -> None:
 )
 def test_wrong_settings_are_named(override: str, said: str) -> None:
     with pytest.raises(Pg2Error) as caught:
-        load_recipe("fast/market1501", ["seed=1", override])
+        load_recipe("fast/ablations/paper-market", ["seed=1", override])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 2500

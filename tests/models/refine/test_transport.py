@@ -37,7 +37,7 @@ def smooth(count: int = 2) -> Inputs:
 def test_in_its_own_pose_the_source_is_fetched_as_it_is() -> None:
     given = smooth()
     output = refiner(reach=0.0)(given, torch.zeros(2, 3, *FRAME))
-    torch.testing.assert_close(output.pictures["warped"], to_unit(given.source), atol=0.02, rtol=0)
+    torch.testing.assert_close(output.pictures["warped"], to_unit(given.source), atol=0.03, rtol=0)
 
 
 def test_a_shifted_pose_fetches_the_shifted_picture() -> None:
