@@ -204,7 +204,16 @@ def test_the_pose_estimator_looks_at_some_pairs(data: Any) -> None:
 def test_pictures_are_kept_for_scoring_them_later(data: Any, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     found = evaluate(TWO_STAGES, data, PAIRS, batch=2, store=folder, progress=False)
-    names = ["coarse", "keypoints.csv", "refined", "source", "source_mask", "target", "target_mask"]
+    names = [
+        "coarse",
+        "keypoints.csv",
+        "refined",
+        "source",
+        "source_mask",
+        "store.json",
+        "target",
+        "target_mask",
+    ]
     assert sorted(file.name for file in folder.iterdir()) == names
     stored = StoredPictures(
         folder / "refined",
