@@ -518,6 +518,9 @@ def test_rendered_people_teach_every_second_step(
     assert known == [False, False, True, False, True]
     with pytest.raises(Pg2Error, match="another --flow-from"):
         train(recipe, square, tmp_path / "run", QUIET)
+    prepare_folder(tmp_path / "raw", tmp_path / "all-test", test_share=1)
+    with pytest.raises(Pg2Error, match="has no training pairs; --flow-from"):
+        train(recipe, square, tmp_path / "other", QUIET, flow_from=PreparedDataset(tmp_path / "all-test"))
     for other in (doubled, square):
         with pytest.raises(Pg2Error, match="knows no exact flow for pictures of 64x64"):
             train(recipe, square, tmp_path / "other", QUIET, flow_from=other)

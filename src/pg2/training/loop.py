@@ -166,8 +166,7 @@ def _train(
             own = _loader(recipe, data, pairs, seed, state, flow_from is None)
             loader: Loader | Alternating = own
             if flow_from is not None and objective.grid:
-                usable = flow_from.usable("train")
-                rendered = Pairs([flow_from.records[index].person for index in usable], usable)
+                rendered = _training_pairs(flow_from)
                 loader = Alternating([own, _loader(recipe, flow_from, rendered, seed, state)])
             _run_stage(state, loader, validation, console)
         if accelerator.is_main_process and not final.exists():
@@ -187,7 +186,14 @@ def _with_flow(data: PreparedDataset, recipe: Recipe) -> PreparedDataset:
             f"{data.path} knows no exact flow for pictures of {height}x{width}; make people with "
             f"`pg2 render --geometry --size {height}x{width}`"
         )
+    if not len(_training_pairs(data)):
+        raise Pg2Error(f"{data.path} has no training pairs; --flow-from needs people of the training split")
     return data
+
+
+def _training_pairs(data: PreparedDataset) -> Pairs:
+    usable = data.usable("train")
+    return Pairs([data.records[index].person for index in usable], usable)
 
 
 def _loader(
