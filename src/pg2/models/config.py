@@ -108,19 +108,20 @@ class TransportConfig(StageNetwork):
     )
     background: Literal["keep", "expected"] = Field(
         "keep",
-        description="behind the person: keep the source's, filled in; or expected: the coarse picture's",
+        description="behind the person: keep the source's, filled in; or expected: painted, from stage I's",
     )
     shade: int = Field(
         8,
-        ge=2,
+        ge=0,
         le=256,
-        description="side, in pixels, of the cells over which a kept background is shaded; stride divides it",
+        description="side, in pixels, of the cells over which a kept background is shaded; stride divides it, "
+        "and 0 leaves it out",
     )
 
     @property
     def multiple(self) -> int:
         """What both sides of the frame must be multiples of: of a pixel of the smallest level."""
-        return math.lcm(self.stride * 2 ** (len(self.widths) - 1), self.shade)
+        return math.lcm(self.stride * 2 ** (len(self.widths) - 1), self.shade or 1)
 
     @property
     def grid(self) -> int:

@@ -145,14 +145,17 @@ class WarpedTerm(_TransportTerm):
 
 
 class PaintedTerm(_TransportTerm):
-    """L1 of the person without what is fetched: it is to be there where nothing can be fetched."""
+    """L1 of the picture without what is fetched: it is to be there where nothing can be fetched."""
+
+    around: Weight = Field(0.2, description="of what is around the person, beside the person")
 
     def value(self, ready: Ready, output: Output, network: nn.Module | None) -> Tensor:
-        """On the person, and on the target's pose mask where that is not known."""
+        """Of the person, or the target's pose mask where that is not known, and of what is around."""
         exact = ready.batch.exact
         there = ready.mask if exact is None else exact.target_mask.float() / 255
-        off = (output.maps["painted"] - ready.target).abs() * there
-        return off.sum() / (3 * there.sum()).clamp_min(1.0)
+        off = (output.maps["painted"] - ready.target).abs()
+        person = (off * there).sum() / (3 * there.sum()).clamp_min(1.0)
+        return person + self.around * (off * (1 - there)).mean()
 
 
 class CopyTerm(_TransportTerm):

@@ -153,6 +153,28 @@ def test_another_background_is_no_other_network() -> None:
     assert outputs[1].maps["changed"].min() == 1.0, "nothing of the source's ground is kept"
 
 
+def test_an_expected_ground_is_painted_like_the_person() -> None:
+    given = smooth()
+    network = refiner(background="expected")
+    network.full.bias.data.view(6, -1)[1:3] = -9.0  # nobody is there, in either picture
+    network.full.bias.data.view(6, -1)[3:] = 0.5
+    output = network(given, torch.zeros(2, 3, *FRAME))
+    torch.testing.assert_close(output.image, output.maps["painted"], atol=0.02, rtol=0)
+    assert output.image.mean() > 0.4
+
+
+def test_a_model_with_shade_starts_one_without_and_back() -> None:
+    shaded, plain = refiner(), refiner(shade=0)
+    assert len(plain.way.bias) == len(shaded.way.bias) - 3
+    plain.start_from(shaded, 1)
+    assert torch.equal(plain.way.weight, shaded.way.weight[:-3])
+    shaded.start_from(plain, 1)
+    assert not shaded.way.weight[-3:].any()
+    given, coarse = smooth(), torch.zeros(2, 3, *FRAME)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(given, coarse).image, shaded(given, coarse).image)
+
+
 def test_far_from_both_people_the_ground_is_the_source_itself() -> None:
     given = smooth()
     network = refiner()

@@ -85,8 +85,8 @@ class _UNet(nn.Module):
 class TransportRefiner(Refiner):
     """Warps the source by parts, looks at what came of it, and lays the person over a ground; see the module.
 
-    The ground is the source's own background, filled in where the person stood (`background: keep`), or the
-    coarse picture's (`background: expected`).
+    The ground is the source's own background, filled in where the person stood (`background: keep`), or
+    painted like the person, from the coarse picture (`background: expected`).
     """
 
     config: TransportConfig
@@ -114,7 +114,7 @@ class TransportRefiner(Refiner):
         )
         self.turn, self.tell = nn.Linear(_POSE, 6 * len(PARTS)), nn.Linear(_POSE, config.widths[-1])
         self.seek = _UNet(config.widths)
-        self.way = nn.Conv2d(width, 3 * len(PARTS) + 3, 3, padding=1)
+        self.way = nn.Conv2d(width, 3 * len(PARTS) + (3 if config.shade else 0), 3, padding=1)
         self.look = nn.Conv2d(width + 2 * pixels, config.finish, 3, padding=1)
         self.finish = _UNet((config.finish, 2 * config.finish))
         middle = config.stride // 2
@@ -136,6 +136,8 @@ class TransportRefiner(Refiner):
     def start_from(self, start: Self, factor: int) -> None:
         """See `Stage`. It goes on from pictures of its own size alone: what it learned counts pixels.
 
+        The background and the shade may be other ones.
+
         Raises:
             Pg2Error: the frames, or other settings, differ.
         """
@@ -144,8 +146,12 @@ class TransportRefiner(Refiner):
                 "the model to start from does not fit the recipe: a transport stage starts from one "
                 f"of the same frame, not {factor} times as small"
             )
-        self.check_fits(start, {"background": self.config.background})
-        self.load_state_dict(start.state_dict())
+        self.check_fits(start, {"background": self.config.background, "shade": self.config.shade})
+        state = start.state_dict()
+        for name, own in self.way.named_parameters(prefix="way"):
+            both = min(len(own), len(state[name]))
+            state[name] = torch.cat((state[name][:both], torch.zeros_like(own[both:])))
+        self.load_state_dict(state)
 
     def set_background(self, background: str) -> None:
         """See `Refiner`."""
@@ -158,7 +164,8 @@ class TransportRefiner(Refiner):
         where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
         and those by the pose alone; "ways" [B, 10, h, w, 2], where each part alone would fetch. A pixel:
         "copied", "silhouette" and "source_silhouette" [B, 1, H, W]; "painted" [B, 3, H, W], the person
-        without what is fetched; "changed" [B, 1, H, W], where the picture is not the source's own ground.
+        and what is around, without what is fetched; "changed" [B, 1, H, W], where the picture is not the
+        source's own ground.
         """
         stride = self.config.stride
         # Places are pixels: half precision would move them by more than one.
@@ -189,7 +196,7 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown, person = _steep(copied.detach()), _steep(target.detach())
-            ground, covered = self._ground(source, coarse, stood.detach(), way[:, -3:])
+            ground, covered = self._ground(source, painted, stood.detach(), way[:, 3 * count :])
             image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
@@ -241,20 +248,21 @@ class TransportRefiner(Refiner):
         far = by_parts.new_tensor((width, height))
         return (by_parts + added).clamp(-far, 2 * far)
 
-    def _ground(self, source: Tensor, coarse: Tensor, stood: Tensor, shade: Tensor) -> tuple[Tensor, Tensor]:
+    def _ground(self, source: Tensor, painted: Tensor, stood: Tensor, shade: Tensor) -> tuple[Tensor, Tensor]:
         """What is seen behind the person, [B, 3, H, W], and where it is not the source's, [B, 1, H, W].
 
-        `shade`, [B, 3, h, w], is added to what is kept of the source: shadows, another camera's colours. It
-        is smoothed first, so that it cannot wipe out what there is to be seen.
+        `shade`, [B, 3 or 0, h, w], is added to what is kept of the source: shadows, another camera's colours.
+        It is smoothed first, so that it cannot wipe out what there is to be seen.
         """
         if self.config.background == "expected":
-            return coarse, torch.ones_like(stood)
+            return painted, torch.ones_like(stood)
         covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * _RIM + 1, 1, _RIM)
         free = 1 - covered
-        shade = F.interpolate(
-            F.avg_pool2d(shade, self.config.shade // self.config.stride), size=self.frame, mode="bilinear"
-        )
-        return free * source + covered * filled(source, free) + shade, covered
+        ground = free * source + covered * filled(source, free)
+        if self.config.shade:
+            shade = F.avg_pool2d(shade, self.config.shade // self.config.stride)
+            ground = ground + F.interpolate(shade, size=self.frame, mode="bilinear")
+        return ground, covered
 
 
 def _by_part(residual: Tensor) -> Tensor:
