@@ -114,8 +114,8 @@ class TransportConfig(StageNetwork):
         8,
         ge=0,
         le=256,
-        description="side, in pixels, of the cells over which a kept background is shaded; stride divides it, "
-        "and 0 leaves it out",
+        description="side, in pixels, of the cells over which a kept background is shaded, a multiple of "
+        "stride; 0: it is not shaded",
     )
 
     @property
