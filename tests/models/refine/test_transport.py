@@ -9,7 +9,7 @@ from pg2.errors import Pg2Error
 from pg2.io.pixels import to_unit
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs
-from pg2.models.refine.transport import TransportRefiner, filled
+from pg2.models.refine.transport import TransportRefiner
 from pg2.pose.parts import part_transforms
 
 FRAME = (64, 32)
@@ -108,20 +108,6 @@ def test_poses_that_are_hardly_there_give_a_picture(source: str, target: str, ba
     )
     for picture in (output.image, *output.pictures.values(), *output.maps.values()):
         assert picture.isfinite().all()
-
-
-def test_the_ground_is_filled_in_from_around_the_person() -> None:
-    image = torch.full((1, 3, 32, 32), 0.25)
-    image[..., 10:20, 12:18] = -1.0
-    known = torch.ones(1, 1, 32, 32)
-    known[..., 9:21, 11:19] = 0.0
-    torch.testing.assert_close(filled(image, known), torch.full_like(image, 0.25), atol=1e-3, rtol=0)
-    assert filled(image, torch.zeros_like(known)).isfinite().all()
-    for trust in (known, torch.zeros_like(known)):
-        trust.requires_grad_()
-        filled(image, trust).square().sum().backward()
-        assert trust.grad is not None
-        assert trust.grad.isfinite().all(), "a mask that is quite sure still learns"
 
 
 def test_it_runs_anywhere() -> None:

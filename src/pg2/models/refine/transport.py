@@ -21,6 +21,7 @@ from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
+from pg2.models.refine.ground import continued
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
@@ -258,7 +259,7 @@ class TransportRefiner(Refiner):
             return painted, torch.ones_like(stood)
         covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * _RIM + 1, 1, _RIM)
         free = 1 - covered
-        ground = free * source + covered * filled(source, free)
+        ground = free * source + covered * continued(source, free)
         if self.config.shade:
             shade = F.avg_pool2d(shade, self.config.shade // self.config.stride)
             ground = ground + F.interpolate(shade, size=self.frame, mode="bilinear")
@@ -277,24 +278,3 @@ def _smoothed(maps: Tensor) -> Tensor:
 
 def _steep(mask: Tensor) -> Tensor:
     return (0.5 + _STEEP * (mask - 0.5)).clamp(0, 1)
-
-
-def filled(image: Tensor, known: Tensor) -> Tensor:
-    """A picture with its unknown places filled in from around them, from coarse to fine (push-pull).
-
-    Args:
-        image: float [B, C, H, W].
-        known: how much each place is to be trusted, [B, 1, H, W] in [0, 1].
-
-    Returns:
-        float [B, C, H, W], smooth where nothing is known.
-    """
-    # The square makes a little trust count for little beside full trust.
-    weight = known.square() + 1e-8
-    if min(image.shape[2:]) <= 4:
-        return (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).expand_as(image)
-    share = F.avg_pool2d(weight, 2)
-    # Never the root of 0, whose slope is infinite.
-    below = filled(F.avg_pool2d(image * weight, 2) / share, share.sqrt().clamp_max(1))
-    below = F.interpolate(below, size=image.shape[2:], mode="bilinear")
-    return known * image + (1 - known) * below

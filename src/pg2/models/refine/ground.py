@@ -1,0 +1,62 @@
+"""What is behind a person, as the rest of the picture lets one guess."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_KNOWN = 0.5  # trust, from which on a place is taken as known
+
+
+def continued(image: Tensor, known: Tensor) -> Tensor:
+    """A picture with its unknown places filled in from the left and from the right of them.
+
+    People are upright, and what is behind them mostly lies in layers: sky over trees over grass, a wall over
+    a floor. So each row goes on behind the person as it is beside: mirrored at the nearest known place on
+    either side, the left one fading into the right one. Where there is nothing to mirror, colours come from
+    all around (`filled`).
+
+    Args:
+        image: float [B, C, H, W].
+        known: how much each place is to be trusted, [B, 1, H, W] in [0, 1].
+
+    Returns:
+        float [B, C, H, W]; what is known is not quite the same in it.
+    """
+    trusted, width = known > _KNOWN, known.shape[3]
+    here = torch.arange(width, device=known.device).expand(known.shape)
+    left = torch.where(trusted, here, -1).cummax(3).values
+    right = torch.where(trusted, here, width).flip(3).cummin(3).values.flip(3)
+    along = (here - left).float() / (right - left).clamp_min(1)
+    to_right = along.square() * (3 - 2 * along)
+    # Where the person leaves the picture, one side is all there is.
+    to_right = to_right.masked_fill(right == width, 0.0).masked_fill(left < 0, 1.0)
+    found, share = torch.zeros_like(image), torch.zeros_like(known)
+    for edge, weight in ((left, 1 - to_right), (right, to_right)):
+        mirrored = 2 * edge - here
+        there = (edge >= 0) & (edge < width) & (mirrored >= 0) & (mirrored < width)
+        mirrored = mirrored.clamp(0, width - 1)
+        weight = weight * (there & trusted.gather(3, mirrored))
+        found = found + weight * image.gather(3, mirrored.expand_as(image))
+        share = share + weight
+    return found + (1 - share) * filled(image, known)
+
+
+def filled(image: Tensor, known: Tensor) -> Tensor:
+    """A picture with its unknown places filled in from around them, from coarse to fine (push-pull).
+
+    Args:
+        image: float [B, C, H, W].
+        known: how much each place is to be trusted, [B, 1, H, W] in [0, 1].
+
+    Returns:
+        float [B, C, H, W], smooth where nothing is known.
+    """
+    # The square makes a little trust count for little beside full trust.
+    weight = known.square() + 1e-8
+    if min(image.shape[2:]) <= 4:
+        return (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).expand_as(image)
+    share = F.avg_pool2d(weight, 2)
+    # Never the root of 0, whose slope is infinite.
+    below = filled(F.avg_pool2d(image * weight, 2) / share, share.sqrt().clamp_max(1))
+    below = F.interpolate(below, size=image.shape[2:], mode="bilinear")
+    return known * image + (1 - known) * below

@@ -1,0 +1,67 @@
+"""The ground behind a person: what it must be where the rest of the picture leaves no doubt."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pg2.models.refine.ground import continued, filled
+
+
+def hole(size: tuple[int, int] = (32, 32)) -> torch.Tensor:
+    known = torch.ones(1, 1, *size)
+    known[..., 9:21, 11:19] = 0.0
+    return known
+
+
+def test_the_ground_is_filled_in_from_around_the_person() -> None:
+    image = torch.full((1, 3, 32, 32), 0.25)
+    image[..., 10:20, 12:18] = -1.0
+    known = torch.ones(1, 1, 32, 32)
+    known[..., 9:21, 11:19] = 0.0
+    torch.testing.assert_close(filled(image, known), torch.full_like(image, 0.25), atol=1e-3, rtol=0)
+    assert filled(image, torch.zeros_like(known)).isfinite().all()
+    for trust in (known, torch.zeros_like(known)):
+        trust.requires_grad_()
+        filled(image, trust).square().sum().backward()
+        assert trust.grad is not None
+        assert trust.grad.isfinite().all(), "a mask that is quite sure still learns"
+
+
+def test_layers_go_on_behind_the_person() -> None:
+    layers = torch.rand(1, 3, 32, 1).expand(-1, -1, -1, 32)
+    torch.testing.assert_close(continued(layers, hole()), layers)
+
+
+def test_texture_is_mirrored_at_the_nearer_edge() -> None:
+    torch.manual_seed(0)
+    image, known = torch.rand(1, 3, 32, 32), hole()
+    made = continued(image, known)
+    # One pixel inside: nearly all is of the one pixel outside.
+    torch.testing.assert_close(made[..., 9:21, 11], image[..., 9:21, 9], atol=0.1, rtol=0)
+    torch.testing.assert_close(made[..., 9:21, 18], image[..., 9:21, 20], atol=0.1, rtol=0)
+
+
+def test_at_the_edge_of_the_picture_one_side_is_enough() -> None:
+    layers = torch.rand(1, 3, 32, 1).expand(-1, -1, -1, 32)
+    known = torch.ones(1, 1, 32, 32)
+    known[..., :, 26:] = 0.0
+    torch.testing.assert_close(continued(layers, known), layers)
+    torch.testing.assert_close(continued(layers, known.flip(3)), layers)
+
+
+@given(st.integers(0, 2**16), st.sampled_from([0.0, 0.3, 0.9, 1.0]))
+def test_any_mask_gives_a_picture_within_the_range_of_the_image(seed: int, share: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.rand(2, 3, 16, 24, generator=generator)
+    known = (torch.rand(2, 1, 16, 24, generator=generator) < share).float()
+    made = continued(image, known)
+    assert made.isfinite().all()
+    assert made.min() >= -1e-4
+    assert made.max() <= 1 + 1e-4
+
+
+@pytest.mark.parametrize("background", [0.0, 1.0])
+def test_nothing_known_is_no_crash(background: float) -> None:
+    image = torch.full((1, 3, 16, 16), background)
+    torch.testing.assert_close(continued(image, torch.zeros(1, 1, 16, 16)), image, atol=1e-3, rtol=0)
