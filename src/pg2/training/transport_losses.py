@@ -61,7 +61,11 @@ def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Ten
 def _moments(image: Tensor) -> Tensor:
     """Mean and standard deviation of the colours around each pixel, [B, 6, H, W]."""
     around = image.shape[2] // _PATCH
-    both = F.avg_pool2d(torch.cat((image, image**2), 1), 2 * around + 1, 1, around, count_include_pad=False)
+    side = 2 * around + 1
+    # Rows, then columns: the same mean, several times as fast.
+    both = torch.cat((image, image**2), 1)
+    both = F.avg_pool2d(both, (side, 1), 1, (around, 0), count_include_pad=False)
+    both = F.avg_pool2d(both, (1, side), 1, (0, around), count_include_pad=False)
     mean, square = both.chunk(2, 1)
     return torch.cat((mean, (square - mean**2).clamp_min(0).sqrt()), 1)
 
