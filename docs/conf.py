@@ -1,7 +1,7 @@
 """How Sphinx builds the site: `make docs`.
 
-The source folder is the whole project. So README, RESULTS and CONTRIBUTING are pages too, and links between them
-are checked. The pages load nothing from other sites: no fonts, no scripts.
+The source folder is the whole project. So README, RESULTS and CONTRIBUTING are pages too, and links between
+them are checked. The pages load nothing from other sites: no fonts, no scripts.
 """
 
 from importlib import metadata

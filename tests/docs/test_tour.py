@@ -12,7 +12,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs/tour.ipynb"
 
 
 def _run(source: str, names: dict[str, Any]) -> Any:
-    """Run a cell as a notebook does. Gives what stands below the cell: the value of an expression at its end."""
+    """Run a cell as a notebook does, and return what it shows: the value of its last expression."""
     body = ast.parse(source).body
     last = body.pop() if isinstance(body[-1], ast.Expr) else None
     exec(compile(ast.Module(body, []), str(NOTEBOOK), "exec"), names)
