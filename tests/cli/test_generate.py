@@ -140,7 +140,7 @@ def test_a_revision_is_asked_of_the_hub(
     assert pg2("generate", PHOTO, *arguments).code == 0
     assert asked == [("somebody/model", "v2")]
     refused = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--revision", "v2", "--out", out)
-    assert_refused(refused, "only models of the hub have some")
+    assert_refused(refused, "only models of the hub have revisions")
 
 
 def test_a_full_disk_while_saving(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]

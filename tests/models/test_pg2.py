@@ -210,7 +210,7 @@ def test_the_folder_of_a_run_says_where_its_model_is(folder: Path, tmp_path: Pat
 
 def test_a_model_that_is_here_has_no_revisions(folder: Path) -> None:
     for name in (folder, "fast/market1501"):
-        with pytest.raises(Pg2Error, match="only models of the hub have some"):
+        with pytest.raises(Pg2Error, match="only models of the hub have revisions"):
             PG2.from_pretrained(name, revision="v1")
 
 

@@ -281,7 +281,7 @@ def test_stage_one_cannot_move_below_stage_two(finished: Path, tiny: PreparedDat
     shutil.copytree(finished, tmp_path / "run")
     begun = load_recipe("debug", ["coarse.decay=0"]).model_dump(mode="json")
     (tmp_path / "run/recipe.yaml").write_text(yaml.safe_dump(begun))
-    with pytest.raises(Pg2Error, match="stands on stage I as it was after 12 steps"):
+    with pytest.raises(Pg2Error, match="was begun on a stage I of 12 steps"):
         train(load_recipe("debug", ["coarse.steps=16", "coarse.decay=0"]), tiny, tmp_path / "run", QUIET)
     assert yaml.safe_load((tmp_path / "run/recipe.yaml").read_text()) == begun
 

@@ -49,11 +49,10 @@ def options(
 ) -> None:
     """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).
 
-    What is there already: a command goes on with what the same command began (train, render, prepare,
-    table1, userstudy make), or replaces its own earlier report or pictures (evaluate, score, userstudy
-    report; generate, views and pose replace files of that name). A folder that holds anything else is
-    refused, and left as it is. While one command works on an output, a second is refused (but for pose,
-    whose folder may be shared).
+    If the output exists: train, render, prepare, table1 and userstudy make go on with what the same command
+    began. evaluate, score and userstudy report replace their own earlier report or pictures. generate, views
+    and pose replace files of that name. A folder that holds anything else is refused and not changed. Two
+    commands cannot write to the same output at the same time; only pose can share its folder.
     """
 
 

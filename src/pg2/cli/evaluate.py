@@ -20,7 +20,7 @@ LpipsLinear = Annotated[
     typer.Option(help="LPIPS's own weights, alex.pth of version 0.1; default: those in torchmetrics"),
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=1, help="score so many pairs, evenly spread over the list; default: all")
+    int | None, typer.Option(min=1, help="score this many pairs, evenly spread over the list; default: all")
 ]
 Bodies = Annotated[
     int, typer.Option(help="pairs, evenly spread, that the pose estimator judges; 0: none", min=0)
@@ -119,7 +119,9 @@ def score(
         str | None,
         typer.Option(help="pose masks of the targets: a folder, a keypoint CSV, or auto to find the poses"),
     ] = None,
-    source_masks: Annotated[str | None, typer.Option(help="the same of the sources")] = None,
+    source_masks: Annotated[
+        str | None, typer.Option(help="pose masks of the sources, given in the same way")
+    ] = None,
     by_order: Annotated[
         bool, typer.Option("--by-order", help="match pictures by order (2 before 10) in place of names")
     ] = False,

@@ -28,7 +28,7 @@ Out = Annotated[Path, typer.Option(help="the picture to write; replaces one of t
 Strict = Annotated[
     bool,
     typer.Option(
-        "--strict", help="stop at the first photo that cannot be used; else the others are shown, exit code 1"
+        "--strict", help="stop at the first photo that cannot be used; default: leave it out, exit code 1"
     ),
 ]
 _VIEWS = ("front", "left", "back", "right")

@@ -27,15 +27,15 @@ Revision = Annotated[
 Background = Annotated[
     Literal["keep", "expected"] | None,
     typer.Option(
-        help="behind the person: keep the photo's own, or what the model expects of its training pictures; "
+        help="behind the person: keep the photo's background, or paint the one the model expects; "
         "default: as the model was made"
     ),
 ]
 AllowHost = Annotated[
     list[str] | None,
     typer.Option(
-        help="name by which the server may be called, such as pg2.example.org, beside addresses in numbers, "
-        "names without a dot and this computer's own; may be repeated"
+        help="further name by which the server may be called, such as pg2.example.org; IP addresses, names "
+        "without a dot and this computer's own name are always allowed; may be repeated"
     ),
 ]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]

@@ -13,7 +13,7 @@ def render(
     people: Annotated[int, typer.Option(help="how many people; more than before extends the folder")] = 100,
     poses: Annotated[int, typer.Option(help="pictures of each person")] = 8,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH in pixels, multiples of 16")] = "256x256",
-    seed: Annotated[int, typer.Option(help="other people for another number")] = 0,
+    seed: Annotated[int, typer.Option(help="another number gives other people")] = 0,
     look: Annotated[
         str,
         typer.Option(

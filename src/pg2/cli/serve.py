@@ -14,26 +14,26 @@ def serve(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="as of `pg2 generate`; may be repeated, the first is the default; default: all shipped"
+            help="as for `pg2 generate`; may be repeated, the first is the default; default: all that ship"
         ),
     ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="of the network; default: one a processor core")
+        int | None, typer.Option(min=1, help="threads of the network; default: one a processor core")
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="requests that share a run of the model, at most")] = 8,
     batch_wait: Annotated[
         float, typer.Option(min=0, help="milliseconds that a request waits for others")
     ] = 5,
-    queue: Annotated[int, typer.Option(min=1, help="requests being handled; one more is refused")] = 64,
+    queue: Annotated[int, typer.Option(min=1, help="requests at a time; further ones are refused")] = 64,
     timeout: Annotated[float, typer.Option(min=0.001, help="seconds until a request is given up")] = 30,
     grace: Annotated[
-        float, typer.Option(min=0, help="seconds that requests have to be answered in when the service stops")
+        float, typer.Option(min=0, help="seconds to answer the requests that are left when the service stops")
     ] = 5,
-    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request")] = 10,
+    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request, at most")] = 10,
     max_held: Annotated[
-        float, typer.Option(min=0.001, help="megabytes of all requests and answers together")
+        float, typer.Option(min=0.001, help="megabytes of all requests and answers together, at most")
     ] = 200,
     api_key_file: Annotated[
         Path | None, typer.Option(help="file with the key that clients must show; or set PG2_API_KEY")

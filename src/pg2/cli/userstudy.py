@@ -18,7 +18,7 @@ def make(
     count: Annotated[int, typer.Option(min=1, help="pictures of each kind")] = 55,
     practice: Annotated[int, typer.Option(min=0, help="first answers of each person that do not count")] = 10,
     seconds: Annotated[float, typer.Option(help="how long a picture is shown")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="other pictures and orders for another number")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another number gives other pictures and orders")] = 0,
 ) -> None:
     """Draw pictures from two folders and write them as a study."""
     from pg2.userstudy.study import make_study

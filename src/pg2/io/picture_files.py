@@ -144,4 +144,4 @@ def _check_png(file: IO[bytes], name: str) -> None:
 
 
 def _in_too_many_parts(name: str) -> Pg2Error:
-    return Pg2Error(f"{name} consists of over {_MAX_PARTS:,} parts, as no photo does; save it anew")
+    return Pg2Error(f"{name} consists of over {_MAX_PARTS:,} parts, and no photo does; save it again")

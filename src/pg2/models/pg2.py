@@ -251,7 +251,9 @@ def _find(model: str, revision: str | None, options: Mapping[str, Any]) -> Path:
     if not exists(folder):
         return _download(model, revision, options)
     if revision is not None:
-        raise Pg2Error(f"{model} is here, and has no revision {revision}: only models of the hub have some")
+        raise Pg2Error(
+            f"{model} is a local model and has no revision {revision}: only models of the hub have revisions"
+        )
     if not folder.is_dir():
         raise Pg2Error(f"{model} is a file; give the folder of {CONFIG} and {WEIGHTS}")
     if not (folder / CONFIG).exists():

@@ -204,7 +204,7 @@ def _loader(
     if grid and not data.has_geometry and warn:
         warnings.warn(
             f"{data.path} knows no exact flow (of people made by `pg2 render --geometry`, at their "
-            "own size): the losses do without it",
+            "own size), so the loss `flow` is left out",
             stacklevel=2,
         )
     return Loader(

@@ -93,6 +93,6 @@ def _check_order(recipe: Recipe, run: Path) -> None:
         made = load_checkpoint(run / name / CHECKPOINT, {}, {})["step"]
         if made < stage.steps:
             raise Pg2Error(
-                f"stage II of {run} stands on stage I as it was after {made} steps; to train that for "
+                f"stage II of {run} was begun on a stage I of {made} steps; to train stage I for "
                 f"{stage.steps}, give another --out"
             )

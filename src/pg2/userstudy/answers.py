@@ -129,7 +129,9 @@ class Answers:
             (number,) = connection.execute("SELECT count(*) FROM participants").fetchone()
             if most is not None and number >= most:
                 if connection.execute(_TAKE_OVER, (token,)).rowcount == 0:
-                    raise FullError(f"this study has its {most:,} participants; thank you all the same")
+                    raise FullError(
+                        f"this study is complete with {most:,} participants; thank you for coming"
+                    )
                 return token
             connection.execute(
                 "INSERT INTO participants (number, token, pictures) VALUES (?, ?, ?)",

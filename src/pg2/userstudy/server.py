@@ -75,7 +75,9 @@ def study_app(study: Study, *, people: int = 1000, hosts: tuple[str, ...] = ()) 
         if told.code == "internal":
             # Where the answers lie is for those who run the study.
             log(logging.ERROR, str(error))
-            told = ApiError("internal", "answers cannot be kept now; please tell whoever runs the study")
+            told = ApiError(
+                "internal", "answers cannot be saved now; please tell the people who run the study"
+            )
         return error_answer(told, request.state.request_id)
 
     @app.get("/api/study")

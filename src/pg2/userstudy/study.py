@@ -82,7 +82,7 @@ class Study(_Checked):
         for picture in study.pictures:
             if not study.file(picture.id).is_file():
                 raise Pg2Error(
-                    f"{folder} lacks the picture {study.file(picture.id).name}; make the study anew"
+                    f"{folder} lacks the picture {study.file(picture.id).name}; make the study again"
                 )
         return study
 
@@ -176,7 +176,7 @@ def _write(out: Path, settings: Mapping[str, Any], drawn: Iterable[tuple[Kind, P
             if (height, width) != size:
                 raise Pg2Error(
                     f"{file} is {width} x {height} pixels, others are {size[1]} x {size[0]}: "
-                    "a differing size gives the answer away; bring all pictures to one size"
+                    "another size would give the answer away; bring all pictures to one size"
                 )
             pictures.append(Picture(id=secrets.token_hex(8), kind=kind, name=name))
             Image.fromarray(image).save(new / _PICTURES / f"{pictures[-1].id}.png")

@@ -55,7 +55,9 @@ class Patience:
         # As many as the backlog are accepted in one go before any is closed; each may be sent a file.
         connections = (files - _FILES - 2 * backlog) // 2
         if connections < _FEWEST:
-            raise Pg2Error(f"{files} open files are too few for a server; allow more, as by: ulimit -n 1024")
+            raise Pg2Error(
+                f"{files} open files are too few for a server; allow more, for example with: ulimit -n 1024"
+            )
         return replace(self, connections=min(self.connections, connections), backlog=backlog)
 
 

@@ -40,7 +40,7 @@ class Sites:
         if not self._knows(host):
             raise ApiError(
                 "wrong_host",
-                "nothing is served under this name; whoever runs it can allow it by --allow-host",
+                "this service does not answer under this name; its owner can allow it with --allow-host",
             )
         if method not in _SAFE and not self._welcomes(host, headers):
             raise ApiError("forbidden", "pages of other web sites may not send this")

@@ -228,7 +228,7 @@ def _warn_of_an_empty_split(people: Sequence[str], test_share: float) -> None:
         enough = math.floor(100 * min(map(_place, people)) + 1) / 100
         warnings.warn(
             f"a test share of {test_share:g} takes none of these {len(people)} people, so there are 0 test "
-            f"pictures; who is taken depends on the names alone, and {enough:g} takes one",
+            f"pictures; the names decide who is taken, and {enough:g} takes one",
             stacklevel=3,
         )
     if test_share < 1 and tested == len(people):
