@@ -235,7 +235,7 @@ def test_bad_files_are_counted_named_and_skipped(raw, tmp_path):
         "keypoints without a picture": ["fashionWOMENPantsid0000000301_6absent.jpg"],
         "not named like WOMEN/Dresses/id_00000002/02_1_front.jpg": ["MEN/Thumbs.db", "WOMEN/Pants/front.jpg"],
         "damaged or not a picture": [extra["broken"]],
-        "not 256 x 256 pixels, nor an upright picture of more": [extra["wide"], extra["small"]],
+        "not 256x256 pixels, nor an upright picture of more": [extra["wide"], extra["small"]],
         "no keypoints for it": [extra["no_row"], extra["none_present"]],
         f"not in {LIST}": ["WOMEN/Pants/id_00000003/02_1_front.jpg"],
     }
@@ -298,7 +298,7 @@ def test_keypoint_options(raw, tmp_path):
     with pytest.raises(Pg2Error, match=r"cannot read nowhere\.csv \(a list of keypoints\)"):
         prepare_deepfashion(raw, out, "nowhere.csv")
     table.write_text(format_keypoints_csv((name, pose() * 4) for name in NAMES))
-    with pytest.raises(Pg2Error, match="beyond 256 x 256 pixels"):
+    with pytest.raises(Pg2Error, match="beyond 256x256 pixels"):
         prepare_deepfashion(raw, out)
     table.write_text(format_keypoints_csv((path, pose()) for path in LISTED))
     with pytest.raises(Pg2Error, match=r"no name in .* would be fashionWOMENDressesid0000000202_1front"):

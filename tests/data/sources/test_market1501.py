@@ -39,7 +39,7 @@ def test_bad_files_are_counted_named_and_skipped(market, tmp_path):
         "keypoints without a picture": ["0099_c1s1_000451_01.jpg"],
         "distractor or junk (id -1 or 0000)": ["-1_c1s1_000451_01.jpg", "0000_c1s1_000451_01.jpg"],
         "damaged or not a picture": [truncated],
-        "not 64 x 128 pixels": [wrong_size],
+        "not 128x64 pixels": [wrong_size],
         "no keypoints for it": [no_row],
         "not named like 0002_c1s1_000451_03.jpg": ["Thumbs.db"],
     }
