@@ -43,7 +43,8 @@ def overlay(image: Image8, poses: Sequence[Pose], person: int = 0) -> Image8:
     """
     shown = shrink(image, _LONGEST).copy()
     size = (shown.shape[0], shown.shape[1])
-    people = [Pose(pose.points, pose.size or image.shape[:2]).resize(size) for pose in poses]
+    whole = (image.shape[0], image.shape[1])
+    people = [Pose(pose.points, pose.size or whole).resize(size) for pose in poses]
     # Who is meant comes last, over the others.
     for number in sorted(range(len(people)), key=lambda number: number == person):
         _draw(shown, people[number], 1.0 if number == person else _FAINT)
@@ -64,10 +65,10 @@ def _draw(picture: Image8, pose: Pose, strength: float) -> None:
     edge = round(2 * thickness) + 1
     left, top, right, bottom = pose.box
     x, y = max(int(left) - edge, 0), max(int(top) - edge, 0)
-    here = picture[y : int(bottom) + edge, x : int(right) + edge]
+    here = picture[y : max(int(bottom) + edge, 0), x : max(int(right) + edge, 0)]
     if not here.size:
         return
-    points = torch.from_numpy((pose.points - np.float32([x, y]))[None])
+    points = torch.from_numpy((pose.points - np.array((x, y), np.float32))[None])
     photo = to_unit(from_images([here]))
     drawn = draw_skeleton(points, (here.shape[0], here.shape[1]), photo, thickness)
     here[:] = to_images(torch.lerp(photo, drawn, strength))[0]
