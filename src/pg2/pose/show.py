@@ -83,7 +83,8 @@ def _numbered(picture: Image8, people: Sequence[Pose]) -> Image8:
         height = max(round(6 * thickness), _LEGIBLE)
         left, top, right, _ = pose.box
         x = min(max((left + right) / 2, height), max(labelled.width - height, 0))
-        place = (x, max(top - 2 * thickness, height + 2))
+        # Keypoints end at the eyes: higher up there is a head still.
+        place = (x, max(top - 6 * thickness, height + 2))
         font = ImageFont.load_default(height)
         edge = max(height // 8, 1)
         pen.text(place, str(number), "white", font, anchor="ms", stroke_width=edge, stroke_fill="black")

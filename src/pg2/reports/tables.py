@@ -6,6 +6,8 @@ import rich.box
 from rich.console import Console
 from rich.table import Table
 
+_ENDLESS = 10_000  # characters of a line that nobody's screen cuts
+
 
 def markdown_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     """A table as lines of Markdown: headings, the rule below them, the rows. A | in a cell is only a letter.
@@ -33,7 +35,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         table.add_row(*row)
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
-        console.width = max(console.width, console.measure(table).maximum)
+        console.width = _ENDLESS
     console.print(table)
 
 
