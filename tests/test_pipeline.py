@@ -241,7 +241,7 @@ def test_an_opened_picture_is_too_large_before_it_is_decoded(pipe: Pipeline) -> 
         def load(self) -> None:
             raise AssertionError
 
-    with pytest.raises(Pg2Error, match="9000 x 9000 pixels is too small or too large"):
+    with pytest.raises(Pg2Error, match="9000x9000 pixels is too small or too large"):
         pipe(Huge(), "front")
 
 
@@ -269,7 +269,7 @@ def test_the_pose_on_the_photo_reaches_the_model(pipe: Pipeline, monkeypatch: py
 
 
 def test_a_pose_on_another_photo_is_refused(pipe: Pipeline) -> None:
-    said = "the pose on the photo lies in a picture of 128 x 64 pixels, but the photo has 256 x 256"
+    said = "the pose on the photo lies in a picture of 64x128 pixels, but the photo has 256x256"
     with pytest.raises(SourcePoseError, match=said):
         pipe(PHOTO, "front", source_pose=Pose(POSE.points, (64, 128)))
     for points, said in (

@@ -342,8 +342,8 @@ def _around_given(pose: Pose, size: tuple[int, int], frame: tuple[int, int]) -> 
     """The frame around a person on a photo of `size` whose pose is said to be `pose`."""
     if pose.size not in (None, size):
         raise SourcePoseError(
-            f"the pose on the photo lies in a picture of {pose.size[1]} x {pose.size[0]} pixels, but the "
-            f"photo has {size[1]} x {size[0]}"
+            f"the pose on the photo lies in a picture of {pose.size[0]}x{pose.size[1]} pixels, but the "
+            f"photo has {size[0]}x{size[1]}"
         )
     try:
         return Framing.around(pose, size, frame)
@@ -362,5 +362,5 @@ def _array(photo: Photo) -> Image8:
     else:
         raise Pg2Error(f"a photo is an array uint8 [H, W, 3], not {photo.dtype} {list(photo.shape)}")
     if min(width, height) < MIN_SIDE or width * height > MAX_PIXELS:
-        raise Pg2Error(f"a photo of {width} x {height} pixels is too small or too large")
+        raise Pg2Error(f"a photo of {height}x{width} pixels is too small or too large")
     return to_array(photo) if isinstance(photo, Image.Image) else photo

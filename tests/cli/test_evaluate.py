@@ -17,8 +17,11 @@ def test_scoring_stored_pictures(pg2, tmp_path: Path) -> None:  # type: ignore[n
     folders, out = [tmp_path / "made", tmp_path / "real"], tmp_path / "scores"
     ran = pg2("score", *folders, "--out", out, "--masks", "auto", "--bodies", 2)
     assert ran.code == 0, ran.err
-    assert "| generated |" in ran.out
-    assert "mask-SSIM" in ran.out
+    assert "generated" in ran.out
+    assert "mask-SSIM ↑" in ran.out
+    assert "|" not in ran.out
+    assert max(map(len, ran.out.splitlines())) < 130, "a line a score, not a column"
+    assert f"How each is computed, pairs and pictures: {out}" in ran.out
     assert sorted(file.name for file in out.iterdir()) == [
         "grid.png", "pairs.csv", "scores.json", "scores.md"
     ]  # fmt: skip

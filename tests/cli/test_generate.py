@@ -26,6 +26,19 @@ def test_poses_of_photos(pg2, tmp_path: Path) -> None:  # type: ignore[no-untype
             assert pose.size == (256, 256)
 
 
+def test_it_says_how_many_people_it_saw(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    both = Image.new("RGB", (512, 256))
+    for number, person in enumerate(("00003", "00009")):
+        with Image.open(SAMPLES / person / "00.jpg") as opened:
+            both.paste(opened, (256 * number, 0))
+    both.save(tmp_path / "both.png")
+    ran = pg2("pose", PHOTO, tmp_path / "both.png", "--out", tmp_path / "poses")
+    assert ran.code == 0, ran.err
+    one, two = ran.out.splitlines()
+    assert one.endswith("00_overlay.png (1 person)")
+    assert two.endswith("both_overlay.png (2 people, --person 0 to 1)")
+
+
 def test_the_named_poses_as_a_picture(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     ran = pg2("pose", "--list", "--out", tmp_path)
     assert ran.code == 0

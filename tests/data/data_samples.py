@@ -14,8 +14,6 @@ from pg2.pose.estimator import NoPersonError
 from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.keypoints import Points, Pose
 
-SHARED = Path(__file__).parents[2].parent / "shared"
-
 
 def standing(height: int, width: int) -> Points:
     """A standing figure that fills a picture: float32 [18, 2]."""

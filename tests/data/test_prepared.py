@@ -204,7 +204,7 @@ def test_what_is_no_picture_of_the_frame(prepared, content):
     data = PreparedDataset(prepared)
     data.verify()
     name = data.records[0].name
-    with pytest.raises(Pg2Error, match=rf"{name} in images\.zip is not a JPEG of 64 x 128 pixels"):
+    with pytest.raises(Pg2Error, match=rf"{name} in images\.zip is not a JPEG of 128x64 pixels"):
         data.image(0)
     data.image(1)
 

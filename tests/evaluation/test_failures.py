@@ -8,10 +8,11 @@ import torch
 from evaluation_samples import FakeModel, darker
 
 from pg2.data.prepared import PreparedDataset
+from pg2.evaluation import failures
 from pg2.evaluation.failures import CAUSES, causes, failures_page, rareness
 from pg2.evaluation.pair_lists import all_test_pairs
 from pg2.evaluation.protocol import evaluate
-from pg2.pose.keypoints import KEYPOINTS
+from pg2.pose.keypoints import KEYPOINTS, TORSO
 from pg2.pose.named import named_pose
 
 MODEL = FakeModel(darker)
@@ -59,6 +60,42 @@ def test_a_pose_is_as_rare_wherever_and_however_large_it_is() -> None:
     assert found[2] == pytest.approx(found[3], rel=1e-4)
     assert found[2] > 0.1
     assert np.isnan(rareness(poses, np.empty((0, 18, 2), np.float32))).all()
+
+
+def test_the_nearest_of_many_is_what_a_look_at_each_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In several blocks of both, with keypoints missing here and there, and targets that pairs share."""
+    monkeypatch.setattr(failures, "_BLOCK", (7, 11))
+    generator = np.random.default_rng(3)
+    points, known = (generator.normal(FRONT, 4, (count, 18, 2)).astype(np.float32) for count in (40, 50))
+    for poses in (points, known):
+        poses[generator.random(poses.shape[:2]) < 0.2] = np.nan
+    known[:, TORSO] = generator.normal(FRONT[TORSO], 4, (50, len(TORSO), 2))
+    points = points[generator.integers(0, 40, 100)]
+
+    def normal(pose: np.ndarray) -> np.ndarray:
+        hips, shoulders = ((pose[number] + pose[number + 3]) / 2 for number in (8, 2))
+        return (pose - hips) / np.hypot(*(shoulders - hips))
+
+    expected = [
+        min(np.nanmean(np.hypot(*(normal(one) - normal(pose)).T)) for pose in known)
+        if not np.isnan(one[TORSO]).any()
+        else np.nan
+        for one in points
+    ]
+    assert 20 < np.isnan(expected).sum() < 80
+    assert rareness(points, known) == pytest.approx(expected, rel=1e-5, nan_ok=True)
+
+
+def test_a_target_that_pairs_share_is_compared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = []
+    nearest = failures._nearest
+    monkeypatch.setattr(
+        failures, "_nearest", lambda some, others: compared.append(len(some)) or nearest(some, others)
+    )
+    found = rareness(np.stack([FRONT, raised(), FRONT, BACK, raised()] * 1000), FRONT[None])
+    assert compared == [3]
+    assert (found[:5] == found[-5:]).all()
+    assert found[1] == found[4] > found[0] == found[2]
 
 
 def test_a_pose_without_hips_is_neither_rare_nor_the_most_ordinary() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from data_samples import write_rendered
 from evaluation_samples import FakeData, FakeModel, darker, noise, stacked
+from real_data import MARKET, needs
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -27,8 +28,6 @@ from pg2.io.pixels import to_uint8
 from pg2.pose.estimator import PoseEstimator
 from pg2.pose.formats import read_keypoints_csv, read_pairs_csv
 from pg2.pose.maps import pose_mask
-
-MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
 
 PAIRS = [("0.jpg", "1.jpg"), ("1.jpg", "0.jpg"), ("2.jpg", "3.jpg"), ("3.jpg", "1.jpg"), ("4.jpg", "0.jpg")]
 
@@ -259,7 +258,7 @@ def test_pictures_of_a_few_pairs(data: Any) -> None:
     assert list(one) == ["source", "target", "stage I"], "a one-stage model's only picture is its result"
 
 
-@pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
+@needs(MARKET)
 def test_copying_the_source_on_real_pairs_scores_as_scikit_image_says() -> None:
     everything = read_pairs_csv(MARKET / "market-pairs-test.csv")
     pairs = [everything[i] for i in np.random.default_rng(0).choice(len(everything), 300, replace=False)]

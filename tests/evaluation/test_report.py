@@ -124,7 +124,7 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
     monkeypatch.setattr(report, "grid", spy)
     sheet = examples(found, TWO_STAGES, DATA)
     assert sheet.dtype == np.uint8
-    assert sheet.shape[1] > sheet.shape[0]
+    assert 500 < sheet.shape[1] <= 2560
     shown = [[float(label.split("\n")[1]) for label in labels] for _, _, labels in sheets]
     ranked = sorted(found.rows["stage II (refined)"]["mask_ssim"].tolist(), reverse=True)
     assert shown == [
@@ -145,6 +145,19 @@ def test_the_picture_shows_the_best_the_median_and_the_worst(monkeypatch: pytest
     assert np.array_equal(rows[-1][2], target)
     coarse, difference, refined = (rows[-1][column].astype(float) for column in (3, 4, 5))
     assert np.abs(coarse + 2 * (difference - 127.5) - refined).max() <= 2
+
+
+def test_the_picture_is_never_too_wide_to_be_looked_at() -> None:
+    """Parts stand beside each other while there is room, then below each other, and then they shrink."""
+
+    def parts(*widths: int) -> list[np.ndarray]:
+        return [np.full((100, width, 3), 7, np.uint8) for width in widths]
+
+    assert report._together(parts(700, 700, 700)).shape == (100, 2100, 3)
+    assert report._together(parts(5120, 5120, 5120)).shape == (150, 2560, 3)
+    below = report._together(parts(1000, 990, 900))
+    assert below.shape == (300, 1000, 3)
+    assert (below[250, [0, 899, 900, 999], 0] == [7, 7, 255, 255]).all()
 
 
 def test_a_model_of_one_stage_has_no_difference_map(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -253,7 +253,7 @@ def test_distances_to_a_training_folder(folders: dict[str, Path]) -> None:
         (lambda f: (f["a"] / "4.png").rename(f["a"] / "9.png"), "a has 9 where .*b has 4.*--by-order"),
         (
             lambda f: Image.new("RGB", (20, 32)).save(f["a"] / "4.png"),
-            "different sizes .* 4 is 20 x 32 where",
+            "different sizes .* 4 is 32x20 where",
         ),
         (lambda f: (f["a"] / "4.png").write_bytes(b"no"), r"4\.png"),
         (lambda f: [file.unlink() for file in f["a"].iterdir()], "holds no pictures"),
@@ -279,10 +279,10 @@ def test_by_order(folders: dict[str, Path]) -> None:
         ({"panels": ["target", "generated"]}, "--panels takes one folder"),
         ({"target": None, "panels": ["source", "generated"]}, "must name target once"),
         ({"target": None, "panels": ["target", "generated", "x"]}, "16 pixels wide, .* into 3 panels"),
-        ({"target": None, "panels": ["target", "generated"]}, "0 is 8 x 32 pixels; SSIM needs 11 a side"),
+        ({"target": None, "panels": ["target", "generated"]}, "0 is 32x8 pixels; SSIM needs 11 a side"),
         ({"source_masks": "auto"}, "--source-masks needs the source pictures"),
         ({"target": "absent"}, "there is no folder"),
-        ({"masks": "c"}, "the mask .* is 20 x 20, its picture 16 x 32"),
+        ({"masks": "c"}, "the mask .* is 20x20, its picture 32x16"),
     ],
 )
 def test_arguments_that_make_no_sense(
@@ -305,7 +305,7 @@ def test_keypoints_and_masks_that_are_missing(folders: dict[str, Path], tmp_path
         score_stored(StoredPictures(folders["a"], folders["b"], masks=table), PLAIN, progress=False)
     (folders["c"] / "2.png").unlink()
     table.write_text(format_keypoints_csv([("0.jpg", np.full((18, 2), 20, np.float32))]))
-    with pytest.raises(Pg2Error, match=r"keypoints of 0 outside its 16 x 32 pixels: .* another size or crop"):
+    with pytest.raises(Pg2Error, match=r"keypoints of 0 outside its 32x16 pixels: .* another size or crop"):
         score_stored(StoredPictures(folders["a"], folders["b"], masks=table), PLAIN, progress=False)
     Image.new("L", (16, 32)).save(folders["c"] / "0.png")
     with pytest.raises(Pg2Error, match=r"0\.png is black: it shows no body"):

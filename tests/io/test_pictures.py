@@ -144,7 +144,7 @@ def test_the_hand_made_png_is_a_real_one(tmp_path: Path) -> None:
 
 def test_tiny(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1)).save(tmp_path / "dot.png")
-    with pytest.raises(Pg2Error, match=r"dot\.png is 1 x 1 pixels, too small"):
+    with pytest.raises(Pg2Error, match=r"dot\.png is 1x1 pixels, too small"):
         load_image(tmp_path / "dot.png")
 
 

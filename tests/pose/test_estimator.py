@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 from PIL import Image, ImageDraw
+from real_data import MARKET, RENDERED, needs
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import SAMPLES
@@ -15,10 +16,6 @@ from pg2.pose.estimator import MOVENET, NoPersonError, PoseEstimator
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import named_pose
-
-SHARED = Path(__file__).parents[3] / "shared"
-SYNTHETIC = SHARED / "synthetic" / "people-256-test"
-MARKET = SHARED / "data" / "market1501"
 
 RIGHT, LEFT = ([KEYPOINTS.index(f"{side}_{j}") for j in ("shoulder", "hip")] for side in ("right", "left"))
 
@@ -194,18 +191,18 @@ def test_weights_missing_truncated_or_of_another_network(
         PoseEstimator()
 
 
-@pytest.mark.skipif(not SYNTHETIC.is_dir(), reason="needs ../shared/synthetic")
+@needs(RENDERED)
 def test_accuracy_on_rendered_people(estimator: PoseEstimator) -> None:
-    truth = read_keypoints_csv(SYNTHETIC / "keypoints.csv")
+    truth = read_keypoints_csv(RENDERED / "keypoints.csv")
     right = both = 0
-    for path in sorted(SYNTHETIC.rglob("*.jpg"))[::20]:
+    for path in sorted(RENDERED.rglob("*.jpg"))[::20]:
         near, shared = _agreement(estimator.estimate(load_image(path)), truth[path.name])
         right, both = right + near, both + shared
     assert both > 180
     assert right / both > 0.95
 
 
-@pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
+@needs(MARKET)
 def test_agreement_with_the_published_keypoints(estimator: PoseEstimator) -> None:
     published = read_keypoints_csv(MARKET / "market-annotation-test.csv")
     right = both = found = 0

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_data import MARKET, needs
 
 from pg2.errors import Pg2Error
 from pg2.pose.formats import CSV_HEADER, format_keypoints_csv, read_keypoints_csv, read_pairs_csv, spelling
-
-MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501"
 
 
 def test_csv_goes_round(tmp_path: Path) -> None:
@@ -28,7 +27,7 @@ def test_csv_goes_round(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read["c:d.jpg"], points + 1)
 
 
-@pytest.mark.skipif(not MARKET.is_dir(), reason="needs ../shared/data/market1501")
+@needs(MARKET)
 def test_the_published_csv_goes_round_to_the_letter(tmp_path: Path) -> None:
     published = MARKET / "market-annotation-test.csv"
     poses = read_keypoints_csv(published)

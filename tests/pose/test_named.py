@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from real_data import MARKET, needs
 
 from pg2.errors import Pg2Error
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import NAMES, contact_sheet, named_pose
-
-MARKET = Path(__file__).parents[3] / "shared" / "data" / "market1501" / "market-annotation-train.csv"
 
 
 def _at(pose: Pose, name: str) -> np.ndarray:
@@ -101,9 +100,9 @@ def test_what_the_names_promise() -> None:
     assert abs(_at(walking, "right_ankle")[0] - _at(walking, "left_ankle")[0]) > 20
 
 
-@pytest.mark.skipif(not MARKET.is_file(), reason="needs ../shared/data/market1501")
+@needs(MARKET)
 def test_framed_as_market_1501_and_copied_from_nobody() -> None:
-    people = np.stack(list(read_keypoints_csv(MARKET).values()))
+    people = np.stack(list(read_keypoints_csv(MARKET / "market-annotation-train.csv").values()))
     mean = np.nanmean(people, axis=0)
     front = named_pose("front")
     trunk_and_legs = [KEYPOINTS.index(n) for n in KEYPOINTS if n.split("_")[-1] in ("neck", *JOINTS)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pg2.reports.tables import markdown_table
+from pg2.reports.tables import markdown_table, print_table
 
 
 def test_headings_a_rule_and_a_line_a_row() -> None:
@@ -12,6 +12,16 @@ def test_headings_a_rule_and_a_line_a_row() -> None:
         "| stage I | 0.5 | – |",
         "| stage II | | 12 |",
     ]
+
+
+def test_a_table_for_people_is_whole_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """However many columns: no cell is folded or cut, and brackets are only letters."""
+    headings = ["", *(f"a picture of the number {number}" for number in range(8))]
+    print_table(headings, [["[bold]SSIM", *(f"0.{number}" for number in range(8))]])
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert len(lines) == 3
+    assert lines[0].split("  ")[0] == "a picture of the number 0"
+    assert lines[2].split() == ["[bold]SSIM", *(f"0.{number}" for number in range(8))]
 
 
 def test_a_table_without_rows() -> None:

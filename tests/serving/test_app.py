@@ -239,7 +239,7 @@ BROKEN_POSE = {"size": [256, 256], "keypoints": [[1, 2]] * 17}
         (
             {"photo": grey()},
             "invalid",
-            "source_pose: the pose on the photo lies in a picture of 256 x 256 pixels, but the photo",
+            "source_pose: the pose on the photo lies in a picture of 256x256 pixels, but the photo",
         ),
         (
             {"source_pose": json.dumps(SOURCE_POSE | {"keypoints": [None] * 18})},

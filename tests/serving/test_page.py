@@ -21,8 +21,9 @@ import uvicorn
 from PIL import Image
 from serving_samples import ONE, PHOTO, TWO, form, picture, wait_for
 
-from pg2 import Pose
+from pg2 import PG2, Pose
 from pg2.io.packaged import SAMPLES
+from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.pose.named import NAMES
 from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
@@ -71,7 +72,7 @@ def browser() -> Iterator[Any]:
 class Visit:
     """The page as somebody sees it, and what the browser complains about or asks of another host."""
 
-    def __init__(self, browser: Any, address: str, **options: Any) -> None:
+    def __init__(self, browser: Any, address: str, hold: bool = False, **options: Any) -> None:
         self.page = browser.new_context(accept_downloads=True, **options).new_page()
         self.troubles: list[str] = []
         self.page.set_default_timeout(10_000)
@@ -79,7 +80,12 @@ class Visit:
         self.page.on("console", lambda message: self.troubles.append(message.text))
         host = urllib.parse.urlsplit(address).netloc
         self.page.on("request", lambda request: self._asked(request.url, host))
+        if hold:  # pictures are asked for in vain until `let_go`
+            self.page.route("**/v1/generate", lambda _: None)
         self.page.goto(address)
+
+    def let_go(self) -> None:
+        self.page.unroute("**/v1/generate")
 
     def _asked(self, url: str, host: str) -> None:
         if not url.startswith(("blob:", "data:")) and urllib.parse.urlsplit(url).netloc != host:
@@ -213,6 +219,7 @@ def test_on_opening_everything_is_there(visiting: Visiting, address: str) -> Non
     assert visit.locator("#photo-box .bone").count() > 10
     assert visit.locator("#samples button").count() == 24
     assert visit.locator("#editor .joint:not([data-missing])").count() > 14
+    assert visit.locator("#model").input_value() == TWO, "the default of the service"
     assert visit.get_by_role("alert").is_hidden()
     api.expect(visit.locator("#undo")).to_be_disabled()
 
@@ -485,11 +492,100 @@ def test_animation(visit: Visit) -> None:
             moving.seek(number)
             frames.append(np.asarray(moving.convert("RGB")).astype(np.int64))
         assert moving.info["duration"] == 200
+    assert visit.get_by_text("Two poses, and the person moves").is_hidden(), "not beside a narrow picture"
+    visit.select_option("[name=kind]", "gif")
+    with Image.open(io.BytesIO(visit.saved("#save-animation"))) as moving:
+        assert moving.format == "GIF"
+        assert moving.info["loop"] == 0
+        assert moving.n_frames == 5 + 3
+        for number, frame in enumerate(frames):
+            moving.seek(number)
+            assert moving.info["duration"] == (600 if number in (0, 4) else 200)
+            # 256 colours for all, dithered: right on average over a few pixels.
+            off = np.asarray(moving.convert("RGB")).astype(np.int64) - frame
+            assert np.abs(off.reshape(16, 4, 8, 4, 3).mean(axis=(1, 3))).max() < 12
     assert not same(frames[0], frames[4])
     assert same(frames[1], frames[7])
     assert same(frames[4], visit.pixels())
     visit.get_by_role("button", name="Play").click()
     api.expect(visit.get_by_role("button", name="Play")).to_be_hidden()
+
+
+def test_a_film_of_the_animation(visit: Visit) -> None:
+    """Where the browser records one: chromium does."""
+    visit.locator("[name=frames]").fill("4")
+    visit.select_option("[name=duration]", "0.5")
+    visit.click("#make-animation")
+    api.expect(visit.locator("#save-animation")).to_be_enabled()
+    assert visit.locator("[name=kind] option").all_inner_texts()[:2] == ["APNG", "GIF"]
+    visit.select_option("[name=kind]", "film")
+    content = visit.saved("#save-animation")
+    assert content[:4] == b"\x1a\x45\xdf\xa3" or content[4:8] == b"ftyp"
+    other = visit.page.context.new_page()  # whose policy lets it play films
+    size = other.evaluate(
+        """async bytes => {
+            const video = document.createElement("video");
+            video.src = URL.createObjectURL(new Blob([Uint8Array.from(bytes)]));
+            await new Promise((resolve, reject) => {
+                video.onloadeddata = resolve;
+                video.onerror = () => reject(video.error);
+            });
+            return [video.videoWidth, video.videoHeight];
+        }""",
+        list(content),
+    )
+    other.close()
+    assert size == [256, 512]
+    visit.select_option("[name=duration]", "1")
+    visit.select_option("[name=kind]", "apng")
+
+
+def test_another_model_before_the_first_answer(
+    visiting: Visiting, models: tuple[str, str], tmp_path: Path
+) -> None:
+    """Of the named poses' own size: no answer has to bring the pose into the editor."""
+    PG2(ModelConfig(frame=(128, 64), coarse=CoarseConfig(width=8, blocks=2), refine=None)).save(
+        tmp_path / "m"
+    )
+    with serving((models[0], str(tmp_path / "m"))) as address:
+        visit = visiting(address, hold=True)
+        api.expect(visit.locator("#model")).to_be_enabled()
+        assert visit.locator("#model option").all_inner_texts() == ["two · 64x32", "m · 128x64"]
+        api.expect(visit.locator("#photo-box .bone").first).to_be_attached()
+        assert visit.locator("#editor .joint[aria-label]").count() == 0
+        visit.select_option("#model", "m")
+        assert visit.places()[WRIST] != visit.places()[ELBOW]
+        visit.let_go()
+        visit.settled()
+        assert visit.pixels().shape == (128, 64, 3)
+        assert visit.places()[WRIST] != visit.places()[ELBOW]
+        visit.page.context.close()
+
+
+def test_an_old_result_is_dim_and_not_for_download(visit: Visit, tmp_path: Path) -> None:
+    """From the moment that a photo, a person or a model is chosen, until their own result is there."""
+    strength = "box => getComputedStyle(box).opacity"
+    held: list[Any] = []
+    for path, act in (
+        ("**/v1/pose", lambda: visit.set_input_files("#photo-file", OTHER)),
+        ("**/v1/generate", lambda: visit.select_option("#model", ONE)),
+    ):
+        assert visit.locator("#result-box").evaluate(strength) == "1"
+        visit.route(path, lambda route: held.append(route))
+        act()
+        api.expect(visit.locator("#save-picture")).to_be_disabled()
+        api.expect(visit.locator("#save-strip")).to_be_disabled()
+        assert float(visit.locator("#result-box").evaluate(strength)) < 0.5
+        visit.unroute(path)
+        visit.settled()
+    assert visit.locator("#result-box").evaluate(strength) == "1"
+    # A photo that cannot be used leaves the result as it was.
+    (tmp_path / "text.jpg").write_text("no photo")
+    visit.set_input_files("#photo-file", tmp_path / "text.jpg")
+    assert "not a picture" in visit.error()
+    visit.settled()
+    assert visit.locator("#result-box").evaluate(strength) == "1"
+    visit.get_by_role("button", name="Close").click()
 
 
 def test_the_newest_request_wins(visit: Visit) -> None:
@@ -548,6 +644,14 @@ def test_on_a_phone(visiting: Visiting) -> None:
     )
     visit.settled()
     assert not same(visit.pixels(), before)
+    # However far down somebody scrolls to reach a foot, the result stays in sight.
+    visit.locator("#poses").evaluate("poses => poses.scrollIntoView({ block: 'end' })")
+    assert visit.evaluate("scrollY") > 0
+    for panel in ("#photo-panel", "#result-panel"):
+        box = visit.locator(f"{panel} .stage").bounding_box()
+        assert 0 <= box["y"] < 10
+    editor = visit.locator("#editor").bounding_box()
+    assert editor["y"] + editor["height"] < 740
 
 
 def test_with_an_api_key(visiting: Visiting, models: tuple[str, str]) -> None:

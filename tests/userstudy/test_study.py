@@ -152,7 +152,7 @@ def test_pictures_of_several_sizes_are_refused(folders: Folders, tmp_path: Path)
     refused(
         folders,
         tmp_path / "out",
-        "16 x 33 pixels, others are 16 x 32: another size would give the answer away",
+        "33x16 pixels, others are 32x16: another size would give the answer away",
     )
 
 

@@ -63,7 +63,7 @@ def evaluate(
     from pg2.evaluation.instruments import instruments
     from pg2.evaluation.pair_lists import all_test_pairs, limited, pair_indices
     from pg2.evaluation.protocol import training_features
-    from pg2.evaluation.report import markdown
+    from pg2.evaluation.report import print_scores
     from pg2.evaluation.run import check_places, score_and_report
     from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
@@ -96,7 +96,7 @@ def evaluate(
         store=store,
         command=command,
     )
-    print(markdown(evaluation, model, name, command))
+    print_scores(evaluation, model, name, out)
 
 
 def score(
@@ -136,7 +136,7 @@ def score(
 ) -> None:
     """Score pictures that anyone made, by the same protocols as `pg2 evaluate`."""
     from pg2.evaluation.instruments import instruments
-    from pg2.evaluation.report import check_place, examples_of, markdown, write_report
+    from pg2.evaluation.report import check_place, examples_of, print_scores, write_report
     from pg2.evaluation.stored import StoredPictures, score_stored
     from pg2.io.outputs import exclusive
 
@@ -156,7 +156,7 @@ def score(
         evaluation = score_stored(stored, tools, training)
         picture = examples_of(evaluation, stored)
         write_report(out, evaluation, picture, model=generated.name, data_name=data_name, command=command)
-    print(markdown(evaluation, generated.name, data_name, command))
+    print_scores(evaluation, generated.name, data_name, out)
 
 
 def table1(

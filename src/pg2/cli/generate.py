@@ -9,7 +9,6 @@ import typer
 from PIL import Image
 
 from pg2.cli.options import (
-    DEFAULT_MODEL,
     Background,
     Device,
     Model,
@@ -20,6 +19,7 @@ from pg2.cli.options import (
 )
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
+from pg2.io.packaged import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from pg2.pipeline import Pipeline, Result
@@ -114,7 +114,10 @@ def pose(
     person: Person = None,
     list_: Annotated[bool, typer.Option("--list", help="show the named poses as a picture instead")] = False,
 ) -> None:
-    """Find the 18 keypoints of the person on each photo. The estimator runs on the CPU."""
+    """Find the 18 keypoints of the person on each photo, and say how many people are seen there.
+
+    The overlay shows everybody, numbered as --person takes them. The estimator runs on the CPU.
+    """
     from pg2.pose.named import NAMES, contact_sheet
     from pg2.pose.show import pose_photos
 
@@ -124,8 +127,9 @@ def pose(
     elif not photos:
         raise Pg2Error("give photos to find poses on, or --list for the poses that come with pg2")
     else:
-        for keypoints, overlay in pose_photos(photos, out, person):
-            print(keypoints, overlay)
+        for keypoints, overlay, people in pose_photos(photos, out, person):
+            seen = "1 person" if people == 1 else f"{people} people, --person 0 to {people - 1}"
+            print(f"{keypoints} {overlay} ({seen})")
 
 
 def generate(

@@ -8,8 +8,6 @@ import typer
 
 from pg2.errors import Pg2Error
 
-DEFAULT_MODEL = "fast/market1501"
-
 _MODELS = "a shipped model, a model folder, or a Hugging Face hub id"
 Model = Annotated[str, typer.Option(help=_MODELS)]
 ModelArgument = Annotated[str, typer.Argument(help=_MODELS)]

@@ -172,11 +172,11 @@ class PreparedDataset:
         try:
             with open_picture(content, "it") as picture:
                 if picture.format != "JPEG" or picture.width * picture.height != height * width:
-                    raise Pg2Error(f"it is a {picture.format} of {picture.width} x {picture.height}")
+                    raise Pg2Error(f"it is a {picture.format} of {picture.height}x{picture.width}")
                 rgb = to_array(picture)
         except Pg2Error as error:
             raise Pg2Error(
-                f"{self._damaged}: {name} in {IMAGES} is not a JPEG of {width} x {height} pixels ({error})"
+                f"{self._damaged}: {name} in {IMAGES} is not a JPEG of {height}x{width} pixels ({error})"
             ) from error
         height, width = self.frame
         if rgb.shape[:2] != (height, width):

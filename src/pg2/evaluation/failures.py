@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from pg2.data.prepared import PreparedDataset
 from pg2.evaluation.pair_lists import Pair, pair_indices
@@ -27,6 +28,7 @@ _SCALE = 1.4  # of the trunk between source and target, from which on it counts 
 _RARE = 0.9  # quantile of the distance to the nearest training pose, from which on a pose is rare
 _WORST = 0.1  # share of all pairs
 _SHOWN = 6  # pictures of a cause
+_BLOCK = (256, 1024)  # poses and training poses that are compared at a time: what a processor's cache holds
 
 CAUSES = {
     "cropped": "The target shows no legs: the picture ends above them, or something hides them.",
@@ -65,16 +67,32 @@ def rareness(points: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) ->
         shoulders or hips, and without `known`.
     """
     nearest = np.full(len(points), np.nan, dtype=np.float32)
-    if not len(known):
-        return nearest
-    ours, theirs = _normal(points), _normal(known)
     # Without a trunk a pose has neither middle nor size to be compared by.
-    for number in np.flatnonzero(~np.isnan(trunk(points))):
-        distances = np.linalg.norm(theirs - ours[number], axis=2)
-        both = ~np.isnan(distances)
-        means = np.where(both, distances, 0).sum(axis=1) / np.maximum(both.sum(axis=1), 1)
-        nearest[number] = means.min()
+    measured = np.flatnonzero(~np.isnan(trunk(points)))
+    if not len(known) or not len(measured):
+        return nearest
+    # Many pairs share a target: each pose is compared once, told apart by its bytes.
+    places: dict[bytes, int] = {}
+    which = [places.setdefault(pose.tobytes(), len(places)) for pose in points[measured]]
+    distinct = np.frombuffer(b"".join(places), dtype=points.dtype).reshape(-1, *points.shape[1:])
+    ours, theirs = (torch.from_numpy(_normal(poses)) for poses in (distinct, known))
+    found = [
+        torch.stack([_nearest(some, others) for others in theirs.split(_BLOCK[1])]).amin(dim=0)
+        for some in ours.split(_BLOCK[0])
+    ]
+    nearest[measured] = torch.cat(found).numpy()[which]
     return nearest
+
+
+def _nearest(some: Tensor, others: Tensor) -> Tensor:
+    """Each pose's mean distance to the nearest of some others, over what both have: -> [len(some)]."""
+    total = torch.zeros(len(some), len(others))
+    for keypoint in range(some.shape[1]):
+        # In place, and a coordinate at a time: nothing larger than a block is ever made.
+        x, y = (some[:, None, keypoint, axis] - others[None, :, keypoint, axis] for axis in (0, 1))
+        total += x.mul_(x).addcmul_(y, y).sqrt_().nan_to_num_(0.0)
+    there = [(~poses[..., 0].isnan()).float() for poses in (some, others)]
+    return (total / (there[0] @ there[1].T).clamp_min(1.0)).amin(dim=1)
 
 
 def causes(source: Points, target: Points, known: Points) -> list[str]:

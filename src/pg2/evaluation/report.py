@@ -22,12 +22,13 @@ from pg2.io.outputs import check_own
 from pg2.io.pixels import Image8, to_images
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import grid
-from pg2.reports.tables import markdown_table
+from pg2.reports.tables import markdown_table, print_table
 
 FILES = ("scores.json", "scores.md", "pairs.csv", "grid.png", "failures.html")
 """What `write_report` puts into its folder."""
 
 _EXAMPLES = 6  # pairs in each part of the picture
+_WIDEST = 2560  # pixels of that picture's width
 
 
 def check_place(out: str | Path) -> Path:
@@ -155,6 +156,25 @@ def markdown(evaluation: Evaluation, model: str, data_name: str, command: str | 
     return "\n".join(lines) + "\n"
 
 
+def print_scores(evaluation: Evaluation, model: str, data_name: str, out: str | Path) -> None:
+    """Print the scores for people: a line a score, a column a picture; how each is computed is in `out`."""
+    print(f"{model} on {data_name}, {len(evaluation.pairs):,} pairs")
+    print_table(
+        ["", *evaluation.rows],
+        [
+            [
+                f"{score.heading} {'↓' if score.lower else '↑'}",
+                *(cell(evaluation, row, name) for row in evaluation.rows),
+            ]
+            for name, score in evaluation.about.items()
+        ],
+    )
+    print(f"↑ higher is better, ↓ lower is better; ± half the 95 % confidence interval{_over(evaluation)}")
+    for note in evaluation.notes:
+        print(f"{note}.")
+    print(f"How each is computed, pairs and pictures: {out}")
+
+
 def _write_pairs(path: Path, evaluation: Evaluation) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -205,15 +225,35 @@ def _sheet(evaluation: Evaluation, columns: Callable[[list[int]], dict[str, list
         shown = columns(picked)
         labels = [f"{part} {number}\n{scores[index]:.3f}" for number, index in enumerate(picked, 1)]
         sheets.append(grid(list(zip(*shown.values(), strict=True)), list(shown), labels))
-    return np.hstack(sheets)
+    return _together(sheets)
+
+
+def _together(sheets: Sequence[Image8]) -> Image8:
+    """Sheets beside each other, or below each other where they would be too wide to be looked at."""
+    if sum(sheet.shape[1] for sheet in sheets) > _WIDEST:
+        width = max(sheet.shape[1] for sheet in sheets)
+        whole = np.vstack(
+            [
+                np.pad(sheet, ((0, 0), (0, width - sheet.shape[1]), (0, 0)), constant_values=255)
+                for sheet in sheets
+            ]
+        )
+    else:
+        whole = np.hstack(sheets)
+    height, width = whole.shape[:2]
+    if width <= _WIDEST:
+        return whole
+    size = (_WIDEST, round(height * _WIDEST / width))
+    return np.asarray(Image.fromarray(whole).resize(size, Image.Resampling.LANCZOS))
 
 
 def examples(evaluation: Evaluation, model: Model, data: PreparedDataset) -> Image8:
     """The best, median and worst pairs by mask-SSIM of the model's last picture, six each, as one sheet.
 
     Returns:
-        uint8 [H, W, 3]: the three parts beside each other; in each, a pair a row: source, target
-        skeleton, target, then the model's pictures, the result last.
+        uint8 [H, W, 3], at most 2560 pixels wide: the three parts beside each other, or below each other
+        where they are wide; in each, a pair a row: source, target skeleton, target, then the model's
+        pictures, the result last.
     """
     return _sheet(
         evaluation,

@@ -197,13 +197,13 @@ class StoredPictures:
             size = (picture.shape[0], picture.shape[1])
             if min(size) < _SMALLEST:
                 raise Pg2Error(
-                    f"{name} is {size[1]} x {size[0]} pixels; SSIM needs {_SMALLEST} a side at least"
+                    f"{name} is {size[0]}x{size[1]} pixels; SSIM needs {_SMALLEST} a side at least"
                 )
             self._size = self._size or size
             if size != self._size:
                 raise Pg2Error(
-                    f"pictures of different sizes cannot be scored together: {name} is {size[1]} x {size[0]} "
-                    f"where others are {self._size[1]} x {self._size[0]}; bring them to one size first"
+                    f"pictures of different sizes cannot be scored together: {name} is {size[0]}x{size[1]} "
+                    f"where others are {self._size[0]}x{self._size[1]}; bring them to one size first"
                 )
         return found
 
@@ -226,7 +226,7 @@ class StoredPictures:
         height, width = picture.shape[:2]
         if (np.nan_to_num(points) > (width, height)).any():
             raise Pg2Error(
-                f"{masks} has keypoints of {name} outside its {width} x {height} pixels: they are of another "
+                f"{masks} has keypoints of {name} outside its {height}x{width} pixels: they are of another "
                 "size or crop"
             )
         return points
@@ -245,7 +245,7 @@ class StoredPictures:
         mask = load_image(found)
         if mask.shape[:2] != size:
             raise Pg2Error(
-                f"the mask {found} is {mask.shape[1]} x {mask.shape[0]}, its picture {size[1]} x {size[0]}"
+                f"the mask {found} is {mask.shape[0]}x{mask.shape[1]}, its picture {size[0]}x{size[1]}"
             )
         # Some keep 0 and 1, others 0 and 255, which JPEG blurs.
         body = mask.max(axis=2) > (0 if mask.max() <= 1 else 127)

@@ -105,7 +105,7 @@ def _opened(file: IO[bytes], name: str) -> Image.Image:
     width, height = picture.size
     if width * height > limit:
         raise Pg2Error(
-            f"{name} is {width} x {height} = {width * height // 1_000_000} megapixels, over the limit of "
+            f"{name} is {height}x{width} = {width * height // 1_000_000} megapixels, over the limit of "
             f"{limit // 1_000_000}{' for WebP' if kind == 'WEBP' else ''}; shrink it first"
         )
     return picture

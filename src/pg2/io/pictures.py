@@ -133,7 +133,7 @@ def _load(source: str | Path | bytes, longest: int | None) -> tuple[Image8, tupl
         width, height = opened.size
         if min(width, height) < MIN_SIDE:
             raise Pg2Error(
-                f"{name} is {width} x {height} pixels, too small to show a person; both sides must "
+                f"{name} is {height}x{width} pixels, too small to show a person; both sides must "
                 f"be at least {MIN_SIDE}"
             )
         # The further frames of an MPO, as many telephones write, are previews, no animation.

@@ -240,9 +240,10 @@ class PG2(
 
 
 def shipped_models() -> list[str]:
-    """Names of the models inside the package, as `PG2.from_pretrained` takes them."""
+    """Names of the models inside the package, as `PG2.from_pretrained` takes them: the default one first."""
     root = packaged.WEIGHTS
-    return sorted(str(file.parent.relative_to(root).as_posix()) for file in root.rglob(CONFIG))
+    names = (file.parent.relative_to(root).as_posix() for file in root.rglob(CONFIG))
+    return sorted(names, key=lambda name: (name != packaged.DEFAULT_MODEL, name))
 
 
 def _find(model: str, revision: str | None, options: Mapping[str, Any]) -> Path:

@@ -86,6 +86,22 @@ class _Found:
         return False
 
 
+def one_of(poses: Sequence[Pose], person: int | None = None) -> Pose:
+    """The pose of one of the people in a picture: `person` by size, largest first; None takes the largest.
+
+    Raises:
+        NoPersonError: there is nobody, or fewer people than `person` asks for.
+    """
+    if not poses:
+        raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
+    if person is not None and not 0 <= person < len(poses):
+        number = "one person is" if len(poses) == 1 else f"{len(poses)} people are"
+        raise NoPersonError(
+            f"{number} seen in the picture, so there is no person {person} (0 is the largest)"
+        )
+    return poses[person or 0]
+
+
 class PoseEstimator:
     """MoveNet SinglePose Thunder on the CPU, made to see several people.
 
@@ -138,15 +154,7 @@ class PoseEstimator:
         Raises:
             NoPersonError: nobody is seen, or fewer people than `person` asks for.
         """
-        poses = self.estimate_all(image)
-        if not poses:
-            raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
-        if person is not None and not 0 <= person < len(poses):
-            number = "one person is" if len(poses) == 1 else f"{len(poses)} people are"
-            raise NoPersonError(
-                f"{number} seen in the picture, so there is no person {person} (0 is the largest)"
-            )
-        return poses[person or 0]
+        return one_of(self.estimate_all(image), person)
 
     def estimate_all(self, image: Image8) -> list[Pose]:
         """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""

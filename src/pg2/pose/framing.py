@@ -52,7 +52,7 @@ class Framing:
         if size is None and max(right - left, bottom - top) < _SMALLEST:
             raise Pg2Error("the pose is smaller than 4 pixels; its keypoints must be given in pixels")
         if size is not None and (right < 0 or bottom < 0 or left >= size[1] or top >= size[0]):
-            raise Pg2Error(f"the pose lies outside its picture of {size[1]} x {size[0]} pixels")
+            raise Pg2Error(f"the pose lies outside its picture of {size[0]}x{size[1]} pixels")
         if size is not None and abs(size[1] / size[0] / aspect - 1) <= _SAME_ASPECT:
             filled = bottom - top >= _FILLED * size[0] or right - left >= _FILLED * size[1]
             if filled or size == frame:

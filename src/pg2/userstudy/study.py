@@ -175,7 +175,7 @@ def _write(out: Path, settings: Mapping[str, Any], drawn: Iterable[tuple[Kind, P
             size = size or (height, width)
             if (height, width) != size:
                 raise Pg2Error(
-                    f"{file} is {width} x {height} pixels, others are {size[1]} x {size[0]}: "
+                    f"{file} is {height}x{width} pixels, others are {size[0]}x{size[1]}: "
                     "another size would give the answer away; bring all pictures to one size"
                 )
             pictures.append(Picture(id=secrets.token_hex(8), kind=kind, name=name))

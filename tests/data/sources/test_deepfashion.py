@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_samples import SHARED, FakeEstimator, standing
+from data_samples import FakeEstimator, standing
 from PIL import Image
+from real_data import DEEPFASHION, needs
 
 from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
@@ -234,7 +235,7 @@ def test_bad_files_are_counted_named_and_skipped(raw, tmp_path):
         "keypoints without a picture": ["fashionWOMENPantsid0000000301_6absent.jpg"],
         "not named like WOMEN/Dresses/id_00000002/02_1_front.jpg": ["MEN/Thumbs.db", "WOMEN/Pants/front.jpg"],
         "damaged or not a picture": [extra["broken"]],
-        "not 256 x 256 pixels, nor an upright picture of more": [extra["wide"], extra["small"]],
+        "not 256x256 pixels, nor an upright picture of more": [extra["wide"], extra["small"]],
         "no keypoints for it": [extra["no_row"], extra["none_present"]],
         f"not in {LIST}": ["WOMEN/Pants/id_00000003/02_1_front.jpg"],
     }
@@ -297,7 +298,7 @@ def test_keypoint_options(raw, tmp_path):
     with pytest.raises(Pg2Error, match=r"cannot read nowhere\.csv \(a list of keypoints\)"):
         prepare_deepfashion(raw, out, "nowhere.csv")
     table.write_text(format_keypoints_csv((name, pose() * 4) for name in NAMES))
-    with pytest.raises(Pg2Error, match="beyond 256 x 256 pixels"):
+    with pytest.raises(Pg2Error, match="beyond 256x256 pixels"):
         prepare_deepfashion(raw, out)
     table.write_text(format_keypoints_csv((path, pose()) for path in LISTED))
     with pytest.raises(Pg2Error, match=r"no name in .* would be fashionWOMENDressesid0000000202_1front"):
@@ -341,20 +342,19 @@ def test_automatic_keypoints_resume_where_they_stopped(raw, tmp_path):
     np.testing.assert_allclose(data.records[0].points, standing(256, 256) - np.array((40, 0)), atol=1e-3)
 
 
-REAL = SHARED / "data/deepfashion"
-needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="../shared/data/deepfashion is not here")
+needs_real = needs(DEEPFASHION)
 
 
 @needs_real
 def test_counts_on_the_real_data(tmp_path):
-    report = prepare_deepfashion(REAL, tmp_path / "out")
+    report = prepare_deepfashion(DEEPFASHION, tmp_path / "out")
     assert report.splits == {
         "train": {"images": 176, "usable": 176, "people": 83, "ordered_pairs": 210},
         "test": {"images": 63, "usable": 63, "people": 30, "ordered_pairs": 72},
     }
     assert report.skipped == {}
     data = PreparedDataset(tmp_path / "out")
-    published = read_keypoints_csv(REAL / "fashion-annotation.csv")
+    published = read_keypoints_csv(DEEPFASHION / "fashion-annotation.csv")
     assert all(np.array_equal(r.points, published[r.name], equal_nan=True) for r in data.records)
     usable = data.usable("test")
     pairs = Pairs([data.records[index].person for index in usable], usable)
@@ -366,8 +366,8 @@ def test_counts_on_the_real_data(tmp_path):
 
 @needs_real
 def test_the_crop_of_the_real_data_loses_nothing_but_border(tmp_path):
-    prepare_deepfashion(REAL, tmp_path / "whole")
-    prepare_deepfashion(REAL, tmp_path / "cropped", crop=True)
+    prepare_deepfashion(DEEPFASHION, tmp_path / "whole")
+    prepare_deepfashion(DEEPFASHION, tmp_path / "cropped", crop=True)
     whole, cropped = PreparedDataset(tmp_path / "whole"), PreparedDataset(tmp_path / "cropped")
     np.testing.assert_array_equal(cropped.keypoints, whole.keypoints - np.array((40, 0), np.float32))
     for index in range(0, len(whole), 20):

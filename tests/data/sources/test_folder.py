@@ -3,8 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data_samples import SHARED, FakeEstimator, save_noise, standing
+from data_samples import FakeEstimator, save_noise, standing
 from PIL import Image
+from real_data import RENDERED, needs
 
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
@@ -183,17 +184,14 @@ def test_a_killed_preparation_resumes_even_with_another_frame(photos, tmp_path):
         prepare_folder(photos, tmp_path / "out", (64, 32), estimator=estimator)
 
 
-@pytest.mark.skipif(
-    not (SHARED / "synthetic/people-256-test").is_dir(), reason="../shared/synthetic is not here"
-)
+@needs(RENDERED)
 def test_the_shipped_estimator_on_rendered_people(tmp_path):
-    rendered = SHARED / "synthetic/people-256-test"
-    truth = read_keypoints_csv(rendered / "keypoints.csv")
+    truth = read_keypoints_csv(RENDERED / "keypoints.csv")
     chosen = [name for name, points in truth.items() if Pose(points).has_torso][:6]
     for name in chosen:
         place = tmp_path / "raw" / name.split("_")[0]
         place.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes((rendered / "images" / name).read_bytes())
+        (place / name).write_bytes((RENDERED / "images" / name).read_bytes())
     prepare_folder(tmp_path / "raw", tmp_path / "out", (256, 256))
     data = PreparedDataset(tmp_path / "out")
     assert len(data) == 6

@@ -2,7 +2,8 @@ import json
 import shutil
 
 import pytest
-from data_samples import SHARED, save_noise, standing
+from data_samples import save_noise, standing
+from real_data import MARKET, needs
 
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
@@ -38,7 +39,7 @@ def test_bad_files_are_counted_named_and_skipped(market, tmp_path):
         "keypoints without a picture": ["0099_c1s1_000451_01.jpg"],
         "distractor or junk (id -1 or 0000)": ["-1_c1s1_000451_01.jpg", "0000_c1s1_000451_01.jpg"],
         "damaged or not a picture": [truncated],
-        "not 64 x 128 pixels": [wrong_size],
+        "not 128x64 pixels": [wrong_size],
         "no keypoints for it": [no_row],
         "not named like 0002_c1s1_000451_03.jpg": ["Thumbs.db"],
     }
@@ -108,9 +109,9 @@ def test_run_again_does_nothing(market, tmp_path, contents):
     assert (contents(out), out.stat().st_mtime_ns) == before
 
 
-@pytest.mark.skipif(not (SHARED / "data/market1501").is_dir(), reason="../shared/data/market1501 is not here")
+@needs(MARKET)
 def test_counts_on_the_real_data(tmp_path):
-    report = prepare_market1501(SHARED / "data/market1501", tmp_path / "out")
+    report = prepare_market1501(MARKET, tmp_path / "out")
     assert report.splits == {
         "train": {"images": 10_554, "usable": 9_877, "people": 595, "ordered_pairs": 222_004},
         "test": {"images": 1_427, "usable": 1_346, "people": 100, "ordered_pairs": 20_846},

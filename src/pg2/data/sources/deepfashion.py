@@ -135,7 +135,7 @@ def _pictures(
             continue
         image = _framed(released)
         if image is None:
-            skipped.add(path, "not 256 x 256 pixels, nor an upright picture of more")
+            skipped.add(path, "not 256x256 pixels, nor an upright picture of more")
             continue
         if isinstance(poses, PoseJournal):
             pose, reason = poses.pose(flat, file, image), "no person found"
@@ -225,7 +225,7 @@ def _read_table(table: Path) -> dict[str, Points]:
     points = points[~np.isnan(points[..., 0])]
     if points.max(initial=0) > FRAME[0]:
         raise Pg2Error(
-            f"{table} has keypoints beyond {FRAME[1]} x {FRAME[0]} pixels; they must be those published for "
+            f"{table} has keypoints beyond {FRAME[0]}x{FRAME[1]} pixels; they must be those published for "
             "the pictures in Img/img"
         )
     x = points[:, 0]

@@ -66,9 +66,7 @@ def prepare_folder(
     if frame is None:
         frame = _rendered_size(raw) or (128, 64)
     if min(frame) < MIN_SIDE:
-        raise Pg2Error(
-            f"a frame of {frame[0]} x {frame[1]} is too small; {MIN_SIDE} pixels a side are needed"
-        )
+        raise Pg2Error(f"a frame of {frame[0]}x{frame[1]} is too small; {MIN_SIDE} pixels a side are needed")
     skipped = Skipped()
     files = _photos(raw, skipped)
     _warn_of_an_empty_split(sorted({file.parent.name for file in files}), test_share)

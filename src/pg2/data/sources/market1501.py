@@ -106,7 +106,7 @@ def _pictures(
             skipped.add(name, "damaged or not a picture")
             continue
         if image.shape[:2] != FRAME:
-            skipped.add(name, f"not {FRAME[1]} x {FRAME[0]} pixels")
+            skipped.add(name, f"not {FRAME[0]}x{FRAME[1]} pixels")
             continue
         if journal is not None:
             pose = journal.pose(name, file, image)

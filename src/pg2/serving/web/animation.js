@@ -1,7 +1,9 @@
-/** The animation: from one pose to another, as APNG. */
+/** The animation: from one pose to another, as APNG, GIF or film. */
 
 import { apng } from "./apng.js";
 import { download } from "./download.js";
+import { film, filmKind } from "./film.js";
+import { gif } from "./gif.js";
 import { proportion, showBlob } from "./photo.js";
 import { between } from "./pose.js";
 
@@ -22,6 +24,14 @@ async function inParallel(items, work) {
   return results;
 }
 
+function pixelsOf(bitmap) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, bitmap.width, bitmap.height);
+}
+
 export class Animation {
   #form = document.querySelector("#animation");
   #progress = document.querySelector("#animation-progress");
@@ -30,7 +40,7 @@ export class Animation {
   #save = document.querySelector("#save-animation");
   #play = document.querySelector("#play-animation");
   #asked = null;
-  #made = null; // {moving, still}: blobs
+  #made = null; // {moving, still}: blobs; files: of each picture once; order, delays: of those shown
 
   /**
    * @param names  of the named poses
@@ -50,7 +60,9 @@ export class Animation {
       event.preventDefault();
       this.make();
     });
-    this.#save.addEventListener("click", () => download(this.#made.moving, "animation.png"));
+    const recorded = filmKind();
+    if (recorded) this.#form.elements.kind.append(new Option(recorded[1] === "mp4" ? "MP4" : "WebM", "film"));
+    this.#save.addEventListener("click", () => this.save());
     this.#play.addEventListener("click", () => this.#show(this.#made.moving));
     const { frames } = this.#form.elements;
     frames.addEventListener("input", () => this.#count(frames.value));
@@ -61,6 +73,7 @@ export class Animation {
   clear() {
     this.#asked?.abort();
     this.#asked = null;
+    this.#made = null;
     this.#box.hidden = true;
     this.#progress.hidden = true;
     this.#save.disabled = true;
@@ -80,6 +93,32 @@ export class Animation {
       asked.abort();
     }
     if (this.#asked === asked) this.#progress.hidden = true;
+  }
+
+  /** Download it as the kind that is chosen; a film takes as long to be recorded as to be seen. */
+  async save() {
+    const asked = this.#asked;
+    const { kind } = this.#form.elements;
+    this.#save.disabled = true;
+    try {
+      const [blob, suffix] = await this.#as(kind.value, asked.signal);
+      if (!asked.signal.aborted) download(blob, `animation.${suffix}`);
+    } catch (error) {
+      if (!asked.signal.aborted) this.failed(error);
+    }
+    if (this.#asked === asked) this.#save.disabled = false;
+  }
+
+  async #as(kind, signal) {
+    const { moving, files, order, delays } = this.#made;
+    if (kind === "apng") return [moving, "png"];
+    const bitmaps = await Promise.all(files.map((file) => createImageBitmap(new Blob([file], { type: "image/png" }))));
+    if (kind === "film") {
+      const [type, suffix] = filmKind();
+      return [await film(order.map((index) => bitmaps[index]), delays, type, signal), suffix];
+    }
+    const pictures = bitmaps.map(pixelsOf);
+    return [gif(order.map((index) => pictures[index]), delays), "gif"];
   }
 
   #count(frames) {
@@ -110,7 +149,8 @@ export class Animation {
     const ends = new Set([0, files.length - 1]);
     const delays = order.map((index) => Math.round(ends.has(index) ? step * HOLD : step));
     const bytes = apng(order.map((index) => files[index]), delays);
-    this.#made = { moving: new Blob([bytes], { type: "image/png" }), still: new Blob([files[0]], { type: "image/png" }) };
+    const [moving, still] = [bytes, files[0]].map((content) => new Blob([content], { type: "image/png" }));
+    this.#made = { moving, still, files, order, delays };
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     this.#show(calm ? this.#made.still : this.#made.moving);
     this.#play.hidden = !calm;

@@ -22,6 +22,7 @@ const readNewPose = newestOf((file) => (isJson(file) ? poseFromJson(file) : pose
 const lastSeen = new Map(); // joint -> where it was before it was hidden
 let models, skeleton, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
 let shown = null; // the request whose picture is on the page
+let reading = 0; // photos that are looked at
 
 /* Errors and progress */
 
@@ -82,9 +83,18 @@ function settle(asked, answer) {
   forgive();
   shown = asked;
   result.show(answer.pictures, asked.model.frame, caption(asked));
-  for (const id of ["picture", "strip", "pose"]) $(`#save-${id}`).disabled = false;
+  $("#save-pose").disabled = false;
+  tellWhetherOld();
   tellRecipe();
   if (history.now === asked.pose) adopt(asked.pose, answer.pose);
+}
+
+/** A result of another photo, person or model than those above is dimmed, and not for download. */
+function tellWhetherOld() {
+  const same = shown && shown.photo === photo && shown.person === person && shown.model === model;
+  const old = reading > 0 || !same;
+  result.dim(old);
+  for (const id of ["picture", "strip"]) $(`#save-${id}`).disabled = old;
 }
 
 /** A pose that came with a canvas of its own goes on in the model's frame, where it is edited. */
@@ -218,6 +228,8 @@ async function setPhoto(file, name) {
   try {
     forgive();
     busy("#photo-panel", true);
+    reading += 1;
+    tellWhetherOld();
     const read = await readNewPhoto(file, name);
     if (!read) return;
     photo = read;
@@ -227,8 +239,11 @@ async function setPhoto(file, name) {
     startAnew();
   } catch (error) {
     fail(error);
+  } finally {
+    reading -= 1;
+    tellWhetherOld();
+    busy("#photo-panel", reading > 0);
   }
-  busy("#photo-panel", false);
 }
 
 function setPerson(index) {
@@ -241,25 +256,22 @@ function setModel(name) {
   model = models.find((candidate) => candidate.name === name);
   $("#model").value = name;
   result.offer(model);
+  if (history.now) showPose();
   startAnew();
 }
 
 function startAnew() {
   sheet?.clear();
   animation?.clear();
+  tellWhetherOld();
   redraw();
 }
 
 function fillModels() {
   const short = (name) => name.split("/").slice(-2).join("/");
-  const options = models.map(({ name, frame }) => new Option(`${short(name)} · ${frame[1]}×${frame[0]}`, name));
+  const options = models.map(({ name, frame }) => new Option(`${short(name)} · ${frame[0]}x${frame[1]}`, name));
   $("#model").replaceChildren(...options);
   $("#model").disabled = false;
-}
-
-/** The largest pictures show best what the thing does; among equals the service's own default is first. */
-function firstModel() {
-  return models.reduce((best, other) => (other.frame[0] > best.frame[0] ? other : best));
 }
 
 async function fillSamples(samples) {
@@ -405,7 +417,7 @@ async function open() {
     failed: fail,
   });
   fillModels();
-  setModel(firstModel().name);
+  setModel(models[0].name); // the default of the service comes first
   namedPose(FIRST_POSE);
   listen();
   $("#recipe").open = matchMedia("(min-width: 901px)").matches;

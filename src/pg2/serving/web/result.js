@@ -44,6 +44,11 @@ export class ResultPanel {
     this.#box.hidden = false;
   }
 
+  /** Whether the picture is of something that is no longer asked for. */
+  dim(old) {
+    this.#box.classList.toggle("old", old);
+  }
+
   #tab(name, heading) {
     const tab = document.createElement("button");
     tab.type = "button";
