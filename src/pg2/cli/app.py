@@ -50,10 +50,10 @@ def options(
     """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).
 
     What is there already: a command goes on with what the same command began (train, render, prepare,
-    table1, userstudy make), or replaces its own earlier report or pictures (evaluate, score, userstudy
-    report; generate, views and pose replace files of that name). A folder that holds anything else is
-    refused, and left as it is. While one command works on an output, a second is refused (but for pose,
-    whose folder may be shared).
+    table1, userstudy make, generate --poses), or replaces its own earlier report or pictures (evaluate,
+    score, userstudy report; generate, views and pose replace files of that name). A folder that holds
+    anything else is refused, and left as it is. While one command works on an output, a second is refused
+    (but for pose, whose folder may be shared).
     """
 
 
