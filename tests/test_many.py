@@ -86,11 +86,13 @@ def test_a_file_a_photo_and_pose(pipe: Pipeline, folder: Path, tmp_path: Path) -
         for pose in ("back", "front")
     ]
     entry = lines(out)[0]
-    assert {name: value for name, value in entry.items() if name not in ("doubts", "photo_digest", "digest")} == {
+    assert len(entry.pop("digest")) == 16
+    assert len(entry.pop("photo_digest")) == 64
+    assert entry == {
         "file": "ann/1_person0_back.png", "photo": "ann/1.png", "person": 0, "people": 1, "pose": "back",
         "model": "small", "copied": None,
+        "doubts": ["the photo shows the person from the front, the pose from behind"],
     }  # fmt: skip
-    assert entry["doubts"] == ["the photo shows the person from the front, the pose from behind"]
     with Image.open(out / entry["file"]) as made:
         expected = pipe(folder / "ann/1.png", "back").image
         assert np.abs(np.asarray(made).astype(int) - np.asarray(expected)).max() <= 1

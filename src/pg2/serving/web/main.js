@@ -82,6 +82,7 @@ function settle(asked, answer) {
   forgive();
   shown = asked;
   result.show(answer.pictures, asked.model.frame, caption(asked));
+  $("#about").textContent = answer.about && sentence(answer.about);
   for (const id of ["picture", "strip", "pose"]) $(`#save-${id}`).disabled = false;
   tellRecipe();
   if (history.now === asked.pose) adopt(asked.pose, answer.pose);
