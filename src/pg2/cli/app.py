@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pg2.cli.animate import animate
 from pg2.cli.evaluate import evaluate, score, table1
 from pg2.cli.generate import generate, pose, views
 from pg2.cli.prepare import prepare
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (pose, render, train, generate, views, serve, evaluate, score, table1):
+for command in (pose, render, train, generate, animate, views, serve, evaluate, score, table1):
     app.command()(command)
 app.add_typer(prepare, name="prepare")
 app.add_typer(userstudy, name="userstudy")
@@ -51,9 +52,9 @@ def options(
 
     What is there already: a command goes on with what the same command began (train, render, prepare,
     table1, userstudy make, generate --poses), or replaces its own earlier report or pictures (evaluate,
-    score, userstudy report; generate, views and pose replace files of that name). A folder that holds
-    anything else is refused, and left as it is. While one command works on an output, a second is refused
-    (but for pose, whose folder may be shared).
+    score, userstudy report; generate, animate, views and pose replace files of that name). A folder that
+    holds anything else is refused, and left as it is. While one command works on an output, a second is
+    refused (but for pose, whose folder may be shared).
     """
 
 

@@ -18,6 +18,7 @@ from pg2.cli.options import (
     PrecisionOption,
     Revision,
 )
+from pg2.cli.telling import of_several, tell
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 from pg2.io.picture_files import SUFFIXES
@@ -217,35 +218,8 @@ def generate(
             _save(_grid_picture(rows, pose), out)
         else:
             _save(result.strip if strip else result.full_size if full_size else result.image, out)
-    _tell(rows)
+    tell(rows)
     _end(photos, rows)
-
-
-def _tell(rows: "Sequence[Sequence[Result]]") -> None:
-    """Say in one sentence how much of the pictures is known."""
-    results = [result for row in rows for result in row]
-    if len(results) == 1:
-        said = results[0].about
-    else:
-        said = _of_several(
-            [result.copied for result in results if result.copied is not None],
-            sum(bool(result.doubts) for result in results),
-            len(results),
-        )
-    if said:
-        print(f"pg2: {said}", file=sys.stderr)
-
-
-def _of_several(copied: Sequence[float], doubtful: int, pictures: int) -> str:
-    shares = ""
-    if copied:
-        least, most = (round(100 * share) for share in (min(copied), max(copied)))
-        mean = round(100 * sum(copied) / len(copied))
-        shares = (
-            f"{mean} % of the people is copied from the photos ({least} to {most} %), the rest is invented"
-        )
-    few = f"{doubtful} of {pictures} poses show what their photo does not" if doubtful else ""
-    return "; ".join(filter(None, (shares, few)))
 
 
 def _generate_many(
@@ -264,7 +238,7 @@ def _generate_many(
             "(--person NUMBER takes another, --everybody all)",
             file=sys.stderr,
         )
-    if said := _of_several(done.copied, done.doubtful, done.made):
+    if said := of_several(done.copied, done.doubtful, done.made):
         print(f"pg2: {said}", file=sys.stderr)
     if done.failures:
         photos_out = sum(failure.kind == "photo" for failure in done.failures)
@@ -294,5 +268,5 @@ def views(
         pipeline = _load(model, device, precision, revision, background)
         rows = _rows(pipeline, photos, _VIEWS, strict, person)
         _save(_grid_picture(rows, _VIEWS), out)
-    _tell(rows)
+    tell(rows)
     _end(photos, rows)
