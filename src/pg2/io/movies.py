@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ WRITTEN = {".mp4", ".gif", ".png", ".webp"}
 _MAX_BYTES = 2_000_000_000  # of a video
 _MAX_SIDE = 8192  # pixels; cameras have up to 7680
 _MAX_DECODED = 40_000  # frames of a video, of which most may be passed over
+_MAX_PIXELS = 3_000_000_000  # of all frames of an animated picture
 _ENOUGH = 1280  # pixels of the longer side; people are not found better in more
 _MAX_WRITTEN = 1_500_000_000  # bytes of all frames together, uncompressed
 
 # Formats that hold their pictures themselves. Others are lists of further files and addresses to be read.
 _CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi"
 
-_DELAY = 0.1  # seconds of a frame that says none
+# Seconds: of a frame that says none; and what is taken for none, as browsers do.
+_DELAY, _SHORTEST = 0.1, 0.005
 _QUALITY = "17"  # of H.264, from 0 (perfect) to 51
 _PALETTE_FROM = 8  # frames, from which the colours of a GIF are chosen
 
@@ -70,26 +73,31 @@ def open_movie(path: Path, most_fps: float) -> Iterator[Movie]:
     av = _av(f"to read {path}")
     if path.stat().st_size > _MAX_BYTES:
         raise Pg2Error(f"{path} is larger than {_MAX_BYTES // 1_000_000_000} GB; cut the video shorter")
+    with ExitStack() as opened:
+        file = opened.enter_context(path.open("rb"))
+        with _damaged(path):
+            options = {"format_whitelist": _CONTAINERS, "protocol_whitelist": ""}
+            container = opened.enter_context(av.open(file, options=options))
+        if not container.streams.video:
+            raise Pg2Error(f"{path} has no video in it")
+        stream = container.streams.video[0]
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if not 0 < max(width, height) <= _MAX_SIDE:
+            raise Pg2Error(f"{path} has {width} x {height} pixels; up to {_MAX_SIDE} a side are read")
+        own = float(stream.average_rate or most_fps)
+        fps = min(own, most_fps)
+        expected = None
+        if stream.duration and stream.time_base:
+            expected = max(math.ceil(float(stream.duration * stream.time_base) * fps), 1)
+        yield Movie(_decoded(container, stream, own, fps, path), fps, expected)
+
+
+@contextmanager
+def _damaged(path: Path) -> Iterator[None]:
+    """Say of whatever FFmpeg raises which file it is about; some of it is an OSError of no known number."""
     try:
-        with (
-            path.open("rb") as file,
-            av.open(file, options={"format_whitelist": _CONTAINERS, "protocol_whitelist": ""}) as container,
-        ):
-            if not container.streams.video:
-                raise Pg2Error(f"{path} has no video in it")
-            stream = container.streams.video[0]
-            width, height = stream.codec_context.width, stream.codec_context.height
-            if not 0 < max(width, height) <= _MAX_SIDE:
-                raise Pg2Error(f"{path} has {width} x {height} pixels; up to {_MAX_SIDE} a side are read")
-            own = float(stream.average_rate or most_fps)
-            fps = min(own, most_fps)
-            expected = None
-            if stream.duration and stream.time_base:
-                expected = max(math.ceil(float(stream.duration * stream.time_base) * fps), 1)
-            yield Movie(_decoded(container, stream, fps, path), fps, expected)
-    except (Pg2Error, MemoryError):
-        raise
-    except (av.error.FFmpegError, ValueError) as error:
+        yield
+    except (_av(f"to read {path}").error.FFmpegError, ValueError, OSError) as error:
         raise Pg2Error(f"{path} is damaged, or no video that can be read ({error})") from error
 
 
@@ -102,18 +110,24 @@ def _av(what: str) -> Any:
     return av
 
 
-def _decoded(container: Any, stream: Any, fps: float, path: Path) -> Iterator[Image8]:
+def _decoded(container: Any, stream: Any, own: float, fps: float, path: Path) -> Iterator[Image8]:
     begin: float | None = None
     taken = 0
-    for number, frame in enumerate(container.decode(stream)):
+    decoded = container.decode(stream)
+    for number in count():
+        with _damaged(path):
+            frame = next(decoded, None)
+        if frame is None:
+            return
         if number >= _MAX_DECODED:
             raise Pg2Error(
                 f"{path} has over {_MAX_DECODED:,} frames; cut the video shorter, or give --seconds"
             )
         time = float(frame.time) if frame.time is not None else number / fps
         begin = time if begin is None else begin
-        # Half a frame of patience: times are rounded in the file.
-        while time - begin >= (taken - 0.5) / fps:
+        # Half a frame of the video of patience: times are rounded in the file. One that is shown for long is
+        # taken several times.
+        while time - begin >= taken / fps - 0.5 / own:
             if max(frame.width, frame.height) > _MAX_SIDE:
                 raise Pg2Error(f"{path} has frames of over {_MAX_SIDE} pixels a side")
             share = min(1.0, _ENOUGH / max(frame.width, frame.height))
@@ -121,31 +135,39 @@ def _decoded(container: Any, stream: Any, fps: float, path: Path) -> Iterator[Im
             image = frame.reformat(*size, format="rgb24").to_ndarray()
             yield np.ascontiguousarray(np.rot90(image, round(getattr(frame, "rotation", 0) / 90)))
             taken += 1
-            if time - begin < (taken - 0.5) / fps or taken > _MAX_DECODED:
-                break
+            if taken > _MAX_DECODED:
+                return
 
 
 def _animated(picture: Image.Image, path: Path, most_fps: float) -> Movie:
-    count = int(getattr(picture, "n_frames", 1))
-    if count < 2:
+    many = int(getattr(picture, "n_frames", 1))
+    if many < 2:
         raise Pg2Error(f"{path} is a single picture; a motion needs several")
-    if count > _MAX_DECODED:
-        raise Pg2Error(f"{path} has over {_MAX_DECODED:,} frames")
-    picture.load()
-    delay = float(picture.info.get("duration") or 1000 * _DELAY) / 1000
-    step = max(math.ceil(1 / delay / most_fps - 1e-3), 1)
+    if many > _MAX_DECODED or many * picture.width * picture.height > _MAX_PIXELS:
+        raise Pg2Error(
+            f"{path} has {many} frames of {picture.width} x {picture.height} pixels, which are too many; "
+            "make it shorter or smaller"
+        )
+    delays = np.array([_shown(picture, number, path)[1] for number in range(many)])
+    fps = min(1 / delays.min(), most_fps)
+    ends = delays.cumsum()
+    # A little after each time: its frame has begun, though times are rounded.
+    frames = min(max(round(ends[-1] * fps), 1), _MAX_DECODED)
+    wanted = np.searchsorted(ends, (np.arange(frames) + 1e-3) / fps, "right")
+    images = (_shown(picture, int(number), path)[0] for number in wanted.clip(0, many - 1))
+    return Movie(images, float(fps), len(wanted))
 
-    def frames() -> Iterator[Image8]:
-        for number in range(0, count, step):
-            try:
-                picture.seek(number)
-                shown = picture.copy()
-            except Exception as error:  # Pillow's readers raise almost anything for damaged content
-                raise Pg2Error(f"{path} is damaged and cannot be decoded ({error})") from error
-            shown.thumbnail((_ENOUGH, _ENOUGH))
-            yield to_array(shown)
 
-    return Movie(frames(), 1 / delay / step, -(-count // step))
+def _shown(picture: Image.Image, number: int, path: Path) -> tuple[Image8, float]:
+    """A frame of an animated picture, and for how many seconds it is shown."""
+    try:
+        picture.seek(number)
+        frame = picture.copy()
+    except Exception as error:  # Pillow's readers raise almost anything for damaged content
+        raise Pg2Error(f"{path} is damaged and cannot be decoded ({error})") from error
+    delay = float(picture.info.get("duration") or 0) / 1000
+    frame.thumbnail((_ENOUGH, _ENOUGH))
+    return to_array(frame), delay if delay >= _SHORTEST else _DELAY
 
 
 def check_written(path: Path, frames: int, frame: tuple[int, int]) -> None:

@@ -20,15 +20,15 @@ FPS = 20.0
 
 _Body = npt.NDArray[np.float64]  # [18, 3]: to the viewer's right, down, to the viewer
 
-_NOSE, _FACE = KEYPOINTS.index("nose"), [0, 14, 15, 16, 17]
+_NOSE = KEYPOINTS.index("nose")
 _EYES, _EARS = [14, 15], [16, 17]
 _NOSE_DEPTH, _EYE_DEPTH = 5.5, 4.0  # before the neck, on the named poses' canvas 128 pixels high
-_HIDDEN_EAR = -3.5  # so far behind the middle of the head
+_HIDDEN_NOSE, _HIDDEN_EYE, _HIDDEN_EAR = -1.0, 0.5, -3.5  # so far, or less, before the middle of the head
 
 # Degrees.
 _STRIDE, _KNEE, _ARM_SWING, _ELBOW = 24.0, 48.0, 22.0, 18.0
 _WALK_VIEW = 40.0
-_WAVING_ARM, _WAVE = 105.0, 28.0
+_WAVING_ARM, _INWARDS, _WAVE = 120.0, 12.0, 22.0
 
 
 def _front() -> _Body:
@@ -58,11 +58,9 @@ def _seen(body: _Body, degrees: float) -> Pose:
     x, depth = body[:, 0] * cosine + body[:, 2] * sine, body[:, 2] * cosine - body[:, 0] * sine
     canvas = named_pose("front")
     assert canvas.size is not None
-    points = np.column_stack((x + (canvas.size[1]) / 2, body[:, 1]))
-    hidden = depth < 0.5
-    hidden[_EARS] = depth[_EARS] < _HIDDEN_EAR
-    hidden[[number for number in range(len(points)) if number not in _FACE]] = False
-    points[hidden] = np.nan
+    points = np.column_stack((x + canvas.size[1] / 2, body[:, 1]))
+    for face, least in (([_NOSE], _HIDDEN_NOSE), (_EYES, _HIDDEN_EYE), (_EARS, _HIDDEN_EAR)):
+        points[[number for number in face if depth[number] < least]] = np.nan
     return Pose(points.astype(np.float32), canvas.size)
 
 
@@ -82,7 +80,8 @@ def _walk(phase: float) -> Pose:
 
 def _wave(phase: float) -> Pose:
     body = _front()
-    _bent(body, (2, 3, 4), ((0.0, _WAVING_ARM), (0.0, 180.0 + _WAVE * math.sin(2 * math.pi * phase))))
+    forearm = 180.0 + _INWARDS + _WAVE * math.sin(2 * math.pi * phase)
+    _bent(body, (2, 3, 4), ((0.0, _WAVING_ARM), (0.0, forearm)))
     return _seen(body, 0.0)
 
 

@@ -138,7 +138,11 @@ def framed(poses: Sequence[Pose], frame: tuple[int, int], fps: float) -> list[Po
         return [way.pose(pose) for pose in poses]
     high *= _ROOM
     wide = high * frame[1] / frame[0]
-    centres = _blurred((boxes[:, :2] + boxes[:, 2:]) / 2, _CAMERA * fps)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    # As if the way went on at both ends: a mean of one side alone would lag behind.
+    beyond = min(round(3 * _CAMERA * fps), len(centres) - 1)
+    longer = np.pad(centres, ((beyond, beyond), (0, 0)), "reflect", reflect_type="odd")
+    centres = _blurred(longer, _CAMERA * fps)[beyond : beyond + len(centres)]
     cameras = [
         Framing(x - wide / 2, y - high / 2, x + wide / 2, y + high / 2, size or frame, frame)
         for x, y in centres
