@@ -14,6 +14,7 @@ from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, Trans
 from pg2.models.inputs import Inputs, Output
 from pg2.models.refine.transport import TransportRefiner
 from pg2.pipeline import SourcePoseError
+from pg2.pose.estimator import NoPersonError
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.named import NAMES, named_pose
 from pg2.reports.grids import strip
@@ -175,6 +176,49 @@ def transport() -> PG2:
 
     model.refine.full.register_forward_hook(masks)
     return model
+
+
+def test_how_much_is_copied_is_told(pipe: Pipeline) -> None:
+    """Of a person of 12 x 6 cells the upper third is fetched; what is around counts for nothing."""
+    model = transport()
+
+    def third(module: torch.nn.Module, inputs: object, full: torch.Tensor) -> torch.Tensor:
+        full[:, :4] = -9.0
+        full[:, :4, :14] = 9.0
+        return full
+
+    model.refine.full.register_forward_hook(third)  # type: ignore[union-attr]
+    result = Pipeline(model)(PHOTO, "back", source_pose=POSE)
+    assert result.copied == pytest.approx(1 / 3, abs=0.02)
+    side = "the photo shows the person from the front, the pose from behind"
+    assert result.doubts == (side,)
+    assert result.about == f"33 % of the person is copied from the photo, 67 % is invented; {side}"
+    assert result.origin is not None
+    blue = np.asarray(result.origin).astype(int)
+    blue = blue[..., 2] - blue[..., 0]
+    assert blue[22:26, 12:20].min() > 40, "copied"
+    assert blue[32:42, 12:20].max() < -40, "invented"
+    assert abs(blue[:10]).max() == 0, "nobody"
+
+    nothing = pipe(PHOTO, "front", source_pose=POSE)
+    assert (nothing.copied, nothing.origin, nothing.doubts, nothing.about) == (None, None, (), "")
+
+
+def test_a_person_far_away_is_blurred(pipe: Pipeline) -> None:
+    far = Pose(POSE.points / 20 + 100, (256, 256))
+    assert pipe(PHOTO, "front", source_pose=far).doubts == ("a pixel of the photo is 6 pixels of the result",)
+
+
+def test_everybody_is_prepared(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = [POSE, Pose(POSE.points / 2, (256, 256))]
+    monkeypatch.setattr(pipe.estimator, "estimate_all", lambda image: people)
+    found = pipe.prepare_everybody(PHOTO)
+    assert [source.pose for source in found] == [
+        pipe.prepare(PHOTO, person=number).pose for number in range(2)
+    ]
+    monkeypatch.setattr(pipe.estimator, "estimate_all", lambda image: [])
+    with pytest.raises(NoPersonError, match=r"00\.jpg: no person is seen"):
+        pipe.prepare_everybody(PHOTO)
 
 
 def test_full_size_blends_the_person_alone_into_the_photo() -> None:

@@ -1,8 +1,8 @@
 """Photo + pose -> picture: the one door that the command line and Python users come through."""
 
 import warnings
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,9 +20,10 @@ from pg2.io.files import exists
 from pg2.io.picture_files import MAX_PIXELS
 from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
 from pg2.io.pixels import Image8, from_images, to_images
-from pg2.models.inputs import Inputs, Output, PictureInfo, shown
+from pg2.models.inputs import COPIED, PERSON, Inputs, Output, PictureInfo, shown
 from pg2.models.pg2 import PG2
 from pg2.pose.estimator import ENOUGH, PoseEstimator
+from pg2.pose.facing import doubts
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import NAMES, named_pose, suggestion
@@ -31,6 +32,12 @@ from pg2.reports.grids import strip
 
 Photo = str | Path | bytes | Image.Image | Image8
 """A picture file, the content of one, a Pillow image, or uint8 RGB [H, W, 3]."""
+
+
+_BLURRED = 3.0  # pixels of the frame for one of the photo, from which on a result is seen to be blurred
+
+# Told apart by those, too, who do not tell red from green (Okabe and Ito's blue and orange).
+_COPIED_COLOUR, _INVENTED_COLOUR = (np.array(colour, np.float32) for colour in ((0, 114, 178), (230, 159, 0)))
 
 
 class SourcePoseError(Pg2Error):
@@ -69,12 +76,18 @@ class Result:
         skeleton: the target pose, drawn.
         full_size: the photo with the result over the person at the photo's scale. Where the model knows the
             person's outline, all else on the photo stays as it is.
+        copied: which share of the person is fetched from the photo, 0 to 1; the rest is invented. None: the
+            model does not say.
+        doubts: what the photo does not tell of what the pose asks for; see `pg2.pose.facing.doubts`.
+        about: `copied` and `doubts` as one sentence; "" where there is nothing to say.
+        origin: what is copied (blue) and what is invented (orange); None: the model does not say.
     """
 
     image: Image.Image
     pictures: Mapping[str, Image.Image]
     headings: Mapping[str, str]
     pose: Pose
+    copied: float | None
     _source: Source
     _changed: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
 
@@ -94,6 +107,35 @@ class Result:
         framing, photo = self._source.framing, _array(self._source.photo)
         pasted = framing.paste(photo, np.asarray(self.image), self._changed)
         return Image.fromarray(pasted)
+
+    @cached_property
+    def doubts(self) -> tuple[str, ...]:
+        """What the photo does not tell of what the pose asks for."""
+        enlarged = max(self._source.framing.scale)
+        small = f"a pixel of the photo is {enlarged:.0f} pixels of the result"
+        return (*doubts(self._source.pose, self.pose), *([small] if enlarged >= _BLURRED else []))
+
+    @property
+    def about(self) -> str:
+        """How much is known of the result, as one sentence without its full stop."""
+        shares = ""
+        if self.copied is not None:
+            known = round(100 * self.copied)
+            shares = f"{known} % of the person is copied from the photo, {100 - known} % is invented"
+        return "; ".join(filter(None, (shares, *self.doubts)))
+
+    @property
+    def origin(self) -> Image.Image | None:
+        """The result in grey, the person in blue where it is copied, in orange where it is invented."""
+        if self.copied is None:
+            return None
+        copied, person = (
+            np.asarray(self.pictures[name].convert("L"), np.float32)[..., None] / 255
+            for name in (COPIED, PERSON)
+        )
+        grey = np.asarray(self.image.convert("L"), np.float32)[..., None]
+        tint = copied * _COPIED_COLOUR + (person - copied) * _INVENTED_COLOUR + (1 - person) * 255
+        return Image.fromarray((0.5 * grey + 0.5 * tint).round().clip(0, 255).astype(np.uint8))
 
     @cached_property
     def skeleton(self) -> Image.Image:
@@ -237,21 +279,36 @@ class Pipeline:
         return framed
 
     def _pose_in(self, photo: Pose | Photo, image: Image8, person: int | None) -> Pose:
-        try:
+        with _naming(photo):
             return self.estimator.estimate(image, person)
-        except Pg2Error as error:
-            raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
 
     def prepare(self, photo: Photo, *, person: int | None = None, source_pose: Pose | None = None) -> Source:
         """The person of a photo, in the model's frame. See `__call__`; it touches no network but MoveNet."""
         image = _array(photo)
-        size = (image.shape[0], image.shape[1])
-        if source_pose is None:
-            found = self._pose_in(photo, image, person)
-            framing = Framing.around(found, size, self.frame)
-        else:
-            found, framing = source_pose, _around_given(source_pose, size, self.frame)
-        return Source(photo, framing, framing.image(image), framing.pose(found))
+        if source_pose is not None:
+            return self._framed(photo, image, source_pose, _around_given)
+        return self._framed(photo, image, self._pose_in(photo, image, person), Framing.around)
+
+    def _framed(
+        self,
+        photo: Photo,
+        image: Image8,
+        pose: Pose,
+        around: Callable[[Pose, tuple[int, int], tuple[int, int]], Framing],
+    ) -> Source:
+        framing = around(pose, (image.shape[0], image.shape[1]), self.frame)
+        return Source(photo, framing, framing.image(image), framing.pose(pose))
+
+    def prepare_everybody(self, photo: Photo) -> list[Source]:
+        """Everybody on a photo, largest first, each in a frame around them. See `prepare`.
+
+        Raises:
+            Pg2Error: not a photo, or it shows nobody.
+        """
+        image = _array(photo)
+        with _naming(photo):
+            poses = self.estimator.everybody(image)
+        return [self._framed(photo, image, pose, Framing.around) for pose in poses]
 
     def make(self, sources: Sequence[Source], targets: Sequence[Pose], *, batch: int = 16) -> list[Result]:
         """Each source in the target pose beside it.
@@ -284,6 +341,10 @@ class Pipeline:
         further = {
             name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
         }
+        copied: list[float | None] = [None] * len(sources)
+        if {COPIED, PERSON} <= output.pictures.keys():
+            fetched, person = (output.pictures[name].sum((1, 2, 3)) for name in (COPIED, PERSON))
+            copied = (fetched / person.clamp_min(1.0)).clamp(0, 1).tolist()
         changed = None
         if "changed" in output.maps:
             changed = (output.maps["changed"][:, 0] * 255).round().clamp(0, 255).byte().cpu().numpy()
@@ -293,6 +354,7 @@ class Pipeline:
                 pictures={name: Image.fromarray(images[number]) for name, images in further.items()},
                 headings=headings,
                 pose=target,
+                copied=copied[number],
                 _source=source,
                 _changed=None if changed is None else changed[number],
             )
@@ -336,6 +398,15 @@ class Pipeline:
             source = self.prepare(photo, person=person, source_pose=known)
             rows.append(self.make([source] * len(targets), targets))
         return rows
+
+
+@contextmanager
+def _naming(photo: Pose | Photo) -> Iterator[None]:
+    """Say of which file an error is."""
+    try:
+        yield
+    except Pg2Error as error:
+        raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
 
 
 def _around_given(pose: Pose, size: tuple[int, int], frame: tuple[int, int]) -> Framing:

@@ -77,7 +77,7 @@ def test_devices_and_precisions(pg2, model: Path, tmp_path: Path, monkeypatch: p
         ran = pg2("views", model, PHOTO, "--out", tmp_path / f"{name}.png", *options)
         assert ran.code == 0, ran.err
         assert said in ran.err
-        assert len(ran.err.splitlines()) == bool(said)
+        assert ran.err.splitlines()[bool(said) :] == ["pg2: 1 of 4 poses show what their photo does not"]
     assert len({file.read_bytes() for file in tmp_path.iterdir()}) == 1
     assert pg2("views", model, PHOTO, "--precision", "fp16").code == 2
 
@@ -189,10 +189,11 @@ def test_a_bad_photo_does_not_lose_the_others(
     ran = run(photos, "some.png")
     assert ran.code == 1
     said = ran.err.splitlines()
-    assert len(said) == 3
+    assert len(said) == 4
     assert said[0].startswith(f"pg2: left out: {photos[0]} is damaged")
     assert said[1].startswith(f"pg2: left out: {photos[2]}: ")
-    assert said[2] == "pg2: 2 of 4 photos left out"
+    assert said[2].endswith("poses show what their photo does not")
+    assert said[3] == "pg2: 2 of 4 photos left out"
     assert run([photos[1], photos[3]], "good.png").code == 0
     assert (tmp_path / "some.png").read_bytes() == (tmp_path / "good.png").read_bytes()
 
@@ -214,3 +215,52 @@ def test_an_output_is_neither_an_input_nor_in_work_elsewhere(pg2, model: Path, t
     posed = ["generate", PHOTO, "--pose", photo, "--model", model, "--out", photo]
     assert_refused(pg2(*posed), "one of the given files")
     assert photo.read_bytes() == Path(PHOTO).read_bytes()
+
+
+def test_a_folder_gives_a_file_a_photo_and_pose(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    folder, out = tmp_path / "photos", tmp_path / "out"
+    (folder / "ann").mkdir(parents=True)
+    (folder / "ann/1.jpg").write_bytes(Path(PHOTO).read_bytes())
+    (folder / "broken.jpg").write_bytes(Path(PHOTO).read_bytes()[:500])
+    command = ["generate", folder, "--poses", "front,back", "--model", model, "--out", out]
+    ran = pg2(*command)
+    assert ran.code == 1
+    assert ran.err.splitlines()[0].startswith(f"pg2: left out: {folder / 'broken.jpg'} is damaged")
+    assert ran.err.splitlines()[1:] == [
+        "pg2: 1 of 2 poses show what their photo does not",
+        "pg2: 1 of 2 photos left out",
+    ]
+    assert ran.out.strip() == f"{out / 'manifest.jsonl'}: 2 pictures made, 0 were there already"
+    one = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--out", tmp_path / "one.png")
+    assert one.code == 0
+    assert one.err == ""
+    with Image.open(out / "ann/1_person0_front.png") as made, Image.open(tmp_path / "one.png") as alone:
+        assert np.abs(np.asarray(made).astype(int) - np.asarray(alone)).max() <= 1
+    again = pg2(*command)
+    assert again.code == 1
+    assert "0 pictures made, 2 were there already" in again.out
+    assert_refused(pg2(*command, "--strict"), "broken.jpg is damaged")
+
+
+def test_what_goes_together_and_what_does_not(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "out"
+    for arguments, said in (
+        ([PHOTO], "say with --pose which pose"),
+        ([PHOTO, "--pose", "front", "--poses", "front", "--out", out], "give one of the two"),
+        ([PHOTO, "--poses", "front"], "--out FOLDER"),
+        ([PHOTO, "--poses", "front", "--out", tmp_path / "a.png"], "--out FOLDER"),
+        ([PHOTO, "--pose", "front", "--everybody"], "--poses"),
+        ([tmp_path, "--pose", "front"], "is a folder; with --poses"),
+        ([tmp_path, "--poses", "front", "--out", out], "lies in"),
+        ([PHOTO, "--poses", "frnot", "--out", out], "did you mean front"),
+        ([PHOTO, "--poses", "random:0", "--out", out], "a number from 1 to 144"),
+        ([PHOTO, "--poses", "front", "--out", out, "--person", 0, "--everybody"], "give one of them"),
+    ):
+        assert_refused(pg2("generate", *arguments, "--model", model), said)
+    assert not list(tmp_path.iterdir())
+
+
+def test_one_picture_says_what_its_photo_does_not_show(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    ran = pg2("generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "a.png")
+    assert ran.code == 0
+    assert ran.err == "pg2: the photo shows the person from the front, the pose from behind\n"

@@ -16,8 +16,9 @@ from PIL import Image
 from serving_samples import CONTENT, ONE, PHOTO, POSE, SOURCE_POSE, TWO, Start, error_of, form, picture
 from starlette.testclient import TestClient
 
-from pg2 import Pipeline, cli
+from pg2 import PG2, Pipeline, cli
 from pg2.io.packaged import SAMPLES
+from pg2.models.config import CoarseConfig, ModelConfig, TransportConfig
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
 from pg2.serving.schemas import GenerateRequest, Keypoints
@@ -90,6 +91,33 @@ def test_a_model_of_one_stage(client: TestClient) -> None:
     assert body["pictures"]["coarse"] == body["coarse"] == body["image"]
     assert body["difference"] is None
     assert picture(base64.b64decode(body["image"])).shape == (32, 16, 3)
+
+
+def test_what_is_not_known_is_said(client: TestClient, start: Start, tmp_path: Path) -> None:
+    said = "the photo shows the person from the front, the pose from behind"
+    body = client.post("/v1/generate", **form(pose="back", format="json")).json()
+    assert (body["copied"], body["doubts"], body["about"]) == (None, [said], said)
+    headers = client.post("/v1/generate", **form(pose="back")).headers
+    assert headers["X-Doubts"] == said
+    assert "X-Copied" not in headers
+    assert "X-Doubts" not in client.post("/v1/generate", **form(pose="front")).headers
+    coarse, refine = (
+        CoarseConfig(width=8, blocks=2),
+        TransportConfig(kind="transport", widths=(8, 8), finish=8),
+    )
+    model = PG2(ModelConfig(frame=(64, 32), coarse=coarse, refine=refine))
+    model.initialise()
+    model.save(tmp_path / "fetching")
+    with start(models=(str(tmp_path / "fetching"),)) as (fetching, _):
+        answer = fetching.post("/v1/generate", **form(pose="back", model=None, format="json"))
+        body = answer.json()
+        share = body["copied"]
+        assert 0 < share < 1
+        assert body["about"].startswith(f"{round(100 * share)} % of the person is copied from the photo, ")
+        assert body["about"].endswith(said)
+        answer = fetching.post("/v1/generate", **form(pose="back", model=None, format="origin"))
+        assert answer.headers["X-Copied"] == str(share)
+        assert picture(answer.content).shape == (64, 32, 3)
 
 
 def test_a_model_of_other_pictures(start: Start, fading: str) -> None:

@@ -224,6 +224,14 @@ def test_on_opening_everything_is_there(visiting: Visiting, address: str) -> Non
     api.expect(visit.locator("#undo")).to_be_disabled()
 
 
+def test_what_the_photo_does_not_show_is_said_below_the_result(visit: Visit) -> None:
+    about = visit.locator("#about")
+    visit.locator("#poses [data-pose=front]").click()
+    api.expect(about).to_have_text("")
+    visit.locator("#poses [data-pose=back]").click()
+    api.expect(about).to_have_text("The photo shows the person from the front, the pose from behind.")
+
+
 def test_the_commands_give_the_same_picture(
     visit: Visit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, models: tuple[str, str]
 ) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from PIL import Image
@@ -17,9 +17,11 @@ from pg2.cli.options import (
     PrecisionOption,
     Revision,
 )
+from pg2.cli.telling import of_several, tell
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 from pg2.io.packaged import DEFAULT_MODEL
+from pg2.io.picture_files import SUFFIXES
 
 if TYPE_CHECKING:
     from pg2.pipeline import Pipeline, Result
@@ -46,8 +48,6 @@ def _load(
 
 
 def _check_out(path: Path, inputs: Sequence[Path]) -> None:
-    from pg2.io.picture_files import SUFFIXES
-
     if path.suffix.lower() not in SUFFIXES:
         raise Pg2Error(f"{path} must end in the name of a picture format, such as .png or .jpg")
     if path.resolve() in [file.resolve() for file in inputs]:
@@ -133,12 +133,28 @@ def pose(
 
 
 def generate(
-    photos: Annotated[list[Path], typer.Argument(help="photos of a person, of any size")],
-    pose: Annotated[
-        list[str], typer.Option(help="a named pose, an OpenPose JSON file or a photo; may be repeated")
+    photos: Annotated[
+        list[Path], typer.Argument(help="photos of a person, of any size; folders with --poses")
     ],
+    pose: Annotated[
+        list[str] | None,
+        typer.Option(help="a named pose, an OpenPose JSON file or a photo; may be repeated"),
+    ] = None,
+    poses: Annotated[
+        str | None,
+        typer.Option(
+            help="make a file of each photo and pose instead: a folder of JSON files or photos, names and "
+            "files apart by commas, named (all that have a name), or random:8 (others for each photo)"
+        ),
+    ] = None,
     model: Model = DEFAULT_MODEL,
-    out: Out = Path("result.png"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="the picture to write, result.png by default, which replaces one of that name; with --poses "
+            "the folder, where the same command goes on"
+        ),
+    ] = None,
     strip: Annotated[
         bool, typer.Option("--strip", help="show source, target pose and every picture that the model makes")
     ] = False,
@@ -148,21 +164,55 @@ def generate(
     strict: Strict = False,
     background: Background = None,
     person: Person = None,
+    everybody: Annotated[
+        bool, typer.Option("--everybody", help="with --poses: all people of a photo, a file each")
+    ] = False,
     pose_person: Annotated[
         int | None, typer.Option(min=0, help="the same for pose photos and JSON files of several people")
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 2, help="of --poses random:NUMBER")] = 0,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
     revision: Revision = None,
 ) -> None:
-    """Put the person of a photo into a pose; several photos or poses give a grid."""
+    """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
     from pg2.io.outputs import exclusive
 
+    if strip and full_size:
+        raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
+    if poses is not None:
+        if pose:
+            raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
+        if out is None or out.suffix.lower() in SUFFIXES:
+            raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
+        pipeline = _load(model, device, precision, revision, background)
+        _generate_many(
+            pipeline,
+            photos,
+            poses,
+            out,
+            model=model,
+            person=person,
+            everybody=everybody,
+            pose_person=pose_person,
+            kind="strip" if strip else "full_size" if full_size else "image",
+            seed=seed,
+            strict=strict,
+        )
+        return
+    if not pose:
+        raise Pg2Error("say with --pose which pose is wanted, or with --poses which ones, a file each")
+    if everybody:
+        raise Pg2Error("--everybody gives a file a person; say with --poses in which poses")
+    folder = next((path for path in photos if path.is_dir()), None)
+    if folder is not None:
+        raise Pg2Error(
+            f"{folder} is a folder; with --poses POSES --out FOLDER each of its photos gives files"
+        )
     one = len(photos) == 1 and len(pose) == 1
     if not one and (strip or full_size):
         raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
-    if strip and full_size:
-        raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
+    out = out or Path("result.png")
     _check_out(out, [*photos, *map(Path, pose)])
     with exclusive(out):
         pipeline = _load(model, device, precision, revision, background)
@@ -172,7 +222,35 @@ def generate(
             _save(_grid_picture(rows, pose), out)
         else:
             _save(result.strip if strip else result.full_size if full_size else result.image, out)
+    tell(rows)
     _end(photos, rows)
+
+
+def _generate_many(
+    pipeline: "Pipeline", photos: Sequence[Path], poses: str, out: Path, **options: Any
+) -> None:
+    from pg2.many import MANIFEST, Failure, make_many
+
+    def failed(failure: Failure) -> None:
+        print(f"pg2: left out: {failure.error}", file=sys.stderr)
+
+    done = make_many(pipeline, photos, poses, out, failed=failed, **options)
+    print(f"{out / MANIFEST}: {done.made:,} pictures made, {done.kept:,} were there already")
+    if done.crowded:
+        print(
+            f"pg2: {len(done.crowded)} of {done.photos} photos show several people; the largest was taken "
+            "(--person NUMBER takes another, --everybody all)",
+            file=sys.stderr,
+        )
+    if said := of_several(done.copied, done.doubtful, done.made):
+        print(f"pg2: {said}", file=sys.stderr)
+    if done.failures:
+        photos_out = sum(failure.kind == "photo" for failure in done.failures)
+        poses_out = len(done.failures) - photos_out
+        what = [f"{photos_out} of {done.photos} photos"] if photos_out else []
+        what += [f"{poses_out} poses"] if poses_out else []
+        print(f"pg2: {' and '.join(what)} left out", file=sys.stderr)
+        raise typer.Exit(1)
 
 
 def views(
@@ -194,4 +272,5 @@ def views(
         pipeline = _load(model, device, precision, revision, background)
         rows = _rows(pipeline, photos, _VIEWS, strict, person)
         _save(_grid_picture(rows, _VIEWS), out)
+    tell(rows)
     _end(photos, rows)

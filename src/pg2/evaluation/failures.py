@@ -13,6 +13,7 @@ from pg2.evaluation.protocol import Model, pictures_of
 from pg2.evaluation.report import ranking
 from pg2.evaluation.scores import PAIR_SCORES, Evaluation
 from pg2.io.pixels import Image8, to_images
+from pg2.pose.facing import NARROW, shoulder_width
 from pg2.pose.keypoints import KEYPOINTS, TORSO, Points
 from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import page, paragraph, picture_table, table
@@ -105,11 +106,8 @@ def causes(source: Points, target: Points, known: Points) -> list[str]:
     missing = np.isnan(target[..., 0])
     with np.errstate(invalid="ignore"):
         sizes = trunk(target) / np.maximum(trunk(source), 1e-6)
-        facing = [points[:, _SHOULDERS[1], 0] - points[:, _SHOULDERS[0], 0] for points in (source, target)]
-        wide = [
-            np.abs(across) > 0.2 * trunk(points)
-            for across, points in zip(facing, (source, target), strict=True)
-        ]
+        widths = [shoulder_width(points) for points in (source, target)]
+        wide = [np.abs(width) > NARROW for width in widths]
         rare = rareness(target, known)
         measured = rare[~np.isnan(rare)]
         limit = np.quantile(measured, _RARE) if len(measured) else np.inf
@@ -119,7 +117,7 @@ def causes(source: Points, target: Points, known: Points) -> list[str]:
             "hidden in the source": np.isnan(source[:, _LEGS, 0]).all(axis=1)
             & ~missing[:, _LEGS].all(axis=1),
             "another size": (sizes > _SCALE) | (sizes < 1 / _SCALE),
-            "turned round": wide[0] & wide[1] & (np.sign(facing[0]) != np.sign(facing[1])),
+            "turned round": wide[0] & wide[1] & (np.sign(widths[0]) != np.sign(widths[1])),
             "rare pose": rare > limit,
         }
     found = np.full(len(target), "appearance", dtype=object)

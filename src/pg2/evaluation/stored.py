@@ -17,7 +17,7 @@ from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.tally import Tally
 from pg2.io.devices import tf32
-from pg2.io.picture_files import SUFFIXES
+from pg2.io.picture_files import SUFFIXES, pictures_below
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
@@ -50,12 +50,7 @@ def pictures_in(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise Pg2Error(f"there is no folder {folder}; give one with pictures")
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        # Other computers leave "._picture.jpg", which is none.
-        if file.suffix.lower() in SUFFIXES and file.is_file() and not file.name.startswith(".")
-    )
+    files = pictures_below(folder)
     if not files:
         raise Pg2Error(f"{folder} holds no pictures ({', '.join(sorted(SUFFIXES))})")
     return files

@@ -50,6 +50,20 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 
 
+def pictures_below(folder: Path) -> list[Path]:
+    """The picture files of a folder and the folders below it, by their endings, in order of their names.
+
+    Hidden files and folders are left out: other computers leave "._picture.jpg", which is none.
+    """
+    return sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and file.is_file()
+    )
+
+
 @contextlib.contextmanager
 def open_picture(source: str | Path | bytes, name: str | None = None) -> Iterator[Image.Image]:
     """Open a picture, a file or the content of one, within bounds; it is decoded when its pixels are used.

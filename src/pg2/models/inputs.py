@@ -38,6 +38,11 @@ class PictureInfo(NamedTuple):
     kind: PictureKind = "image"
 
 
+COPIED, PERSON = "mask", "silhouette"
+"""The masks, of a second stage that fetches from the source: what of a pixel is fetched; where the person is.
+From them follows how much of the result is known."""
+
+
 class Output(NamedTuple):
     """What a model gives.
 

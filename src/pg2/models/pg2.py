@@ -39,7 +39,7 @@ _ALIKE = 0.8
 
 _PATIENCE = 10  # seconds for the hub to say that it has a model
 
-RESERVED = frozenset({"image", "source", "target", "skeleton", "strip", "full_size", "json"})
+RESERVED = frozenset({"image", "source", "target", "skeleton", "strip", "full_size", "origin", "json"})
 """What no picture of a stage may be called: where pictures are asked for by name, it means something else."""
 
 _CARD_TEMPLATE = """\

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +15,14 @@ from pg2.errors import Pg2Error
 from pg2.io.packaged import WEIGHTS
 from pg2.io.pictures import shrink
 from pg2.io.pixels import Image8
+from pg2.pose.facing import NARROW, shoulder_width
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
 
 MOVENET = WEIGHTS / "movenet_thunder.onnx"
 
 # Which of our 18 keypoints each of MoveNet's 17 is (COCO's order: nose, left eye, ...); it has no neck.
 _COCO = [0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]
-_NECK, _RIGHT_SHOULDER, _LEFT_SHOULDER, _HIPS, _FACE = 1, 2, 5, [8, 11], [0, 14, 15]
+_NECK, _RIGHT_SHOULDER, _LEFT_SHOULDER, _FACE = 1, 2, 5, [0, 14, 15]
 
 _INPUT = 256  # pixels a side of the square that MoveNet sees
 _WORKING = 1280  # pixels of the longer side that a photo is shrunk to first: bounded time and memory
@@ -32,13 +33,13 @@ ENOUGH = 2 * _WORKING
 _STRIPS_FROM = 1.2  # width against height from which a picture is searched in strips
 _ROOM = 0.15  # of the picture's height: narrower gaps beside people are not searched
 
+_Person = TypeVar("_Person")
 _Window = tuple[int, int, int, int]  # left, top, right, bottom in pixels; may reach beyond the picture
 
 # Chosen by measurement. Keypoints: most of Market-1501's annotation at little loss of precision. Seen from
 # behind: the presence of nose and eyes agrees with Market-1501 for 86 % of them instead of 59 %. Person: no
 # noise, blobs or drawn furniture reached 0.27 in any window; of 204 Market-1501 pictures two fell below.
 _POINT_SCORE = 0.3  # a keypoint below is missing
-_BEHIND = 0.2  # width of swapped shoulders against the length of the trunk: seen from behind
 _PERSON_SCORE = 0.33  # the mean of the best eight keypoints of a person
 _FEWEST_POINTS = 4  # of a person
 
@@ -63,9 +64,7 @@ class _Found:
         """The keypoints that are certain enough."""
         points = self.points.copy()
         # MoveNet also guesses a face through the back of a head; OpenPose does not.
-        across = points[_LEFT_SHOULDER] - points[_RIGHT_SHOULDER]
-        down = points[_HIPS].mean(axis=0) - points[_NECK]
-        if across[0] * down[1] - across[1] * down[0] < -_BEHIND * (down @ down):
+        if shoulder_width(points) < -NARROW:
             points[_FACE] = np.nan
         points[self.scores < _POINT_SCORE] = np.nan
         return Pose(points)
@@ -86,20 +85,18 @@ class _Found:
         return False
 
 
-def one_of(poses: Sequence[Pose], person: int | None = None) -> Pose:
-    """The pose of one of the people in a picture: `person` by size, largest first; None takes the largest.
+def chosen(people: Sequence[_Person], person: int | None) -> _Person:
+    """One of the people of a picture, who are at least one, largest first; None: the largest.
 
     Raises:
-        NoPersonError: there is nobody, or fewer people than `person` asks for.
+        NoPersonError: there are fewer.
     """
-    if not poses:
-        raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
-    if person is not None and not 0 <= person < len(poses):
-        number = "one person is" if len(poses) == 1 else f"{len(poses)} people are"
+    if person is not None and not 0 <= person < len(people):
+        number = "one person is" if len(people) == 1 else f"{len(people)} people are"
         raise NoPersonError(
             f"{number} seen in the picture, so there is no person {person} (0 is the largest)"
         )
-    return poses[person or 0]
+    return people[person or 0]
 
 
 class PoseEstimator:
@@ -154,7 +151,7 @@ class PoseEstimator:
         Raises:
             NoPersonError: nobody is seen, or fewer people than `person` asks for.
         """
-        return one_of(self.estimate_all(image), person)
+        return chosen(self.everybody(image), person)
 
     def estimate_all(self, image: Image8) -> list[Pose]:
         """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""
@@ -170,6 +167,17 @@ class PoseEstimator:
         ]
         poses = [pose for pose in poses if pose.present.any()]
         return sorted(poses, key=lambda pose: pose.area, reverse=True)
+
+    def everybody(self, image: Image8) -> list[Pose]:
+        """The same, of at least one.
+
+        Raises:
+            NoPersonError: nobody is seen.
+        """
+        poses = self.estimate_all(image)
+        if not poses:
+            raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
+        return poses
 
     def look(self, image: Image8) -> tuple[Points, float]:
         """One look at a whole picture of one person, which is what a generated picture should be.

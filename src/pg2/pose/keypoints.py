@@ -186,12 +186,7 @@ class Pose:
     @classmethod
     def from_openpose(cls, document: Any, source: str = "the pose", person: int | None = None) -> "Pose":
         """Read a decoded OpenPose document; `source` names it in errors. See `load`."""
-        if not isinstance(document, Mapping) or not isinstance(document.get("people"), list):
-            raise Pg2Error(f'{source} is not an OpenPose document: it has no list "people"')
-        if len(document["people"]) > _MOST_PEOPLE:
-            raise Pg2Error(f"{source} holds more than {_MOST_PEOPLE} people")
-        size = _canvas(document, source)
-        people = [cls(_person_points(entry, source), size) for entry in document["people"]]
+        people = cls.everybody(document, source)
         poses = [pose for pose in people if pose.present.any()]
         if not poses:
             raise Pg2Error(f"{source} holds no person: no keypoint is present")
@@ -205,6 +200,20 @@ class Pose:
                 raise Pg2Error(f"{source}: person {person} has no keypoint at all")
             return people[person]
         return max(poses, key=lambda pose: pose.area)
+
+    @classmethod
+    def everybody(cls, document: Any, source: str = "the pose") -> "list[Pose]":
+        """All people of a decoded OpenPose document, in its order: perhaps none, some without a point.
+
+        Raises:
+            Pg2Error: it is not such a document.
+        """
+        if not isinstance(document, Mapping) or not isinstance(document.get("people"), list):
+            raise Pg2Error(f'{source} is not an OpenPose document: it has no list "people"')
+        if len(document["people"]) > _MOST_PEOPLE:
+            raise Pg2Error(f"{source} holds more than {_MOST_PEOPLE} people")
+        size = _canvas(document, source)
+        return [cls(_person_points(entry, source), size) for entry in document["people"]]
 
 
 def _canvas(document: Mapping[str, Any], source: str) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path
 from pg2.io.pictures import load_shrunk, shrink
 from pg2.io.pixels import Image8, from_images, to_images, to_unit
-from pg2.pose.estimator import ENOUGH, NoPersonError, PoseEstimator, one_of
+from pg2.pose.estimator import ENOUGH, NoPersonError, PoseEstimator, chosen
 from pg2.pose.keypoints import Pose
 from pg2.pose.skeleton import draw_skeleton
 
@@ -120,8 +120,8 @@ def pose_photos(
     for photo in photos:
         try:
             image, size = load_shrunk(photo, ENOUGH)
-            people = estimator.estimate_all(image)
-            pose = one_of(people, person).resize(size)
+            people = estimator.everybody(image)
+            pose = chosen(people, person).resize(size)
         except NoPersonError as error:
             problems.append(f"{photo}: {error}")
             continue

@@ -72,7 +72,7 @@ def service_app(service: Service) -> FastAPI:
             allow_origins=options.cors_origins,
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Server-Timing"],
+            expose_headers=[REQUEST_ID, "Server-Timing", "X-Copied", "X-Doubts"],
         )
     app.add_middleware(
         Around,
@@ -127,6 +127,10 @@ def service_app(service: Service) -> FastAPI:
             made = await service.generate(asked, usual if asked.format is None else asked.format)
             spent = made.timings.model_dump().items()
             headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
+            if made.copied is not None:
+                headers["X-Copied"] = str(made.copied)
+            if made.doubts:
+                headers["X-Doubts"] = "; ".join(made.doubts)
             if isinstance(made.content, bytes):
                 return Answer(made.content, service.gate, media_type="image/png", headers=headers)
             text = made.content.model_dump_json()

@@ -112,6 +112,9 @@ def _examples() -> dict[str, BaseModel]:
         source=_BASE64,
         skeleton=_BASE64,
         pose=pose,
+        copied=0.91,
+        doubts=["the photo shows no legs"],
+        about="91 % of the person is copied from the photo, 9 % is invented; the photo shows no legs",
         batch=1,
         timings=Timings(prepare=165.3, queue=5.5, model=31.6, encode=5.2),
     )
@@ -150,7 +153,8 @@ POSE_BODY = _body("PoseRequest", {"photo": _FILE}, ["photo"], {"photo": {"value"
 
 GENERATED: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "The picture as PNG, or all as JSON. `Server-Timing` says where the time went.",
+        "description": "The picture as PNG, or all as JSON. `Server-Timing` says where the time went; "
+        "`X-Copied` and `X-Doubts`, where there is something to say, how much of the result is known.",
         "content": {
             "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
             "application/json": {"schema": {"$ref": "#/components/schemas/GenerateAnswer"}},

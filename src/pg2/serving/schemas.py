@@ -131,8 +131,9 @@ class GenerateRequest(PoseRequest):
         Field(
             max_length=64,
             description="which picture as PNG: image, one of the model's own by its name in GET /v1/models, "
-            "source, skeleton, strip or full_size; or json for all but the last two; default: image, or json "
-            "if Accept asks for that",
+            "source, skeleton, origin (of a model with a mask and a silhouette: blue where the person is "
+            "copied from the photo, orange where invented), strip or full_size; or json for all but the last "
+            "three; default: image, or json if Accept asks for that",
             examples=["image", "coarse", "strip", "json"],
         ),
     ] = None
@@ -203,6 +204,21 @@ class GenerateAnswer(BaseModel):
     source: Annotated[PngText, Field(description="the photo, cut to the frame around the person")]
     skeleton: Annotated[PngText, Field(description="the target pose, drawn")]
     pose: Annotated[Keypoints, Field(description="the target pose in the frame")]
+    copied: Annotated[
+        float | None,
+        Field(
+            ge=0,
+            le=1,
+            description="which share of the person is fetched from the photo, the rest being invented; null "
+            "where the model does not say",
+        ),
+    ]
+    doubts: Annotated[
+        list[str], Field(description="what the photo does not show of what the pose asks for, in words")
+    ]
+    about: Annotated[
+        str, Field(description="the last two as one sentence, empty where there is nothing to say")
+    ]
     batch: Annotated[int, Field(description="how many requests shared the run of the model")]
     timings: Timings
 

@@ -18,7 +18,7 @@ from PIL import Image
 from pg2.errors import Pg2Error
 from pg2.io.devices import DTYPES
 from pg2.io.pictures import load_shrunk
-from pg2.models.inputs import Inputs
+from pg2.models.inputs import COPIED, PERSON, Inputs
 from pg2.models.pg2 import shipped_models
 from pg2.pipeline import Pipeline, Result, Source, SourcePoseError
 from pg2.pose.estimator import ENOUGH, NoPersonError, PoseEstimator
@@ -72,7 +72,9 @@ class Served:
     @property
     def formats(self) -> tuple[str, ...]:
         """What may be asked for: `json`, or a picture of a `pg2.pipeline.Result` by its name there."""
-        return ("image", *self.pipeline.pictures, "source", "skeleton", "strip", "full_size", "json")
+        pictures = self.pipeline.pictures
+        origin = ["origin"] if {COPIED, PERSON} <= pictures.keys() else []
+        return ("image", *pictures, "source", "skeleton", *origin, "strip", "full_size", "json")
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Generated:
 
     content: bytes | GenerateAnswer
     timings: Timings
+    copied: float | None
+    doubts: Sequence[str]
 
 
 class Service:
@@ -233,8 +237,10 @@ class Service:
         clock.append(time.perf_counter())
         prepare, queue, model, _, encode = (round((end - begin) * 1000, 2) for begin, end in pairwise(clock))
         timings = Timings(prepare=prepare, queue=queue, model=model, encode=encode)
+        copied = None if made.result.copied is None else round(made.result.copied, 3)
+        doubts = made.result.doubts
         if form != "json":
-            return Generated(encoded[form], timings)
+            return Generated(encoded[form], timings, copied, doubts)
         text = {key: base64.b64encode(png).decode() for key, png in encoded.items()}
         answer = GenerateAnswer(
             model=name,
@@ -243,10 +249,13 @@ class Service:
             source=text["source"],
             skeleton=text["skeleton"],
             pose=Keypoints.of(made.result.pose),
+            copied=copied,
+            doubts=list(doubts),
+            about=made.result.about,
             batch=made.batch,
             timings=timings,
         )
-        return Generated(answer, timings)
+        return Generated(answer, timings, copied, doubts)
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json, write_json
 from pg2.io.outputs import exclusive
-from pg2.io.picture_files import SUFFIXES
+from pg2.io.picture_files import pictures_below
 from pg2.io.pictures import load_image
 
 Kind = Literal["real", "generated"]
@@ -197,15 +197,8 @@ def _files(folder: Path, kind: Kind) -> list[Path]:
     if not folder.is_dir():
         there = "a file" if folder.exists() else "not there"
         raise Pg2Error(f"{folder} is {there}; give a folder of {kind} pictures")
-    found = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
     seen: dict[str, Path] = {}
-    for file in found:
+    for file in pictures_below(folder):
         seen.setdefault(sha256(file.read_bytes()).hexdigest(), file)
     return list(seen.values())
 

@@ -79,9 +79,9 @@ export async function findPeople(photo) {
 export async function generate(fields, signal) {
   const response = await request("v1/generate", { method: "POST", body: form(fields), signal });
   if (fields.format !== "json") return response.blob();
-  const { image, pictures, source, skeleton, pose, timings } = await response.json();
+  const { image, pictures, source, skeleton, pose, about, timings } = await response.json();
   const named = Object.entries({ image, ...pictures, source, skeleton });
-  return { pictures: Object.fromEntries(named.map(([name, text]) => [name, pngOf(text)])), pose, timings };
+  return { pictures: Object.fromEntries(named.map(([name, text]) => [name, pngOf(text)])), pose, about, timings };
 }
 
 function pngOf(base64) {

@@ -84,6 +84,7 @@ function settle(asked, answer) {
   shown = asked;
   result.show(answer.pictures, asked.model.frame, caption(asked));
   $("#save-pose").disabled = false;
+  $("#about").textContent = answer.about && sentence(answer.about);
   tellWhetherOld();
   tellRecipe();
   if (history.now === asked.pose) adopt(asked.pose, answer.pose);

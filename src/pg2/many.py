@@ -1,0 +1,490 @@
+"""Many photos in many poses: a file each, a line each in a manifest, and a way on after an interruption."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from pg2.errors import Pg2Error
+from pg2.io.files import atomic_path, exists, read_json, read_text, sha256, write_json, write_text
+from pg2.io.outputs import exclusive
+from pg2.io.packaged import SAMPLES
+from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, open_picture, pictures_below
+from pg2.io.progress import tracked
+from pg2.pipeline import Pipeline, Result, Source
+from pg2.pose.estimator import chosen
+from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.keypoints import Pose
+from pg2.pose.named import NAMES, suggestion
+
+MANIFEST, FAILURES, OPTIONS = "manifest.jsonl", "failures.jsonl", "options.json"
+"""Beside the pictures: a line a result, a line a failure, and what the results were made with."""
+
+RANDOM = "random:"
+"""Before a number: so many of the poses of the rendered people who ship, others for each photo."""
+
+NAMED = "named"
+"""All named poses."""
+
+_LONGEST, _CUT = 200, 40  # bytes of a file's name, and characters that are kept of a longer one
+_MOST_BYTES = 1_000_000_000  # of a manifest; a line takes 300
+
+Kind = Literal["image", "strip", "full_size"]
+Key = tuple[str, int, str]  # photo, person, pose
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """A photo or a pose, and what it is called in file names and in the manifest.
+
+    Attributes:
+        name: where it lies in the folder that was given, such as "ann/1.jpg"; or the pose's name.
+        short: the same in the name of a result, without its ending where that is clear.
+        given: what it is.
+    """
+
+    name: str
+    short: str
+    given: Path | Pose | str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What was left out, and why."""
+
+    kind: Literal["photo", "pose"]
+    name: str
+    error: str
+
+
+@dataclass
+class Summary:
+    """What a run did.
+
+    Attributes:
+        made: how many pictures were made.
+        kept: how many were there already.
+        photos: how many photos there are.
+        crowded: photos of several people of which one was taken.
+        copied: of each picture that was made, the share that is copied; empty where the model does not say.
+        doubtful: how many of the pictures that were made come with doubts.
+        failures: what was left out.
+    """
+
+    photos: int
+    made: int = 0
+    kept: int = 0
+    crowded: list[str] = field(default_factory=list)
+    copied: list[float] = field(default_factory=list)
+    doubtful: int = 0
+    failures: list[Failure] = field(default_factory=list)
+
+
+def find_photos(given: Sequence[Path]) -> list[Item]:
+    """The photos among what was given: files, and all pictures in folders and the folders below them.
+
+    Raises:
+        Pg2Error: a folder without a picture, nothing of that name, or two photos of one name.
+    """
+    found: list[tuple[str, Path]] = []
+    for path in given:
+        if path.is_dir():
+            # HEIC photos are not read, but are missed if nobody names them.
+            heic = [file for file in path.rglob("*") if file.suffix.lower() in HEIF_SUFFIXES]
+            files = sorted([*pictures_below(path), *heic])
+            if not files:
+                raise Pg2Error(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+            above = path.resolve().name if len(given) > 1 else ""
+            found += [((Path(above) / file.relative_to(path)).as_posix(), file) for file in files]
+        elif exists(path):
+            found.append((path.name, path))
+        else:
+            raise Pg2Error(f"there is no file or folder {path}")
+    return _items(found)
+
+
+def _items(found: Sequence[tuple[str, Path]]) -> list[Item]:
+    twice = [name for name, count in Counter(name for name, _ in found).items() if count > 1]
+    if twice:
+        raise Pg2Error(f"two of the files given are called {twice[0]}; rename one, or give the folder above")
+    shorts = Counter(str(Path(name).with_suffix("")) for name, _ in found)
+    return [
+        Item(name, short if shorts[short := str(Path(name).with_suffix(""))] == 1 else name, path)
+        for name, path in found
+    ]
+
+
+def find_poses(text: str, seed: int = 0) -> Callable[[str], list[Item]]:
+    """The poses that are wanted.
+
+    Args:
+        text: a folder of OpenPose JSON files, or else of photos; names and files, apart by commas; "named"
+            for all named poses; or "random:8" for so many poses of the rendered people who ship.
+        seed: of what is drawn at random.
+
+    Returns:
+        Gives the poses for a photo, by its name: the same for all, or for each some of its own, whatever
+        other photos there are.
+
+    Raises:
+        Pg2Error: it is none of these.
+    """
+    if text.startswith(RANDOM):
+        return _drawn(text.removeprefix(RANDOM), seed)
+    folder = Path(text)
+    if exists(folder) and folder.is_dir():
+        # `pg2 pose` writes pictures of its poses beside them.
+        documents = sorted(file for file in folder.rglob("*.json") if not file.name.startswith("."))
+        files = documents or pictures_below(folder)
+        if not files:
+            raise Pg2Error(f"{folder} holds no poses: neither OpenPose JSON files nor pictures")
+        fixed = _items([(file.relative_to(folder).as_posix(), file) for file in files])
+    else:
+        words = NAMES if text == NAMED else [text] if exists(text) else text.split(",")
+        fixed = [_single(word.strip()) for word in words]
+        if len({item.short for item in fixed}) < len(fixed):
+            raise Pg2Error(f'two of the poses "{text}" have one name; leave one out, or rename its file')
+    return lambda photo: fixed
+
+
+def _single(word: str) -> Item:
+    if word.replace("_", "-") in NAMES:
+        return Item(word.replace("_", "-"), word.replace("_", "-"), word)
+    if not word or not exists(word):
+        raise Pg2Error(
+            f'"{word}" is neither a named pose nor a file or folder, nor {RANDOM}NUMBER; {suggestion(word)}'
+        )
+    return Item(word, Path(word).stem, Path(word))
+
+
+def _drawn(number: str, seed: int) -> Callable[[str], list[Item]]:
+    with open_picture(next(SAMPLES.glob("*/*.jpg"))) as sample:
+        size = (sample.height, sample.width)
+    known = sorted(read_keypoints_csv(SAMPLES / "keypoints.csv").items())
+    count = int(number) if number.isdecimal() and len(number) < 10 else 0
+    if not 1 <= count <= len(known):
+        raise Pg2Error(f"--poses {RANDOM}NUMBER takes a number from 1 to {len(known)}, not {number[:20]}")
+
+    def draw(photo: str) -> list[Item]:
+        mine = int.from_bytes(hashlib.sha256(photo.encode("utf-8", "surrogateescape")).digest()[:8])
+        picked = np.random.default_rng((seed, mine)).choice(len(known), count, replace=False)
+        names = [(known[index][0].rpartition(".")[0].replace("/", "-"), known[index][1]) for index in picked]
+        return [
+            Item(f"sample-{name}", f"sample-{name}", Pose(points, size)) for name, points in sorted(names)
+        ]
+
+    return draw
+
+
+class _Manifest:
+    """The lines of the results that are there, and the settings that all were made with."""
+
+    def __init__(self, out: Path, options: Mapping[str, Any]) -> None:
+        """Take up what an earlier run left.
+
+        Raises:
+            Pg2Error: `out` holds something else, or results of other settings.
+        """
+        self.out, self._options = out, dict(options)
+        self.lines: dict[Key, dict[str, Any]] = {}
+        if not exists(out):
+            return
+        if not out.is_dir():
+            raise Pg2Error(f"{out} is a file; give a folder for the pictures")
+        if not (out / OPTIONS).exists():
+            strangers = sorted(file.name for file in out.iterdir() if not file.name.startswith("."))
+            if strangers:
+                raise Pg2Error(
+                    f"{out} holds {strangers[0]}, which is no result of this command; give a new folder"
+                )
+            return
+        before = read_json(out / OPTIONS, "the settings of many results")
+        for name, value in self._options.items():
+            if not isinstance(before, dict) or before.get(name) != value:
+                was = before.get(name) if isinstance(before, dict) else None
+                raise Pg2Error(
+                    f"{out} holds results of other settings ({name}: {was}, now {value}); give a new folder, "
+                    "or the settings of before"
+                )
+        if (out / MANIFEST).exists():
+            self._read(read_text(out / MANIFEST, "a list of results", _MOST_BYTES))
+
+    def _read(self, text: str) -> None:
+        for line in text.splitlines():
+            # A line cut short by a kill is work to do again, no more.
+            with suppress(ValueError, KeyError, TypeError):
+                entry = json.loads(line)
+                self.lines[str(entry["photo"]), int(entry["person"]), str(entry["pose"])] = entry
+
+    def done(self, key: Key, digest: str) -> bool:
+        """Whether this result is there, of the same photo and pose."""
+        line = self.lines.get(key)
+        return line is not None and line.get("digest") == digest and (self.out / str(line["file"])).is_file()
+
+    def people(self, photo: str, content: str) -> int | None:
+        """How many people were found on this photo; None: it is not known."""
+        found = (line for (name, *_), line in self.lines.items() if name == photo)
+        return next((int(line["people"]) for line in found if line.get("photo_digest") == content), None)
+
+    def add(self, key: Key, entry: dict[str, Any], picture: Image.Image) -> None:
+        """Keep a result at once."""
+        if not (self.out / OPTIONS).exists():
+            self.out.mkdir(parents=True, exist_ok=True)
+            write_json(self.out / OPTIONS, self._options)
+        with atomic_path(self.out / entry["file"]) as new:
+            picture.save(new)
+        for other, line in list(self.lines.items()):
+            if line["file"] == entry["file"] and other != key:
+                del self.lines[other]
+        self.lines[key] = entry
+        with (self.out / MANIFEST).open("a", encoding="utf-8") as log:
+            log.write(f"{json.dumps(entry)}\n")
+
+    def finish(self, failures: Sequence[Failure]) -> None:
+        """Leave the lines in one order, whatever the order in which they came."""
+        if not (self.out / OPTIONS).exists():
+            return
+        write_text(
+            self.out / MANIFEST, "".join(f"{json.dumps(self.lines[key])}\n" for key in sorted(self.lines))
+        )
+        listed = [json.dumps({failure.kind: failure.name, "error": failure.error}) for failure in failures]
+        if listed:
+            write_text(self.out / FAILURES, "\n".join(listed) + "\n")
+        else:
+            (self.out / FAILURES).unlink(missing_ok=True)
+
+
+def _weights(pipeline: Pipeline) -> str:
+    """A model's weights as 16 hexadecimal digits: a folder of the same name may hold another training."""
+    digest = hashlib.sha256()
+    for name, value in pipeline.model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One picture to be made; see `Item`. `who`: which of the `people` on the photo."""
+
+    photo: Item
+    content: str
+    people: int
+    who: int
+    source: Source
+    pose: Item
+    target: Pose
+
+
+class _Run:
+    """One run over all photos."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        manifest: _Manifest,
+        poses: Callable[[str], list[Item]],
+        summary: Summary,
+        failed: Callable[[Failure], None],
+        *,
+        model: str,
+        person: int | None,
+        everybody: bool,
+        pose_person: int | None,
+        kind: Kind,
+    ) -> None:
+        self.pipeline, self.manifest, self.poses, self.summary = pipeline, manifest, poses, summary
+        self.model, self.person, self.everybody = model, person, everybody
+        self.pose_person, self.kind, self._failed = pose_person, kind, failed
+        self._targets: dict[str, Pose | None] = {}
+
+    def prepare(self, photo: Item) -> list[_Job]:
+        """What is still to be made of one photo.
+
+        Raises:
+            Pg2Error: it cannot be used.
+        """
+        assert isinstance(photo.given, Path)
+        targets = dict(self._usable(self.poses(photo.name)))
+        if not targets:
+            raise Pg2Error(f"{photo.given}: none of the poses for it could be used")
+        with open_picture(photo.given):  # much sooner than the digest of a file that is none
+            pass
+        content = sha256(photo.given)
+        people = self.manifest.people(photo.name, content)
+        if people is not None and not self._todo(photo, content, people, targets):
+            self.summary.kept += len(self._wanted(people, targets))
+            return []
+        sources = self.pipeline.prepare_everybody(photo.given)
+        if not self.everybody:
+            try:
+                chosen(sources, self.person)
+            except Pg2Error as error:
+                raise type(error)(f"{photo.given}: {error}") from error
+            if len(sources) > 1 and self.person is None:
+                self.summary.crowded.append(photo.name)
+        todo = self._todo(photo, content, len(sources), targets)
+        self.summary.kept += len(self._wanted(len(sources), targets)) - len(todo)
+        return [
+            _Job(photo, content, len(sources), who, sources[who], pose, targets[pose]) for who, pose in todo
+        ]
+
+    def make(self, jobs: Sequence[_Job]) -> None:
+        """Make and keep them."""
+        results = self.pipeline.make([job.source for job in jobs], [job.target for job in jobs])
+        for job, result in zip(jobs, results, strict=True):
+            self._keep(job, result)
+
+    def _usable(self, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
+        for item in poses:
+            if item.name not in self._targets:
+                try:
+                    self._targets[item.name] = self.pipeline.target_pose(item.given, self.pose_person)
+                except Pg2Error as error:
+                    self._targets[item.name] = None
+                    self._failed(Failure("pose", item.name, str(error)))
+            target = self._targets[item.name]
+            if target is not None:
+                yield item, target
+
+    def _wanted(self, people: int, targets: Mapping[Item, Pose]) -> list[tuple[int, Item]]:
+        """Whom of a photo in which pose."""
+        return [
+            (who, pose)
+            for who in (range(people) if self.everybody else [self.person or 0])
+            for pose in targets
+        ]
+
+    def _todo(
+        self, photo: Item, content: str, people: int, targets: Mapping[Item, Pose]
+    ) -> list[tuple[int, Item]]:
+        """The same without what is there already."""
+        return [
+            (who, pose)
+            for who, pose in self._wanted(people, targets)
+            if not self.manifest.done((photo.name, who, pose.name), _digest(content, targets[pose]))
+        ]
+
+    def _keep(self, job: _Job, result: Result) -> None:
+        entry = {
+            "file": _file_name(job),
+            "photo": job.photo.name,
+            "person": job.who,
+            "people": job.people,
+            "pose": job.pose.name,
+            "model": self.model,
+            "copied": None if result.copied is None else round(result.copied, 3),
+            "doubts": list(result.doubts),
+            "photo_digest": job.content,
+            "digest": _digest(job.content, job.target),
+        }
+        self.manifest.add((job.photo.name, job.who, job.pose.name), entry, getattr(result, self.kind))
+        self.summary.made += 1
+        self.summary.doubtful += bool(result.doubts)
+        if result.copied is not None:
+            self.summary.copied.append(result.copied)
+
+
+def _file_name(job: _Job) -> str:
+    folder, _, stem = job.photo.short.rpartition("/")
+    name = f"{stem}_person{job.who}_{job.pose.short.replace('/', '-')}"
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+        name = f"{name[:_CUT]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
+    return str(Path(folder) / f"{name}.png")
+
+
+def _digest(content: str, target: Pose) -> str:
+    """16 hexadecimal digits of a photo's content and a pose: the same name may come to mean another."""
+    return hashlib.sha256(content.encode() + target.points.tobytes()).hexdigest()[:16]
+
+
+def make_many(
+    pipeline: Pipeline,
+    photos: Sequence[Path],
+    poses: str,
+    out: str | Path,
+    *,
+    model: str,
+    person: int | None = None,
+    everybody: bool = False,
+    pose_person: int | None = None,
+    kind: Kind = "image",
+    seed: int = 0,
+    strict: bool = False,
+    failed: Callable[[Failure], None] = lambda failure: None,
+    progress: bool = True,
+) -> Summary:
+    """Every photo in every pose, a PNG each, called PHOTO_personN_POSE.png in the folders of the photos.
+
+    The same call goes on with what an earlier one began: what is there of the same photo (by its content)
+    and pose is kept. More photos and poses may be added. The manifest, JSON lines, is the same in the end
+    whether there was an interruption or not.
+
+    Args:
+        pipeline: the model.
+        photos: files and folders; see `find_photos`.
+        poses: see `find_poses`.
+        out: the folder to make, or one that an earlier call made.
+        model: what the manifest calls the model.
+        person: which person of each photo; None: the largest.
+        everybody: all people of each photo instead.
+        pose_person: the same for poses of several people.
+        kind: which picture of a `Result`.
+        seed: of random poses.
+        strict: stop at the first photo or pose that cannot be used; else it is left out.
+        failed: told of each of these.
+        progress: show a bar when stderr is a terminal.
+
+    Raises:
+        Pg2Error: no photos, no such poses, not one that can be used, or with `strict` one that cannot; `out`
+            lies among the photos, or holds something else or results of other settings.
+    """
+    out = Path(out)
+    if everybody and person is not None:
+        raise Pg2Error("--person takes one of the people on a photo, --everybody all; give one of them")
+    for folder in (path for path in (*photos, Path(poses)) if exists(path) and path.is_dir()):
+        if out.resolve().is_relative_to(folder.resolve()):
+            raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
+    wanted, items = find_poses(poses, seed), find_photos(photos)
+    refine = pipeline.model.refine
+    options = {
+        "model": model,
+        "weights": _weights(pipeline),
+        "background": getattr(refine.config, "background", None) if refine is not None else None,
+        "precision": str(pipeline.dtype).removeprefix("torch."),
+        "picture": kind,
+    }
+    summary = Summary(len(items))
+
+    def fail(failure: Failure) -> None:
+        if strict:
+            raise Pg2Error(failure.error)
+        summary.failures.append(failure)
+        failed(failure)
+
+    with exclusive(out):
+        manifest = _Manifest(out, options)
+        run = _Run(
+            pipeline, manifest, wanted, summary, fail,
+            model=model, person=person, everybody=everybody, pose_person=pose_person, kind=kind,
+        )  # fmt: skip
+        try:
+            for photo in tracked(items, "Photos", progress):
+                try:
+                    jobs = run.prepare(photo)
+                except Pg2Error as error:
+                    fail(Failure("photo", photo.name, str(error)))
+                    continue
+                run.make(jobs)
+        finally:
+            manifest.finish(summary.failures)
+    if not summary.made and not summary.kept:
+        raise Pg2Error(f"none of the {len(items)} photos could be used, so nothing is written")
+    return summary

@@ -1,0 +1,1 @@
+"""Sequences of poses, and a person who moves through them."""
