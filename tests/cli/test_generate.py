@@ -264,3 +264,15 @@ def test_one_picture_says_what_its_photo_does_not_show(pg2, model: Path, tmp_pat
     ran = pg2("generate", PHOTO, "--pose", "back", "--model", model, "--out", tmp_path / "a.png")
     assert ran.code == 0
     assert ran.err == "pg2: the photo shows the person from the front, the pose from behind\n"
+
+
+def test_a_full_size_picture_keeps_the_photo_where_the_model_has_the_choice(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = {}
+    for background in ("", "keep", "expected"):
+        out = tmp_path / f"made{background}.png"
+        given = ["--background", background] if background else []
+        ran = pg2("generate", PHOTO, "--pose", "walking", "--model", "fast/market1501", "--full-size", *given,
+                  "--out", out)  # fmt: skip
+        assert ran.code == 0, ran.err
+        made[background] = out.read_bytes()
+    assert made[""] == made["keep"] != made["expected"]

@@ -37,14 +37,24 @@ _VIEWS = ("front", "left", "back", "right")
 
 
 def _load(
-    model: str, device: str, precision: str, revision: str | None, background: str | None
+    model: str,
+    device: str,
+    precision: str,
+    revision: str | None,
+    background: str | None,
+    full_size: bool = False,
 ) -> "Pipeline":
     from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
 
-    return Pipeline.from_pretrained(
+    pipeline = Pipeline.from_pretrained(
         model, device=device, dtype=DTYPES[precision], revision=revision, background=background
     )
+    refine = pipeline.model.refine
+    if full_size and background is None and refine is not None and "keep" in refine.backgrounds:
+        # Another background would stand in the photo as a box.
+        pipeline.model.set_background("keep")
+    return pipeline
 
 
 def _check_out(path: Path, inputs: Sequence[Path]) -> None:
@@ -185,7 +195,7 @@ def generate(
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
         if out is None or out.suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
-        pipeline = _load(model, device, precision, revision, background)
+        pipeline = _load(model, device, precision, revision, background, full_size)
         _generate_many(
             pipeline,
             photos,
@@ -215,7 +225,7 @@ def generate(
     out = out or Path("result.png")
     _check_out(out, [*photos, *map(Path, pose)])
     with exclusive(out):
-        pipeline = _load(model, device, precision, revision, background)
+        pipeline = _load(model, device, precision, revision, background, full_size)
         rows = _rows(pipeline, photos, pose, strict, person, pose_person)
         result = rows[0][0]
         if not one:
