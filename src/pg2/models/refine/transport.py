@@ -55,8 +55,9 @@ _FINE = 16  # channels at half the frame, of which the outputs a pixel are made
 # through.
 _STEEP = 2.0
 
-# Pixels around where the source's person is seen, whose colours are not trusted to be the ground's.
-_RIM = 2
+# A rim around where the source's person is seen, this part of the height wide, whose colours are not trusted
+# to be the ground's.
+_RIM = 64
 
 
 class _UNet(nn.Module):
@@ -257,7 +258,8 @@ class TransportRefiner(Refiner):
         """
         if self.config.background == "expected":
             return painted, torch.ones_like(stood)
-        covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * _RIM + 1, 1, _RIM)
+        rim = self.frame[0] // _RIM
+        covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * rim + 1, 1, rim)
         free = 1 - covered
         ground = free * source + covered * continued(source, free)
         if self.config.shade:
