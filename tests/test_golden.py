@@ -19,8 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "94cb54e28d2ca4138be08825e6da751550580474c1dae884e56ba855ecdaa7a1",
-    "fast/people256": "51ea24bfae92f8248dd1af5b78f3b5fef090b1c504b4c24764d647d293dca90b",
+    "fast/market1501": "c4101ed7984df1acf4667a6da1e2a5ead7a215d17a9a61fe5260ebc2fa3d471f",
+    "fast/photo256": "f16b8547b0c066d99f7fc29c3df573c6dbf84a583c438775f217be16f12efd4a",
+    "fast/people256": "c2b65ed31997d94f62fbc9fecf8d0c49764ae01aff3929fdd74cff0cd607e62f",
 }
 """SHA-256 of the sheets' pixels."""
 

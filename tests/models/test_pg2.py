@@ -174,7 +174,7 @@ def test_a_model_that_the_hub_lacks(hub: Hub) -> None:
         ("Fast/people265", "did you mean fast/people256"),
         ("market1501", "did you mean fast/market1501"),
         ("here/quick", "no such folder"),
-        ("a/b/c", "the shipped models are fast/market1501, fast/people256"),
+        ("a/b/c", "the shipped models are fast/photo256, fast/market1501, fast/people256"),
         ("n" * 5000, "no such folder"),
         ("a\0b", "no such folder"),
     ],

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from pg2.cli.options import DEFAULT_MODEL, Background, Device, Model, Person, PrecisionOption, Revision
+from pg2.cli.options import Background, Device, Model, Person, PrecisionOption, Revision
 from pg2.cli.telling import of_several
 from pg2.errors import Pg2Error
+from pg2.io.packaged import DEFAULT_MODEL
 
 
 def animate(

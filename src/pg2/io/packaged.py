@@ -10,7 +10,7 @@ SAMPLES = _ROOT / "samples"
 WEIGHTS = _ROOT / "weights"
 """Trained models, a folder each, and the pose estimator."""
 
-DEFAULT_MODEL = "fast/market1501"
+DEFAULT_MODEL = "fast/photo256"
 """The shipped model that is meant where none is named: by the commands, by the service and on its page."""
 
 RECIPES = _ROOT / "recipes"

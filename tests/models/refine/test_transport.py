@@ -161,15 +161,20 @@ def test_a_model_with_shade_starts_one_without_and_back() -> None:
         torch.testing.assert_close(plain(given, coarse).image, shaded(given, coarse).image)
 
 
-def test_far_from_both_people_the_ground_is_the_source_itself() -> None:
+def test_where_nobody_is_the_ground_is_the_source_itself() -> None:
     given = smooth()
     network = refiner()
-    network.full.bias.data.view(6, -1)[1:3] = -9.0  # nobody is there, in either picture
+    network.full.bias.data.view(6, -1)[1:3] = -9.0  # nobody is seen, in either picture
     with torch.no_grad():
         network.way.weight[-3:] = 0.0
-        output = network(given, torch.zeros(2, 3, *FRAME))
+        nobody = torch.full_like(given.source_keypoints, torch.nan)
+        output = network(Inputs(given.source, nobody, nobody), torch.zeros(2, 3, *FRAME))
+        posed = network(given, torch.zeros(2, 3, *FRAME))
     assert output.maps["changed"].max() < 0.01
     torch.testing.assert_close(output.image, to_unit(given.source), atol=0.02, rtol=0)
+    # The pose alone is enough to know that the trunk hides the ground; the corner is free.
+    assert posed.maps["changed"][:, :, 22:32, 15:18].min() == 1.0
+    assert posed.maps["changed"][:, :, 58:, :3].max() < 0.01
 
 
 def test_what_the_poses_say_together_turns_the_parts() -> None:

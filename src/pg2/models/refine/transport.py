@@ -198,7 +198,8 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown, person = _steep(copied.detach()), _steep(target.detach())
-            ground, covered = self._ground(source, painted, stood.detach(), way[:, 3 * count :])
+            hidden = self._hidden(stood.detach(), inputs.source_keypoints)
+            ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
@@ -250,16 +251,30 @@ class TransportRefiner(Refiner):
         far = by_parts.new_tensor((width, height))
         return (by_parts + added).clamp(-far, 2 * far)
 
-    def _ground(self, source: Tensor, painted: Tensor, stood: Tensor, shade: Tensor) -> tuple[Tensor, Tensor]:
+    def _hidden(self, seen: Tensor, keypoints: Tensor) -> Tensor:
+        """What the source's person hides of the ground, [B, 1, H, W], by the network's eye and by the pose.
+
+        Either is enough: ground that is taken for the person is filled in well, while a forgotten sleeve
+        stays as a ghost.
+        """
+        there = part_priors(part_transforms(keypoints, keypoints), self.frame, self.config.stride)
+        odds = F.interpolate(
+            there.amax(1, keepdim=True), scale_factor=float(self.config.stride), mode="bilinear"
+        )
+        return torch.maximum(_STEEP * seen, odds + 0.5).clamp(0, 1)
+
+    def _ground(
+        self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """What is seen behind the person, [B, 3, H, W], and where it is not the source's, [B, 1, H, W].
 
         `shade`, [B, 3 or 0, h, w], is added to what is kept of the source: shadows, another camera's colours.
         It is smoothed first, so that it cannot wipe out what there is to be seen.
         """
         if self.config.background == "expected":
-            return painted, torch.ones_like(stood)
+            return painted, torch.ones_like(hidden)
         rim = self.frame[0] // _RIM
-        covered = F.max_pool2d((_STEEP * stood).clamp_max(1), 2 * rim + 1, 1, rim)
+        covered = F.max_pool2d(hidden, 2 * rim + 1, 1, rim)
         free = 1 - covered
         ground = free * source + covered * continued(source, free)
         if self.config.shade:
