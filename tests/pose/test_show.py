@@ -10,12 +10,13 @@ from pg2.errors import Pg2Error
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.pose import show
+from pg2.pose.estimator import PoseEstimator
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import named_pose
 from pg2.pose.show import overlay, pose_photos
 
 
-class Estimator:
+class Estimator(PoseEstimator):
     """Sees the named pose "front" so many times, each a pixel further right; nobody in a black picture."""
 
     def __init__(self, people: int = 1) -> None:

@@ -78,8 +78,8 @@ def rareness(points: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) ->
     distinct = np.frombuffer(b"".join(places), dtype=points.dtype).reshape(-1, *points.shape[1:])
     ours, theirs = (torch.from_numpy(_normal(poses)) for poses in (distinct, known))
     found = [
-        torch.stack([_nearest(some, others) for others in theirs.split(_BLOCK[1])]).amin(dim=0)
-        for some in ours.split(_BLOCK[0])
+        torch.stack([_nearest(some, others) for others in torch.split(theirs, _BLOCK[1])]).amin(dim=0)
+        for some in torch.split(ours, _BLOCK[0])
     ]
     nearest[measured] = torch.cat(found).numpy()[which]
     return nearest
