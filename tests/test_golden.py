@@ -20,8 +20,8 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "c4101ed7984df1acf4667a6da1e2a5ead7a215d17a9a61fe5260ebc2fa3d471f",
-    "fast/photo256": "f16b8547b0c066d99f7fc29c3df573c6dbf84a583c438775f217be16f12efd4a",
-    "fast/people256": "c2b65ed31997d94f62fbc9fecf8d0c49764ae01aff3929fdd74cff0cd607e62f",
+    "fast/photo256": "952c0d1fd59b6e76c3ed38108787c912da07d49ff5b2e9a5baedac6ddc62493a",
+    "fast/people256": "677fb01d67485087e05cb40a3b2ef93ae3f44d623a4b8393c153e4e08736e5a7",
 }
 """SHA-256 of the sheets' pixels."""
 

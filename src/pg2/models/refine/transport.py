@@ -59,6 +59,9 @@ _STEEP = 2.0
 # to be the ground's.
 _RIM = 64
 
+# Less than these log odds of a part, by the pose, is next to the person.
+_NEAR = 1.5
+
 
 class _UNet(nn.Module):
     """Levels of half the size each, and back: [B, widths[0], h, w] -> the same."""
@@ -252,16 +255,21 @@ class TransportRefiner(Refiner):
         return (by_parts + added).clamp(-far, 2 * far)
 
     def _hidden(self, seen: Tensor, keypoints: Tensor) -> Tensor:
-        """What the source's person hides of the ground, [B, 1, H, W], by the network's eye and by the pose.
+        """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
 
-        Either is enough: ground that is taken for the person is filled in well, while a forgotten sleeve
-        stays as a ghost.
+        Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
+        while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
+        trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
         """
         there = part_priors(part_transforms(keypoints, keypoints), self.frame, self.config.stride)
+        below = there[:, PARTS.index("trunk")].cummax(1).values
         odds = F.interpolate(
-            there.amax(1, keepdim=True), scale_factor=float(self.config.stride), mode="bilinear"
+            torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1),
+            scale_factor=float(self.config.stride),
+            mode="bilinear",
         )
-        return torch.maximum(_STEEP * seen, odds + 0.5).clamp(0, 1)
+        on, near = (odds[:, :1] + 0.5).clamp(0, 1), (odds[:, 1:] + _NEAR).clamp(0, 1)
+        return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
     def _ground(
         self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
