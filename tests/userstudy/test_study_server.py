@@ -126,7 +126,7 @@ def test_participants_have_an_end(study: Study) -> None:
         assert refused(client.get(second), 404, "not_found")
         assert client.get(third).json()["pictures"] == study.order(1)
         assert answer(client, third, 0, "real") == 204
-        assert "its 2 participants" in refused(client.post("/api/participants"), 403, "forbidden")
+        assert "complete with 2 participants" in refused(client.post("/api/participants"), 403, "forbidden")
         assert client.get(first).json()["answered"] == 1
 
 
