@@ -237,7 +237,7 @@ def test_full_size_blends_the_person_alone_into_the_photo() -> None:
     expected = Pipeline(transport())
     expected.model.set_background("expected")
     boxed = (np.asarray(expected(photo, "walking", source_pose=pose).full_size) != photo).any(-1)
-    assert boxed.sum() > 1.5 * changed.sum(), "another background is laid on as a box"
+    assert boxed.sum() > 1.2 * changed.sum(), "another background is laid on as a box"
 
 
 def test_the_background_is_a_choice(tmp_path: Path, pipe: Pipeline) -> None:
