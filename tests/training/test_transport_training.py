@@ -24,7 +24,7 @@ SETTINGS = [
     "model.refine={kind: transport, widths: [16, 32, 32], finish: 16, radius: 3}",
     "data.validation_people=0",
     "coarse={steps: 100, batch: 8, lr: 2.0e-3}",
-    "refined={steps: 120, batch: 8, lr: 2.0e-3, clip: 1}",
+    "refined={steps: 200, batch: 8, lr: 2.0e-3, clip: 1}",
     "refined.losses={l1: {weight: 1}, warped: {weight: 1}, painted: {weight: 0.5}, copied: {weight: 0.3}}",
     "refined.losses.silhouette.weight=0.3",
 ]
@@ -49,4 +49,4 @@ def test_transport_beats_copying_and_stage_one_on_the_body(tmp_path: Path) -> No
 
     copied, coarse = on_the_body(to_unit(batch.inputs.source)), on_the_body(output.pictures["coarse"])
     made = on_the_body(output.image)
-    assert made < 0.9 * min(coarse, copied), (made, coarse, copied)
+    assert made < 0.8 * min(coarse, copied), (made, coarse, copied)
