@@ -20,8 +20,8 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "c4101ed7984df1acf4667a6da1e2a5ead7a215d17a9a61fe5260ebc2fa3d471f",
-    "fast/photo256": "952c0d1fd59b6e76c3ed38108787c912da07d49ff5b2e9a5baedac6ddc62493a",
-    "fast/people256": "677fb01d67485087e05cb40a3b2ef93ae3f44d623a4b8393c153e4e08736e5a7",
+    "fast/photo256": "d93f1f6822cb58e74f7bd1012b28b4d16eec0a99cee01924081578a38886ddc1",
+    "fast/people256": "1b2926096819f528467b38768d823eeeacef84bab2057b78084c6d486c12dc2a",
 }
 """SHA-256 of the sheets' pixels."""
 

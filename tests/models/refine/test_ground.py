@@ -65,3 +65,20 @@ def test_any_mask_gives_a_picture_within_the_range_of_the_image(seed: int, share
 def test_nothing_known_is_no_crash(background: float) -> None:
     image = torch.full((1, 3, 16, 16), background)
     torch.testing.assert_close(continued(image, torch.zeros(1, 1, 16, 16)), image, atol=1e-3, rtol=0)
+
+
+def test_where_nothing_can_be_mirrored_the_layers_go_on_too() -> None:
+    """The hole is wider than what is beside it: its middle once was one grey for all rows."""
+    layers = torch.linspace(-1, 1, 32).view(1, 1, 32, 1).expand(-1, 3, -1, 32)
+    known = torch.ones(1, 1, 32, 32)
+    known[..., 5:28] = 0.0
+    torch.testing.assert_close(continued(layers, known), layers, atol=0.1, rtol=0)
+
+
+def test_far_inside_a_hole_colours_are_those_of_its_own_side() -> None:
+    top = torch.full((1, 3, 64, 32), -1.0)
+    top[..., 32:, :] = 1.0
+    known = torch.zeros(1, 1, 64, 32)
+    known[..., :16, :] = known[..., 48:, :] = 1.0
+    made = filled(top, known)
+    assert made[..., 18, 16].max() < -0.2 < 0.2 < made[..., 45, 16].min()

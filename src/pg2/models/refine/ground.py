@@ -6,14 +6,16 @@ from torch.nn import functional as F
 
 _KNOWN = 0.5  # trust, from which on a place is taken as known
 
+_AROUND = 32  # the colour of an edge is a mean over this part of the height to each side
+
 
 def continued(image: Tensor, known: Tensor) -> Tensor:
     """A picture with its unknown places filled in from the left and from the right of them.
 
     People are upright, and what is behind them mostly lies in layers: sky over trees over grass, a wall over
     a floor. So each row goes on behind the person as it is beside: mirrored at the nearest known place on
-    either side, the left one fading into the right one. Where there is nothing to mirror, colours come from
-    all around (`filled`).
+    either side, the left one fading into the right one. Where there is nothing to mirror, the colour at that
+    place goes on; where a whole row is unknown, colours come from all around (`filled`).
 
     Args:
         image: float [B, C, H, W].
@@ -30,15 +32,26 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     to_right = along.square() * (3 - 2 * along)
     # Where the person leaves the picture, one side is all there is.
     to_right = to_right.masked_fill(right == width, 0.0).masked_fill(left < 0, 1.0)
-    found, share = torch.zeros_like(image), torch.zeros_like(known)
+    colours = _mean_of_known(image, trusted.to(image.dtype))
+    found = torch.zeros_like(image)
     for edge, weight in ((left, 1 - to_right), (right, to_right)):
         mirrored = 2 * edge - here
-        there = (edge >= 0) & (edge < width) & (mirrored >= 0) & (mirrored < width)
-        mirrored = mirrored.clamp(0, width - 1)
-        weight = weight * (there & trusted.gather(3, mirrored))
-        found = found + weight * image.gather(3, mirrored.expand_as(image))
-        share = share + weight
-    return found + (1 - share) * filled(image, known)
+        inside = (mirrored >= 0) & (mirrored < width)
+        edge, mirrored = (places.clamp(0, width - 1) for places in (edge, mirrored))
+        inside &= trusted.gather(3, mirrored)
+        texture, colour = (
+            picture.gather(3, places.expand_as(picture))
+            for picture, places in ((image, mirrored), (colours, edge))
+        )
+        found = found + weight * torch.where(inside, texture, colour)
+    return torch.where(trusted.any(3, keepdim=True), found, filled(image, known))
+
+
+def _mean_of_known(image: Tensor, trusted: Tensor) -> Tensor:
+    """The mean of the known places around each one."""
+    around = max(image.shape[2] // _AROUND, 1)
+    both = F.avg_pool2d(torch.cat((image * trusted, trusted), 1), 2 * around + 1, 1, around)
+    return both[:, :-1] / both[:, -1:].clamp_min(1e-6)
 
 
 def filled(image: Tensor, known: Tensor) -> Tensor:
@@ -54,7 +67,8 @@ def filled(image: Tensor, known: Tensor) -> Tensor:
     # The square makes a little trust count for little beside full trust.
     weight = known.square() + 1e-8
     if min(image.shape[2:]) <= 4:
-        return (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True).expand_as(image)
+        mean = (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
+        return known * image + (1 - known) * mean
     share = F.avg_pool2d(weight, 2)
     # Never the root of 0, whose slope is infinite.
     below = filled(F.avg_pool2d(image * weight, 2) / share, share.sqrt().clamp_max(1))
