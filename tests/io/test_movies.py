@@ -86,7 +86,7 @@ def test_what_is_no_video(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             read(tmp_path / name)
     write_movie(tmp_path / "a.mp4", frames(), 20)
     monkeypatch.setattr(movies, "_MAX_SIDE", 60)
-    with pytest.raises(Pg2Error, match="48 x 64 pixels; up to 60 a side"):
+    with pytest.raises(Pg2Error, match="64x48 pixels; up to 60 a side"):
         read(tmp_path / "a.mp4")
     monkeypatch.setattr(movies, "_MAX_SIDE", 100)
     monkeypatch.setattr(movies, "_MAX_DECODED", 5)

@@ -83,7 +83,7 @@ def open_movie(path: Path, most_fps: float) -> Iterator[Movie]:
         stream = container.streams.video[0]
         width, height = stream.codec_context.width, stream.codec_context.height
         if not 0 < max(width, height) <= _MAX_SIDE:
-            raise Pg2Error(f"{path} has {width} x {height} pixels; up to {_MAX_SIDE} a side are read")
+            raise Pg2Error(f"{path} has {height}x{width} pixels; up to {_MAX_SIDE} a side are read")
         own = float(stream.average_rate or most_fps)
         fps = min(own, most_fps)
         expected = None
@@ -145,7 +145,7 @@ def _animated(picture: Image.Image, path: Path, most_fps: float) -> Movie:
         raise Pg2Error(f"{path} is a single picture; a motion needs several")
     if many > _MAX_DECODED or many * picture.width * picture.height > _MAX_PIXELS:
         raise Pg2Error(
-            f"{path} has {many} frames of {picture.width} x {picture.height} pixels, which are too many; "
+            f"{path} has {many} frames of {picture.height}x{picture.width} pixels, which are too many; "
             "make it shorter or smaller"
         )
     delays = np.array([_shown(picture, number, path)[1] for number in range(many)])
@@ -183,7 +183,7 @@ def check_written(path: Path, frames: int, frame: tuple[int, int]) -> None:
         _av(f"to write {path}")
     if frames * frame[0] * frame[1] * 3 > _MAX_WRITTEN:
         raise Pg2Error(
-            f"{frames} frames of {frame[1]} x {frame[0]} pixels are too many to keep; give --seconds"
+            f"{frames} frames of {frame[0]}x{frame[1]} pixels are too many to keep; give --seconds"
         )
 
 
