@@ -17,6 +17,8 @@ for line in (
     "pose PHOTO --out poses",
     "prepare folder real data --size 32x16 --keypoints auto",
     "generate PHOTO --pose walking --model fast/market1501 --out made.png",
+    "generate PHOTO --poses walking --model fast/market1501 --out many",
+    "animate PHOTO --motion wave --seconds 0.2 --model fast/market1501 --out moved.gif",
     "userstudy make generated real study --count 1 --practice 0",
 ):
     app([sys.argv[1] if word == "PHOTO" else word for word in line.split()], standalone_mode=False)
