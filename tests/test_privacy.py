@@ -59,4 +59,6 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     )
     assert [*places["home"].rglob("*"), *places["temporary"].rglob("*")] == []
     made = {path.name for path in set(places["work"].iterdir()) - before}
-    assert made == (set() if code == _ESTIMATOR else {"poses", "data", "made.png", "study"})
+    assert made == (
+        set() if code == _ESTIMATOR else {"poses", "data", "made.png", "many", "moved.gif", "study"}
+    )

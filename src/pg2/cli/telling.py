@@ -35,8 +35,7 @@ def of_several(copied: Sequence[float], doubtful: int, pictures: int) -> str:
     if copied:
         least, most = (round(100 * share) for share in (min(copied), max(copied)))
         mean = round(100 * sum(copied) / len(copied))
-        shares = (
-            f"{mean} % of the people is copied from the photos ({least} to {most} %), the rest is invented"
-        )
+        span = f" ({least} to {most} %)" if least < most else ""
+        shares = f"{mean} % of the people is copied from the photos{span}, the rest is invented"
     few = f"{doubtful} of {pictures} poses show what their photo does not" if doubtful else ""
     return "; ".join(filter(None, (shares, few)))
