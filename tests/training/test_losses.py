@@ -9,7 +9,8 @@ from pg2.data.loader import Batch
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.io.pixels import to_levels
 from pg2.metrics import ssim
-from pg2.models.inputs import Output
+from pg2.models.inputs import Inputs, Output
+from pg2.pose.named import named_pose
 from pg2.training.adversary import discriminator_loss, generator_loss, r1_penalty
 from pg2.training.losses import PerceptualTerm, masked_l1, ssim_loss
 from pg2.training.terms import Ready
@@ -79,3 +80,25 @@ def test_the_perceptual_term_is_the_distance_that_is_scored_and_has_a_gradient()
     assert made.grad is not None
     assert made.grad.abs().max() > 0
     assert term.value(ready, Output(target, {}), network).item() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_details_count_head_and_hands_once_more() -> None:
+    torch.manual_seed(0)
+    pose = torch.tensor(named_pose("front").resize((64, 64)).points)[None]
+    target = torch.rand(1, 3, 64, 64) * 2 - 1
+    plain, detailed = PerceptualTerm(weight=1), PerceptualTerm(weight=1, details=1)
+    network = plain.network()
+
+    def added(picture: torch.Tensor, keypoints: torch.Tensor) -> float:
+        batch = Batch(Inputs(to_levels(target).byte(), keypoints, keypoints), to_levels(target).byte())
+        ready = Ready(batch, target, target, torch.ones(1, 1, 64, 64))
+        both = [term.value(ready, Output(picture, {}), network) for term in (detailed, plain)]
+        return (both[0] - both[1]).item()
+
+    head, feet = target.clone(), target.clone()
+    x, y = (int(value) for value in pose[0, 0])  # the nose
+    head[:, :, y - 3 : y + 4, x - 3 : x + 4] = 1
+    feet[:, :, -7:, x - 3 : x + 4] = 1
+    assert added(head, pose) > 0.01
+    assert added(feet, pose) == pytest.approx(0, abs=1e-6)
+    assert added(head, torch.full_like(pose, torch.nan)) == 0

@@ -9,7 +9,11 @@ from pg2.io.devices import full_precision
 from pg2.io.pixels import to_levels
 from pg2.models.inputs import Output
 from pg2.models.lite0 import Lite0, feature_distance
+from pg2.pose.details import DETAILS, detail_places
+from pg2.pose.parts import sample
 from pg2.training.terms import Ready, Term, Weight
+
+_DETAIL = 64  # pixels a side of an enlarged detail
 
 
 def masked_l1(generated: Tensor, target: Tensor, mask: Tensor, weight: float = 1.0) -> Tensor:
@@ -70,6 +74,8 @@ class PerceptualTerm(Term):
     A model that learned from it is no longer judged by it alone: look at other scores, too.
     """
 
+    details: Weight = Field(0.0, description="of head and hands, each enlarged, beside the whole picture")
+
     def network(self) -> nn.Module | None:
         """See `Term`."""
         return Lite0()
@@ -78,6 +84,22 @@ class PerceptualTerm(Term):
         """See `pg2.models.lite0.feature_distance`; in float32, as bf16 is slow in depthwise layers."""
         assert network is not None
         with full_precision(ready.target.device):
-            with torch.no_grad():
-                wanted = network(to_levels(ready.target)).layers
-            return feature_distance(network(to_levels(output.image)).layers, wanted).mean()
+
+            def distance(image: Tensor, target: Tensor) -> Tensor:
+                with torch.no_grad():
+                    wanted = network(to_levels(target)).layers
+                return feature_distance(network(to_levels(image)).layers, wanted)
+
+            whole = distance(output.image, ready.target).mean()
+            if not self.details:
+                return whole
+            height, width = ready.target.shape[2:]
+            places, there = detail_places(ready.batch.inputs.target_keypoints, (height, width), _DETAIL)
+            image, target = (
+                sample(
+                    picture[:, None].expand(-1, len(DETAILS), -1, -1, -1).flatten(0, 1), places.flatten(0, 1)
+                )
+                for picture in (output.image, ready.target)
+            )
+            off = distance(image, target) * there.flatten()
+            return whole + self.details * off.sum() / there.sum().clamp_min(1)
