@@ -97,8 +97,7 @@ def find_photos(given: Sequence[Path]) -> list[Item]:
     for path in given:
         if path.is_dir():
             # HEIC photos are not read, but are missed if nobody names them.
-            heic = [file for file in path.rglob("*") if file.suffix.lower() in HEIF_SUFFIXES]
-            files = sorted([*pictures_below(path), *heic])
+            files = pictures_below(path, {*SUFFIXES, *HEIF_SUFFIXES})
             if not files:
                 raise Pg2Error(f"{path} holds no pictures ({', '.join(sorted(SUFFIXES))})")
             above = path.resolve().name if len(given) > 1 else ""

@@ -14,7 +14,8 @@ from PIL import Image
 
 import pg2
 from pg2.errors import Pg2Error
-from pg2.io.picture_files import open_picture
+from pg2.io import picture_files
+from pg2.io.picture_files import open_picture, pictures_below
 from pg2.io.pictures import load_image
 
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\n"
@@ -149,3 +150,12 @@ def test_there_is_no_other_way_to_open_a_picture() -> None:
         if other.search(line)
     ]
     assert found == []
+
+
+def test_a_folder_of_too_many_files_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a.jpg", "b.txt", "c.jpg", "d.heic"):
+        (tmp_path / name).write_bytes(b"x")
+    assert [file.name for file in pictures_below(tmp_path)] == ["a.jpg", "c.jpg"]
+    monkeypatch.setattr(picture_files, "_MOST_FILES", 3)
+    with pytest.raises(Pg2Error, match="holds more than 3 files and folders; give a smaller folder"):
+        pictures_below(tmp_path)

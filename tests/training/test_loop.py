@@ -524,4 +524,7 @@ def test_rendered_people_teach_every_second_step(
     for other in (doubled, square):
         with pytest.raises(Pg2Error, match="knows no exact flow for pictures of 64x64"):
             train(recipe, square, tmp_path / "other", QUIET, flow_from=other)
+    plain = load_recipe("debug", ["model.frame=[64, 64]", *steps])
+    with pytest.raises(Pg2Error, match="no loss of this recipe learns from exact flow"):
+        train(plain, square, tmp_path / "other", QUIET, flow_from=rendered)
     assert not (tmp_path / "other").exists()

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -43,6 +43,9 @@ _MAX_SCANS = 64
 _MAX_PARTS = 100_000
 _MAX_JPEG_BYTES = 250_000_000
 
+# Below one folder, whatever they are: somebody who names the root of a disk gets an answer.
+_MOST_FILES = 1_000_000
+
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
 # In a JPEG's pixels 0xFF is followed by 0 (it is a value) or D0 to D7 (a restart): neither ends a scan.
@@ -50,18 +53,24 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 
 
-def pictures_below(folder: Path) -> list[Path]:
+def pictures_below(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """The picture files of a folder and the folders below it, by their endings, in order of their names.
 
     Hidden files and folders are left out: other computers leave "._picture.jpg", which is none.
+
+    Raises:
+        Pg2Error: there are too many files below the folder, whatever they are.
     """
-    return sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in SUFFIXES
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
+    found = []
+    for count, file in enumerate(folder.rglob("*")):
+        if count >= _MOST_FILES:
+            raise Pg2Error(
+                f"{folder} holds more than {_MOST_FILES:,} files and folders; give a smaller folder"
+            )
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.suffix.lower() in suffixes and not hidden and file.is_file():
+            found.append(file)
+    return sorted(found)
 
 
 @contextlib.contextmanager

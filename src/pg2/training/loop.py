@@ -180,6 +180,9 @@ def _train(
 
 
 def _with_flow(data: PreparedDataset, recipe: Recipe) -> PreparedDataset:
+    terms = [term for stage in recipe.stages.values() for term in stage.losses.terms.values()]
+    if not any(term.wants_exact for term in terms):
+        raise Pg2Error("no loss of this recipe learns from exact flow; leave --flow-from out")
     if data.frame != recipe.model.frame or not data.has_geometry:
         height, width = recipe.model.frame
         raise Pg2Error(
