@@ -22,7 +22,8 @@ from model_samples import inputs
 from rich.console import Console
 from torch.nn import functional as F
 
-from pg2.data.loader import Batch
+from pg2.data.loader import Batch, Loader
+from pg2.data.pairs import Pairs
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
@@ -30,11 +31,12 @@ from pg2.io.devices import runs_bf16
 from pg2.io.outputs import exclusive
 from pg2.io.tensors import load_tensors
 from pg2.models.pg2 import PG2
-from pg2.training import losses
+from pg2.training import loop, losses
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
 from pg2.training.loop import step_seconds, train
 from pg2.training.losses import PerceptualTerm
 from pg2.training.recipe import load_recipe
+from pg2.training.settings import Recipe
 from pg2.training.stage_run import StageRun
 from pg2.training.validation import Validation
 
@@ -516,6 +518,21 @@ def test_rendered_people_teach_every_second_step(
         warnings.simplefilter("error")
         train(recipe, square, tmp_path / "run", QUIET, flow_from=rendered)
     assert known == [False, False, True, False, True]
+    # Where both worlds are rendered, stage I is to know both; it needs no exact flow.
+    loaders: list[tuple[str, str]] = []
+    make = loop._loader
+
+    def noted(
+        recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun, *rest: bool
+    ) -> Loader:
+        loaders.append((state.name, data.path.name))
+        return make(recipe, data, pairs, seed, state, *rest)
+
+    prepare_folder(tmp_path / "raw", tmp_path / "rendered-too")
+    monkeypatch.setattr(loop, "_loader", noted)
+    train(recipe, PreparedDataset(tmp_path / "rendered-too"), tmp_path / "both", QUIET, flow_from=rendered)
+    both = ("rendered-too", "rendered")
+    assert loaders == [(stage, name) for stage in ("coarse", "refined") for name in both]
     with pytest.raises(Pg2Error, match="another --flow-from"):
         train(recipe, square, tmp_path / "run", QUIET)
     prepare_folder(tmp_path / "raw", tmp_path / "all-test", test_share=1)

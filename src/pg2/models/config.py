@@ -98,7 +98,12 @@ class TransportConfig(StageNetwork):
         description="channels of the levels, each of half the size, of the network that seeks where to fetch",
     )
     finish: Channels = Field(48, description="channels of the network that looks at what was fetched")
-    stride: Literal[2, 4, 8] = Field(4, description="both work on maps of 1/stride of the frame")
+    segment: Annotated[tuple[Channels, ...], Field(max_length=10)] = Field(
+        (),
+        description="channels of the levels of a network that sees nothing but where the source's person is; "
+        "empty: the one that looks at what was fetched says that, too",
+    )
+    stride: Literal[2, 4, 8] = Field(4, description="all work on maps of 1/stride of the frame")
     radius: Radius = Field(6.0, description="of a keypoint's disc in pixels of the frame")
     sharpness: float = Field(
         2.0, gt=0, le=1000, description="of the choice between parts: the inverse temperature"
@@ -121,7 +126,8 @@ class TransportConfig(StageNetwork):
     @property
     def multiple(self) -> int:
         """What both sides of the frame must be multiples of: of a pixel of the smallest level."""
-        return math.lcm(self.stride * 2 ** (len(self.widths) - 1), self.shade or 1)
+        levels = max(len(self.widths), len(self.segment))
+        return math.lcm(self.stride * 2 ** (levels - 1), self.shade or 1)
 
     @property
     def grid(self) -> int:

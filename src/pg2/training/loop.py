@@ -101,8 +101,9 @@ def train(
         console: where progress is shown; None: standard error.
         init_from: a shipped model, a folder or a hub id to start the weights from, to tune it to other data
             or to grow it from smaller pictures; see `PG2.start_from`.
-        flow_from: people rendered with `--geometry`, beside `data` that knows no exact flow: a stage that
-            learns from it takes every second batch from here.
+        flow_from: people rendered with `--geometry`, beside `data` that may know no exact flow: a stage that
+            learns from it takes every second batch from here. Where `data` is rendered so, too, every stage
+            does: it is to know both worlds.
 
     Returns:
         The folder of the final model.
@@ -165,7 +166,7 @@ def _train(
         if state.step < stage.steps or state.owes_validation:
             own = _loader(recipe, data, pairs, seed, state, flow_from is None)
             loader: Loader | Alternating = own
-            if flow_from is not None and objective.grid:
+            if flow_from is not None and (objective.grid or data.has_geometry):
                 rendered = _training_pairs(flow_from)
                 loader = Alternating([own, _loader(recipe, flow_from, rendered, seed, state)])
             _run_stage(state, loader, validation, console)

@@ -62,8 +62,9 @@ def test_pictures_and_maps_have_the_shapes_that_are_said() -> None:
     assert output.maps["places"].shape == (2, 16, 8, 2)
 
 
-def test_every_parameter_gets_a_gradient() -> None:
-    network = refiner()
+@pytest.mark.parametrize("segment", [(), (8, 16)])
+def test_every_parameter_gets_a_gradient(segment: tuple[int, ...]) -> None:
+    network = refiner(segment=segment)
     output = network(inputs(4, FRAME), torch.randn(4, 3, *FRAME))
     maps = ("copied", "source_silhouette", "odds", "painted")
     parts = (output.image, output.pictures["warped"], *(output.maps[name] for name in maps))
@@ -84,8 +85,10 @@ def test_every_parameter_gets_a_gradient() -> None:
         ("one place", "all"),
     ],
 )
-@pytest.mark.parametrize("background", ["keep", "expected"])
-def test_poses_that_are_hardly_there_give_a_picture(source: str, target: str, background: str) -> None:
+@pytest.mark.parametrize(("background", "segment"), [("keep", ()), ("keep", (8, 16)), ("expected", ())])
+def test_poses_that_are_hardly_there_give_a_picture(
+    source: str, target: str, background: str, segment: tuple[int, ...]
+) -> None:
     given = smooth()
     pose = given.source_keypoints
 
@@ -103,7 +106,7 @@ def test_poses_that_are_hardly_there_give_a_picture(source: str, target: str, ba
             changed[:] = 5.0
         return changed
 
-    output = refiner(background=background)(
+    output = refiner(background=background, segment=segment)(
         Inputs(given.source, made(source), made(target)), torch.zeros(2, 3, *FRAME)
     )
     for picture in (output.image, *output.pictures.values(), *output.maps.values()):
@@ -159,6 +162,26 @@ def test_a_model_with_shade_starts_one_without_and_back() -> None:
     given, coarse = smooth(), torch.zeros(2, 3, *FRAME)
     with torch.no_grad():
         torch.testing.assert_close(plain(given, coarse).image, shaded(given, coarse).image)
+
+
+def test_a_network_that_segments_sees_the_source_alone_and_may_join_or_leave() -> None:
+    plain, segmenting, again = refiner(), refiner(segment=(8, 16)), refiner(segment=(8, 16))
+    fresh = segmenting.segment.head.weight.clone()  # type: ignore[union-attr]
+    segmenting.start_from(plain, 1)
+    assert torch.equal(segmenting.stem.weight, plain.stem.weight)
+    assert torch.equal(segmenting.segment.head.weight, fresh)  # type: ignore[union-attr]
+    segmenting.segment.head.weight.data.add_(0.1)  # type: ignore[union-attr]
+    again.start_from(segmenting, 1)
+    assert torch.equal(again.segment.head.weight, segmenting.segment.head.weight)  # type: ignore[union-attr]
+    plain.start_from(again, 1)
+
+    given, coarse = smooth(), torch.zeros(2, 3, *FRAME)
+    turned = given._replace(target_keypoints=given.target_keypoints.flip(1))
+    with torch.no_grad():
+        here, there = (segmenting(both, coarse).maps["source_silhouette"] for both in (given, turned))
+        other = segmenting(given._replace(source=255 - given.source), coarse).maps["source_silhouette"]
+    torch.testing.assert_close(here, there)
+    assert not torch.allclose(here, other, atol=1e-3)
 
 
 def test_where_nobody_is_the_ground_is_the_source_itself() -> None:

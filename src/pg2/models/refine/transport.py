@@ -87,6 +87,25 @@ class _UNet(nn.Module):
         return x
 
 
+class _Segmenter(nn.Module):
+    """Where the person of a picture is, by the picture and the pose: log odds [B, 1, H, W].
+
+    What was fetched for another pose tells little about that, and what it overlooks stays as a ghost.
+    """
+
+    def __init__(self, widths: Sequence[int], stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        self.stem = nn.Conv2d(3 * stride**2 + len(PARTS) + 18, widths[0], 3, padding=1)
+        self.levels = _UNet(widths)
+        self.head = nn.Conv2d(widths[0], stride**2, 3, padding=1)
+
+    def forward(self, image: Tensor, body: Tensor, pose: Tensor) -> Tensor:
+        """`body`, log odds of the parts by the pose, and `pose`, heat maps, are on the grid of 1/stride."""
+        seen = torch.cat((F.pixel_unshuffle(image, self.stride), (body + 1).sigmoid(), pose), 1)
+        return F.pixel_shuffle(self.head(self.levels(F.relu(self.stem(seen)))), self.stride)
+
+
 class TransportRefiner(Refiner):
     """Warps the source by parts, looks at what came of it, and lays the person over a ground; see the module.
 
@@ -125,6 +144,7 @@ class TransportRefiner(Refiner):
         middle = config.stride // 2
         self.finer = nn.Conv2d(config.finish, _FINE * middle**2, 1)
         self.full = nn.Conv2d(_FINE, _FULL * 4, 3, padding=1)
+        self.segment = _Segmenter(config.segment, config.stride) if config.segment else None
 
     def initialise(self) -> None:
         """See `Stage`. The heads begin next to zero: at first geometry alone says where to fetch."""
@@ -141,7 +161,7 @@ class TransportRefiner(Refiner):
     def start_from(self, start: Self, factor: int) -> None:
         """See `Stage`. It goes on from pictures of its own size alone: what it learned counts pixels.
 
-        The background and the shade may be other ones.
+        The background and the shade may be other ones, and a network that segments may join or leave.
 
         Raises:
             Pg2Error: the frames, or other settings, differ.
@@ -151,8 +171,13 @@ class TransportRefiner(Refiner):
                 "the model to start from does not fit the recipe: a transport stage starts from one "
                 f"of the same frame, not {factor} times as small"
             )
-        self.check_fits(start, {"background": self.config.background, "shade": self.config.shade})
-        state = start.state_dict()
+        free = ("background", "shade", "segment")
+        self.check_fits(start, {setting: getattr(self.config, setting) for setting in free})
+        state = self.state_dict()
+        same = start.config.segment == self.config.segment
+        for name, value in start.state_dict().items():
+            if name in state and (same or not name.startswith("segment.")):
+                state[name] = value
         for name, own in self.way.named_parameters(prefix="way"):
             both = min(len(own), len(state[name]))
             state[name] = torch.cat((state[name][:both], torch.zeros_like(own[both:])))
@@ -181,7 +206,10 @@ class TransportRefiner(Refiner):
             parts = changed(part_transforms(*poses), self._turned(posed))
             ways = part_places(parts, self.frame, stride)
             priors = part_priors(parts, self.frame, stride)
-            seen = self._seen(source, coarse, ways, priors, inputs)
+            maps = [heatmaps(pose, self.frame, self.config.radius, stride) for pose in poses]
+            # Of the source's person in their own pose.
+            body = part_priors(part_transforms(poses[0], poses[0]), self.frame, stride)
+            seen = self._seen(source, coarse, ways, priors, maps)
         features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
         way = self.way(features).float()
         with full_precision(inputs.source.device):
@@ -193,7 +221,11 @@ class TransportRefiner(Refiner):
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
         finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
-        full = F.pixel_shuffle(self.full(finer), 2).float()
+        full = F.pixel_shuffle(self.full(finer), 2)
+        if self.segment is not None:
+            stood = self.segment(source, body, maps[0])
+            full = torch.cat((full[:, :_SOURCE], stood, full[:, _SOURCE + 1 :]), 1)
+        full = full.float()
         with full_precision(inputs.source.device):
             masks = _smoothed(full[:, : _PAINT.start]).sigmoid()
             copied, target, stood = (masks[:, at : at + 1] for at in (_COPY, _TARGET, _SOURCE))
@@ -201,14 +233,14 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown, person = _steep(copied.detach()), _steep(target.detach())
-            hidden = self._hidden(stood.detach(), inputs.source_keypoints)
+            hidden = self._hidden(stood.detach(), body)
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
-        maps = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
-        maps |= {"copied": copied, "silhouette": target, "source_silhouette": stood}
-        return Output(image, pictures, maps | {"changed": torch.maximum(person, covered)})
+        learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
+        learned |= {"copied": copied, "silhouette": target, "source_silhouette": stood}
+        return Output(image, pictures, learned | {"changed": torch.maximum(person, covered)})
 
     def _turned(self, posed: Tensor) -> Tensor:
         """How each part's way is to be changed by what the two poses together say, [B, 10, 2, 3].
@@ -218,8 +250,10 @@ class TransportRefiner(Refiner):
         change: Tensor = self.turn(posed).tanh()
         return _TURN * change.view(-1, len(PARTS), 2, 3)
 
-    def _seen(self, source: Tensor, coarse: Tensor, ways: Tensor, priors: Tensor, inputs: Inputs) -> Tensor:
-        """What the network sees, [B, channels, h, w] on the grid of 1/stride."""
+    def _seen(
+        self, source: Tensor, coarse: Tensor, ways: Tensor, priors: Tensor, maps: Sequence[Tensor]
+    ) -> Tensor:
+        """What the network sees, [B, channels, h, w] on the grid of 1/stride; `maps` are of both poses."""
         stride = self.config.stride
         small, small_coarse = (F.avg_pool2d(picture, stride) for picture in (source, coarse))
         # Every part's view of the shrunk source, where the part may be.
@@ -228,10 +262,6 @@ class TransportRefiner(Refiner):
             ((ways + 0.5) / stride - 0.5).flatten(0, 1),
         ).view(len(source), len(PARTS), 3, *ways.shape[2:4])
         soft = (priors + 1).sigmoid()
-        maps = [
-            heatmaps(keypoints, self.frame, self.config.radius, stride)
-            for keypoints in (inputs.source_keypoints, inputs.target_keypoints)
-        ]
         return torch.cat(((views * soft[:, :, None]).flatten(1, 2), small, small_coarse, soft, *maps), 1)
 
     def _places(self, parts: Parts, odds: Tensor, residual: Tensor) -> Tensor:
@@ -254,14 +284,15 @@ class TransportRefiner(Refiner):
         far = by_parts.new_tensor((width, height))
         return (by_parts + added).clamp(-far, 2 * far)
 
-    def _hidden(self, seen: Tensor, keypoints: Tensor) -> Tensor:
+    def _hidden(self, seen: Tensor, there: Tensor) -> Tensor:
         """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
+
+        `there`: log odds of the parts of the source's person by the pose alone, [B, 10, h, w].
 
         Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
         while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
         trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
         """
-        there = part_priors(part_transforms(keypoints, keypoints), self.frame, self.config.stride)
         below = there[:, PARTS.index("trunk")].cummax(1).values
         odds = F.interpolate(
             torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1),
