@@ -15,12 +15,13 @@ from PIL import Image
 from torch import Tensor
 
 from pg2.errors import Pg2Error
+from pg2.full_size import Fetched, at_full_size
 from pg2.io.devices import choose_device, runs_bf16
 from pg2.io.files import exists
 from pg2.io.picture_files import MAX_PIXELS
 from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
 from pg2.io.pixels import Image8, from_images, to_images
-from pg2.models.inputs import COPIED, PERSON, Inputs, Output, PictureInfo, shown
+from pg2.models.inputs import COPIED, PERSON, WARPED, Inputs, Output, PictureInfo, shown
 from pg2.models.pg2 import PG2
 from pg2.pose.estimator import ENOUGH, PoseEstimator
 from pg2.pose.facing import doubts
@@ -74,8 +75,9 @@ class Result:
         pose: the target pose, in the frame.
         source: the photo, cut to the frame around the person.
         skeleton: the target pose, drawn.
-        full_size: the photo with the result over the person at the photo's scale. Where the model knows the
-            person's outline, all else on the photo stays as it is.
+        full_size: the photo with the result over the person at the photo's scale; what was copied from the
+            photo is copied once more, at that scale. Where the model knows the person's outline, all else on
+            the photo stays as it is.
         copied: which share of the person is fetched from the photo, 0 to 1; the rest is invented. None: the
             model does not say.
         doubts: what the photo does not tell of what the pose asks for; see `pg2.pose.facing.doubts`.
@@ -90,6 +92,7 @@ class Result:
     copied: float | None
     _source: Source
     _changed: npt.NDArray[np.uint8] | None = field(default=None, repr=False)
+    _places: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
     @property
     def named(self) -> dict[str, Image.Image]:
@@ -105,8 +108,11 @@ class Result:
     def full_size(self) -> Image.Image:
         """The photo with the result over the person at the photo's scale."""
         framing, photo = self._source.framing, _array(self._source.photo)
-        pasted = framing.paste(photo, np.asarray(self.image), self._changed)
-        return Image.fromarray(pasted)
+        fetched = None
+        if self._places is not None:
+            share = np.asarray(self.pictures[COPIED].convert("L"))
+            fetched = Fetched(self._places, np.asarray(self.pictures[WARPED]), share)
+        return Image.fromarray(at_full_size(photo, framing, np.asarray(self.image), self._changed, fetched))
 
     @cached_property
     def doubts(self) -> tuple[str, ...]:
@@ -243,13 +249,13 @@ class Pipeline:
         """The model on tensors that are in its frame already, wherever they are.
 
         Returns:
-            float32 pictures on the model's device, and of the maps "changed", where there is one.
+            float32 pictures on the model's device, and of the maps "changed" and "fetched", where there are.
         """
         rough = self.dtype == torch.bfloat16
         with torch.inference_mode(), torch.autocast(self.device.type, self.dtype) if rough else nullcontext():
             output = self.model(inputs.to(self.device))
         pictures = {name: picture.float() for name, picture in output.pictures.items()}
-        maps = {name: part.float() for name, part in output.maps.items() if name == "changed"}
+        maps = {name: part.float() for name, part in output.maps.items() if name in ("changed", "fetched")}
         return Output(output.image.float(), pictures, maps)
 
     def target_pose(self, pose: Pose | Photo, person: int | None = None) -> Pose:
@@ -348,6 +354,9 @@ class Pipeline:
         changed = None
         if "changed" in output.maps:
             changed = (output.maps["changed"][:, 0] * 255).round().clamp(0, 255).byte().cpu().numpy()
+        places = None
+        if "fetched" in output.maps and {COPIED, WARPED} <= output.pictures.keys():
+            places = output.maps["fetched"].cpu().numpy()
         return [
             Result(
                 image=Image.fromarray(made[number]),
@@ -357,6 +366,7 @@ class Pipeline:
                 copied=copied[number],
                 _source=source,
                 _changed=None if changed is None else changed[number],
+                _places=None if places is None else places[number],
             )
             for number, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]

@@ -38,9 +38,9 @@ class PictureInfo(NamedTuple):
     kind: PictureKind = "image"
 
 
-COPIED, PERSON = "mask", "silhouette"
-"""The masks, of a second stage that fetches from the source: what of a pixel is fetched; where the person is.
-From them follows how much of the result is known."""
+COPIED, PERSON, WARPED = "mask", "silhouette", "warped"
+"""Pictures of a second stage that fetches from the source. Two masks, of which follows how much of the result
+is known: what of a pixel is fetched; where the person is. And what was fetched."""
 
 
 class Output(NamedTuple):

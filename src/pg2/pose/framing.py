@@ -104,28 +104,24 @@ class Framing:
         )
         return np.asarray(resized)
 
-    def paste(self, image: Image8, result: Image8, where: npt.NDArray[np.uint8] | None = None) -> Image8:
-        """Put a frame-sized result back at its place and scale; the way back of `image`.
-
-        Args:
-            image: the picture, uint8 [H, W, 3].
-            result: uint8 [h, w, 3] of the frame's size.
-            where: how much of each of its pixels is to be seen, uint8 [h, w]; None: all of it.
-        """
+    @property
+    def inside(self) -> tuple[slice, slice]:
+        """The rows and columns of the picture that the rectangle covers, in whole pixels; perhaps none."""
         height, width = self.size
-        # Only what lies inside the picture is enlarged: the rectangle may reach far beyond it.
-        left, top = max(round(self.left), 0), max(round(self.top), 0)
-        right, bottom = min(round(self.right), width), min(round(self.bottom), height)
-        pasted = image.copy()
-        if right > left and bottom > top:
-            corners = np.array([left - self.left, top - self.top, right - self.left, bottom - self.top])
-            box = np.clip(corners * [*self.scale, *self.scale], 0, [self.frame[1], self.frame[0]] * 2)
-            size, corner = (right - left, bottom - top), tuple(box.tolist())
-            part = Image.fromarray(result).resize(size, Image.Resampling.LANCZOS, box=corner)
-            seen = None
-            if where is not None:
-                seen = Image.fromarray(where).resize(size, Image.Resampling.BILINEAR, box=corner)
-            below = Image.fromarray(pasted[top:bottom, left:right])
-            below.paste(part, (0, 0), seen)
-            pasted[top:bottom, left:right] = np.asarray(below)
-        return pasted
+        return (
+            slice(max(round(self.top), 0), min(round(self.bottom), height)),
+            slice(max(round(self.left), 0), min(round(self.right), width)),
+        )
+
+    def enlarge(self, result: npt.NDArray[np.uint8], how: Image.Resampling) -> npt.NDArray[np.uint8]:
+        """What of a frame-sized uint8 [h, w] or [h, w, 3] lies `inside` the picture, at the picture's scale.
+
+        Only that is enlarged: the rectangle may reach far beyond the picture.
+        """
+        rows, columns = self.inside
+        corners = np.array(
+            [columns.start - self.left, rows.start - self.top, columns.stop - self.left, rows.stop - self.top]
+        )
+        box = np.clip(corners * [*self.scale, *self.scale], 0, [self.frame[1], self.frame[0]] * 2)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        return np.array(Image.fromarray(result).resize(size, how, box=tuple(box.tolist())))

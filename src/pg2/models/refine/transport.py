@@ -193,6 +193,7 @@ class TransportRefiner(Refiner):
         See `Refiner`. `Output.maps` has what losses look at. On the grid of 1/stride: "places" [B, h, w, 2],
         where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
         and those by the pose alone; "ways" [B, 10, h, w, 2], where each part alone would fetch. A pixel:
+        "fetched" [B, H, W, 2], where in the source it was fetched;
         "copied", "silhouette" and "source_silhouette" [B, 1, H, W]; "painted" [B, 3, H, W], the person
         and what is around, without what is fetched; "changed" [B, 1, H, W], where the picture is not the
         source's own ground.
@@ -216,7 +217,8 @@ class TransportRefiner(Refiner):
             count = len(PARTS)
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
-            warped = sample(source, self._places(parts, odds, residual), "bicubic")
+            fetched = self._places(parts, odds, residual)
+            warped = sample(source, fetched, "bicubic")
         # It looks at what came of its choice; the choice is not to be made to please it.
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
@@ -239,7 +241,7 @@ class TransportRefiner(Refiner):
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
         learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
-        learned |= {"copied": copied, "silhouette": target, "source_silhouette": stood}
+        learned |= {"fetched": fetched, "copied": copied, "silhouette": target, "source_silhouette": stood}
         return Output(image, pictures, learned | {"changed": torch.maximum(person, covered)})
 
     def _turned(self, posed: Tensor) -> Tensor:
