@@ -17,6 +17,7 @@ from pg2.cli.evaluate import evaluate, score, table1
 from pg2.cli.generate import generate, pose, views
 from pg2.cli.prepare import prepare
 from pg2.cli.render import render
+from pg2.cli.runs import runs
 from pg2.cli.serve import serve
 from pg2.cli.train import train
 from pg2.cli.userstudy import userstudy
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (pose, render, train, generate, animate, views, serve, evaluate, score, table1):
+for command in (pose, render, train, runs, generate, animate, views, serve, evaluate, score, table1):
     app.command()(command)
 app.add_typer(prepare, name="prepare")
 app.add_typer(userstudy, name="userstudy")

@@ -47,6 +47,16 @@ def read_header(path: str | Path) -> dict[str, tuple[str, tuple[int, ...]]]:
         return {name: (part.get_dtype(), tuple(part.get_shape())) for name, part in parts.items()}
 
 
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The text metadata of a safetensors file. The tensors are not read.
+
+    Raises:
+        Pg2Error: see `load_tensors`.
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
 def load_tensors(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read what `save_tensors` wrote.
 

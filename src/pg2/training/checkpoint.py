@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from pg2.errors import Pg2Error
-from pg2.io.tensors import load_tensors, save_tensors
+from pg2.io.tensors import load_tensors, read_metadata, save_tensors
 
 FORMAT = 1
 CHECKPOINT = "checkpoint.safetensors"
@@ -104,4 +104,17 @@ def load_checkpoint(
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
         raise Pg2Error(f"{path} is not a checkpoint of this run ({type(error).__name__})") from error
     progress: dict[str, Any] = about["progress"]
+    return progress
+
+
+def read_progress(path: Path) -> dict[str, Any]:
+    """The `progress` of a checkpoint; its tensors are not read.
+
+    Raises:
+        Pg2Error: the file is damaged, or no checkpoint.
+    """
+    try:
+        progress: dict[str, Any] = json.loads(read_metadata(path)["checkpoint"])["progress"]
+    except (KeyError, ValueError, TypeError) as error:
+        raise Pg2Error(f"{path} is not a checkpoint of a run ({type(error).__name__})") from error
     return progress

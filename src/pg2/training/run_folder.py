@@ -2,8 +2,10 @@
 
 import hashlib
 import itertools
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -15,6 +17,8 @@ from pg2.models.pg2 import PG2
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
 from pg2.training.recipe import check_same, load_recipe
 from pg2.training.settings import Recipe
+
+_QUIET: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": 10}
 
 
 def digest(model: PG2) -> str:
@@ -74,7 +78,22 @@ def begin(
         begun = {"path": str(data.path), "records_sha256": records, "start_sha256": start}
         if flow_from is not None:
             begun |= {"flow_path": str(flow_from.path), "flow_records_sha256": flow_records}
-        write_json(about, begun | {"pg2": version("pg2")})
+        write_json(about, begun | {"pg2": version("pg2"), "commit": _commit()})
+
+
+def _commit() -> str | None:
+    """The commit of the code that runs, "-dirty" where it was changed; None where it is in no repository."""
+    here = Path(__file__).parent
+    asked = ["git", "-C", str(here)]
+    try:
+        # An installed package may lie inside the repository of something else.
+        subprocess.run([*asked, "ls-files", "--error-unmatch", Path(__file__).name], check=True, **_QUIET)
+        found = subprocess.run(
+            [*asked, "describe", "--always", "--dirty", "--exclude=*"], check=True, **_QUIET
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return str(found.stdout.decode().strip())
 
 
 def _records(data: PreparedDataset) -> str:
