@@ -6,16 +6,19 @@ from torch.nn import functional as F
 
 _KNOWN = 0.5  # trust, from which on a place is taken as known
 
-_AROUND = 32  # the colour of an edge is a mean over this part of the height to each side
+_AROUND = 32  # the colour of a place is a mean over this part of the height to each side
+
+_CALM = 0.02  # of a range of 2: differences that nobody sees
 
 
 def continued(image: Tensor, known: Tensor) -> Tensor:
     """A picture with its unknown places filled in from the left and from the right of them.
 
     People are upright, and what is behind them mostly lies in layers: sky over trees over grass, a wall over
-    a floor. So each row goes on behind the person as it is beside: mirrored at the nearest known place on
-    either side, the left one fading into the right one. Where there is nothing to mirror, the colour at that
-    place goes on; where a whole row is unknown, colours come from all around (`filled`).
+    a floor. So each row goes on behind the person as it is beside: with the colour at the nearest known place
+    on either side, the left one fading into the right one, and with the texture that is mirrored there.
+    Texture is what differs from the colour around it, and is not to be livelier than at the edge, so that no
+    object is seen twice. Where a whole row is unknown, colours come from all around (`filled`).
 
     Args:
         image: float [B, C, H, W].
@@ -32,26 +35,33 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     to_right = along.square() * (3 - 2 * along)
     # Where the person leaves the picture, one side is all there is.
     to_right = to_right.masked_fill(right == width, 0.0).masked_fill(left < 0, 1.0)
-    colours = _mean_of_known(image, trusted.to(image.dtype))
+    colours, spread = _around(image, trusted.to(image.dtype))
     found = torch.zeros_like(image)
     for edge, weight in ((left, 1 - to_right), (right, to_right)):
         mirrored = 2 * edge - here
         inside = (mirrored >= 0) & (mirrored < width)
         edge, mirrored = (places.clamp(0, width - 1) for places in (edge, mirrored))
         inside &= trusted.gather(3, mirrored)
-        texture, colour = (
+        calm = ((spread.gather(3, edge) + _CALM) / (spread.gather(3, mirrored) + _CALM)).clamp_max(1)
+        there, average, colour = (
             picture.gather(3, places.expand_as(picture))
-            for picture, places in ((image, mirrored), (colours, edge))
+            for picture, places in ((image, mirrored), (colours, mirrored), (colours, edge))
         )
-        found = found + weight * torch.where(inside, texture, colour)
+        found = found + weight * (colour + inside * calm * (there - average))
+    lowest, highest = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
+    found = torch.minimum(torch.maximum(found, lowest), highest)
     return torch.where(trusted.any(3, keepdim=True), found, filled(image, known))
 
 
-def _mean_of_known(image: Tensor, trusted: Tensor) -> Tensor:
-    """The mean of the known places around each one."""
+def _around(image: Tensor, trusted: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean colours of the known places around each one, [B, C, H, W], and their spread, [B, 1, H, W]."""
     around = max(image.shape[2] // _AROUND, 1)
-    both = F.avg_pool2d(torch.cat((image * trusted, trusted), 1), 2 * around + 1, 1, around)
-    return both[:, :-1] / both[:, -1:].clamp_min(1e-6)
+    seen = torch.cat((image * trusted, image.square().mean(1, keepdim=True) * trusted, trusted), 1)
+    means = F.avg_pool2d(seen, 2 * around + 1, 1, around)
+    means = means[:, :-1] / means[:, -1:].clamp_min(1e-6)
+    colours, squares = means[:, :-1], means[:, -1:]
+    spread = (squares - colours.square().mean(1, keepdim=True)).clamp_min(0).sqrt()
+    return colours, spread
 
 
 def filled(image: Tensor, known: Tensor) -> Tensor:
