@@ -22,7 +22,7 @@ from pg2.io.devices import DTYPES
 from pg2.io.movies import movie_bytes, written_here
 from pg2.io.pictures import load_shrunk
 from pg2.io.pixels import Image8
-from pg2.models.inputs import COPIED, PERSON, Inputs
+from pg2.models.inputs import Inputs
 from pg2.models.pg2 import shipped_models
 from pg2.motion.animate import Plan
 from pg2.motion.named import FPS, MOTIONS, named_motion, through
@@ -401,9 +401,8 @@ def _about(field: str) -> Iterator[None]:
 
 def _formats(pipeline: Pipeline) -> tuple[str, ...]:
     """What may be asked for: `json`, or a picture of a `pg2.pipeline.Result` by its name there."""
-    pictures = pipeline.pictures
-    origin = ["origin"] if {COPIED, PERSON} <= pictures.keys() else []
-    return ("image", *pictures, "source", "skeleton", *origin, "strip", "full_size", "json")
+    origin = ["origin"] if pipeline.tells_origin else []
+    return ("image", *pipeline.pictures, "source", "skeleton", *origin, "strip", "full_size", "json")
 
 
 def _motion(asked: AnimationRequest, pipeline: Pipeline) -> Motion:
