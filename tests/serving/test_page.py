@@ -573,7 +573,8 @@ def test_what_is_copied(visiting: Visiting, models: tuple[str, str], fetching: s
         plain = visit.pixels()
         toggle.click()
         api.expect(toggle).to_have_attribute("aria-pressed", "true")
-        assert visit.locator(".legend").inner_text().split("\n") == ["copied from the photo", "invented"]
+        legend = visit.locator(".legend span").all_inner_texts()
+        assert legend == ["copied from the photo", "invented"]
         photo = (SAMPLES / "00000/00.jpg").read_bytes()
         asked = form(photo=photo, pose="arms-raised", source_pose=None, format="origin")
         expected = picture(httpx2.post(f"{address}v1/generate", **asked).content)
@@ -582,11 +583,12 @@ def test_what_is_copied(visiting: Visiting, models: tuple[str, str], fetching: s
         assert "format=origin" in visit.locator("#curl").inner_text()
         assert 'result.origin.save("origin.png")' in visit.locator("#python").inner_text()
         # It follows a drag, too.
-        formats = []
-        visit.page.on("request", lambda request: formats.append(request.post_data_buffer or b""))
+        asked_for: list[Any] = []
+        visit.page.on("request", lambda request: asked_for.append(request))
         visit.drag(WRIST, -4, 12)
         visit.settled()
-        live = [body for body in formats if b"json" not in body]
+        bodies = [request.post_data_buffer for request in asked_for if request.url.endswith("v1/generate")]
+        live = [body for body in bodies if b"json" not in body]
         assert live
         assert all(b"\r\n\r\norigin\r\n" in body for body in live)
         assert not same(visit.pixels(), expected)

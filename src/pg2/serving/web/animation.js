@@ -48,6 +48,7 @@ export class Animation {
     this.#asked?.abort();
     this.#asked = null;
     this.#made = null;
+    URL.revokeObjectURL(this.#box.firstElementChild?.src);
     this.#box.replaceChildren();
     for (const element of [this.#box, this.#play]) element.hidden = true;
     this.#save.disabled = true;
