@@ -105,10 +105,11 @@ class OpenPose(BaseModel):
 
 
 # Looked at in `target`: what a client means is plain from its shape, and so are then errors.
-_Targets = Literal[NAMES] | Keypoints | PosePhoto | OpenPose
 _Target = Annotated[
     Any,
-    PlainValidator(lambda value: value, json_schema_input_type=_Targets),
+    PlainValidator(
+        lambda value: value, json_schema_input_type=Literal[NAMES] | Keypoints | PosePhoto | OpenPose
+    ),
     Field(description="a named pose; or keypoints; or a photo of somebody in the pose"),
 ]
 _Motion = Annotated[
@@ -116,9 +117,12 @@ _Motion = Annotated[
     PlainValidator(
         lambda value: value,
         json_schema_input_type=Literal[MOTIONS]
-        | Annotated[list[_Targets], Field(min_length=MIN_POSES, max_length=MAX_POSES)],
+        | Annotated[list[Any], Field(min_length=MIN_POSES, max_length=MAX_POSES)],
     ),
-    Field(description="a named motion; or poses, through which the person moves and back to the first one"),
+    Field(
+        description="a named motion; or poses, each as POST /v1/generate takes it, through which the person "
+        "moves, and back to the first one"
+    ),
 ]
 
 
