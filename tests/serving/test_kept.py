@@ -15,7 +15,6 @@ from starlette.testclient import TestClient
 from pg2.io.packaged import SAMPLES
 from pg2.pipeline import Pipeline
 from pg2.serving.kept import KeptPhoto, KeptPhotos
-from pg2.serving.options import ServeOptions
 from pg2.web.errors import ApiError
 from pg2.web.logs import JsonFormatter
 
@@ -192,9 +191,3 @@ def test_each_use_keeps_it_for_longer() -> None:
         assert (len(photos), photos.held) == (0, 0)
 
     asyncio.run(test())
-
-
-def test_settings() -> None:
-    for name in ("keep", "max_kept"):
-        with pytest.raises(Exception, match=f"{name} must be above 0"):
-            ServeOptions(**{name: 0})
