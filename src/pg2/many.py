@@ -36,7 +36,7 @@ NAMED = "named"
 _LONGEST, _CUT = 200, 40  # bytes of a file's name, and characters that are kept of a longer one
 _MOST_BYTES = 1_000_000_000  # of a manifest; a line takes 300
 
-Kind = Literal["image", "strip", "full_size"]
+Kind = Literal["image", "strip", "full_size", "origin"]
 Key = tuple[str, int, str]  # photo, person, pose
 
 

@@ -236,6 +236,11 @@ class Pipeline:
         """The pictures that the model makes on the way. See `PG2.pictures`."""
         return self.model.pictures
 
+    @property
+    def tells_origin(self) -> bool:
+        """Whether its results say what of them is copied and what invented: `Result.copied` and `origin`."""
+        return {COPIED, PERSON} <= self.pictures.keys()
+
     def results(self, output: Output) -> Mapping[str, Tensor]:
         """The picture of each stage. See `PG2.results`."""
         return self.model.results(output)
@@ -348,7 +353,7 @@ class Pipeline:
             name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
         }
         copied: list[float | None] = [None] * len(sources)
-        if {COPIED, PERSON} <= output.pictures.keys():
+        if self.tells_origin:
             fetched, person = (output.pictures[name].sum((1, 2, 3)) for name in (COPIED, PERSON))
             copied = (fetched / person.clamp_min(1.0)).clamp(0, 1).tolist()
         changed = None

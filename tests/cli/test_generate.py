@@ -1,6 +1,7 @@
 """Poses and pictures by command: one, a grid, many views; several people, animations, a full disk."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,10 @@ import pytest
 from cli_samples import PHOTO, assert_refused, size_of
 from PIL import Image
 
+from pg2 import PG2, ModelConfig, Pipeline
 from pg2.io.outputs import exclusive
 from pg2.io.packaged import SAMPLES
+from pg2.models.config import CoarseConfig, TransportConfig
 from pg2.pose.keypoints import Pose
 
 
@@ -276,3 +279,23 @@ def test_a_full_size_picture_keeps_the_photo_where_the_model_has_the_choice(pg2,
         assert ran.code == 0, ran.err
         made[background] = out.read_bytes()
     assert made[""] == made["keep"] != made["expected"]
+
+
+def test_what_is_copied_and_what_is_invented(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    refine = TransportConfig(kind="transport", widths=(8, 8), finish=8)
+    fetching = PG2(ModelConfig(frame=(64, 32), coarse=CoarseConfig(width=8, blocks=2), refine=refine))
+    fetching.initialise()
+    fetching.save(tmp_path / "fetching")
+    out = tmp_path / "origin.png"
+    command = ["generate", PHOTO, "--pose", "back", "--device", "cpu", "--out", out]
+    ran = pg2(*command, "--origin", "--model", tmp_path / "fetching")
+    assert ran.code == 0, ran.err
+    said = r"pg2: \d+ % of the person is copied from the photo, \d+ % is invented; the photo shows the person"
+    assert re.match(said, ran.err)
+    expected = Pipeline.from_pretrained(tmp_path / "fetching")(PHOTO, "back").origin
+    with Image.open(out) as made:
+        np.testing.assert_array_equal(np.asarray(made), np.asarray(expected))
+    refused = pg2(*command, "--origin", "--model", model)
+    assert_refused(refused, "does not know what it copies from the photo; leave out --origin")
+    refused = pg2(*command, "--origin", "--full-size", "--model", model)
+    assert_refused(refused, "--full-size and --origin are different pictures")

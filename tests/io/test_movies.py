@@ -8,7 +8,7 @@ from PIL import Image
 
 from pg2 import Pg2Error
 from pg2.io import movies
-from pg2.io.movies import check_written, open_movie, write_movie
+from pg2.io.movies import check_written, movie_bytes, open_movie, write_movie, written_here
 from pg2.io.pixels import Image8
 
 
@@ -41,6 +41,9 @@ def test_a_film_can_be_read_again(tmp_path: Path, ending: str) -> None:
     for picture, expected in zip(again, made, strict=True):
         assert np.abs(picture.astype(int) - expected).mean() < 6
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+    assert ending in written_here()
+    if ending != ".mp4":  # which notes when it was made
+        assert movie_bytes(ending, made, 20) == path.read_bytes()
     # Every second frame, where there are too many a second.
     half, fps = read(path, 10)
     assert fps == pytest.approx(10)
@@ -105,6 +108,7 @@ def test_without_pyav(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Pg2Error, match="PyAV is needed"):
         check_written(tmp_path / "b.mp4", 2, (64, 64))
     check_written(tmp_path / "b.gif", 2, (64, 64))
+    assert written_here() == [".gif", ".png", ".webp"]
 
 
 def test_what_cannot_be_written_is_said_before(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from serving_samples import Fade, Start, wait_for
 from starlette.testclient import TestClient
 
 from pg2 import PG2, Pipeline
-from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig
+from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
 from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -25,6 +25,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     PG2(ModelConfig(frame=(64, 32), coarse=coarse, refine=refine)).save(folder / "two")
     PG2(ModelConfig(frame=(32, 16), coarse=coarse, refine=None)).save(folder / "one")
     return str(folder / "two"), str(folder / "one")
+
+
+@pytest.fixture(scope="session")
+def fetching(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a model at 64x32 that fetches from the photo, and so knows how much of it is copied."""
+    torch.manual_seed(0)
+    coarse = CoarseConfig(width=8, blocks=2)
+    refine = TransportConfig(kind="transport", widths=(8, 8), finish=8)
+    model = PG2(ModelConfig(frame=(64, 32), coarse=coarse, refine=refine))
+    model.initialise()
+    folder = tmp_path_factory.mktemp("fetching") / "fetching"
+    model.save(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """Every address: what it gives, and what it refuses."""
 
 import base64
-import io
 import json
 import logging
 import re
@@ -12,25 +11,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from serving_samples import CONTENT, ONE, PHOTO, POSE, SOURCE_POSE, TWO, Start, error_of, form, picture
+from serving_samples import (
+    CONTENT,
+    ONE,
+    PHOTO,
+    POSE,
+    SOURCE_POSE,
+    TWO,
+    Start,
+    error_of,
+    form,
+    grey,
+    picture,
+)
 from starlette.testclient import TestClient
 
-from pg2 import PG2, Pipeline, cli
+from pg2 import Pipeline, cli
 from pg2.io.packaged import SAMPLES
-from pg2.models.config import CoarseConfig, ModelConfig, TransportConfig
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
-from pg2.serving.schemas import GenerateRequest, Keypoints
+from pg2.serving.schemas import AnimationRequest, GenerateRequest, Keypoints
 from pg2.web.logs import JsonFormatter
 
 TEXT = base64.b64encode(CONTENT).decode()
-
-
-def grey() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (200, 150), "grey").save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +61,13 @@ def test_the_person_is_found_as_the_command_line_finds_them(
     with pytest.raises(SystemExit, match="0"):
         cli.main()
     answer = client.post("/v1/generate", **form(pose="back", source_pose=None))
-    assert answer.content == out.read_bytes()
+    expected = picture(out.read_bytes())
+    np.testing.assert_array_equal(picture(answer.content), expected)
     # What /v1/pose finds can be sent back, and gives the same picture.
     found = client.post("/v1/pose", files={"photo": CONTENT}).json()
     known = {"size": found["size"], "keypoints": found["people"][0]}
     again = client.post("/v1/generate", **form(pose="back", source_pose=json.dumps(known)))
-    assert again.content == out.read_bytes()
+    np.testing.assert_array_equal(picture(again.content), expected)
 
 
 def test_json_holds_everything(client: TestClient) -> None:
@@ -93,7 +97,7 @@ def test_a_model_of_one_stage(client: TestClient) -> None:
     assert picture(base64.b64decode(body["image"])).shape == (32, 16, 3)
 
 
-def test_what_is_not_known_is_said(client: TestClient, start: Start, tmp_path: Path) -> None:
+def test_what_is_not_known_is_said(client: TestClient, start: Start, fetching: str) -> None:
     said = "the photo shows the person from the front, the pose from behind"
     body = client.post("/v1/generate", **form(pose="back", format="json")).json()
     assert (body["copied"], body["doubts"], body["about"]) == (None, [said], said)
@@ -101,23 +105,22 @@ def test_what_is_not_known_is_said(client: TestClient, start: Start, tmp_path: P
     assert headers["X-Doubts"] == said
     assert "X-Copied" not in headers
     assert "X-Doubts" not in client.post("/v1/generate", **form(pose="front")).headers
-    coarse, refine = (
-        CoarseConfig(width=8, blocks=2),
-        TransportConfig(kind="transport", widths=(8, 8), finish=8),
-    )
-    model = PG2(ModelConfig(frame=(64, 32), coarse=coarse, refine=refine))
-    model.initialise()
-    model.save(tmp_path / "fetching")
-    with start(models=(str(tmp_path / "fetching"),)) as (fetching, _):
-        answer = fetching.post("/v1/generate", **form(pose="back", model=None, format="json"))
+    with start(models=(fetching,)) as (client, _):
+        answer = client.post("/v1/generate", **form(pose="back", model=None, format="json"))
         body = answer.json()
         share = body["copied"]
         assert 0 < share < 1
         assert body["about"].startswith(f"{round(100 * share)} % of the person is copied from the photo, ")
         assert body["about"].endswith(said)
-        answer = fetching.post("/v1/generate", **form(pose="back", model=None, format="origin"))
+        answer = client.post("/v1/generate", **form(pose="back", model=None, format="origin"))
         assert answer.headers["X-Copied"] == str(share)
-        assert picture(answer.content).shape == (64, 32, 3)
+        origin = picture(answer.content)
+        assert origin.shape == (64, 32, 3)
+        # In JSON it is there for those who want it.
+        assert body["origin"] is None
+        asked = form(pose="back", model=None, format="json", origin="true")
+        again = client.post("/v1/generate", **asked).json()["origin"]
+        np.testing.assert_array_equal(picture(base64.b64decode(again)), origin)
 
 
 def test_a_model_of_other_pictures(start: Start, fading: str) -> None:
@@ -200,6 +203,7 @@ def test_lists(client: TestClient) -> None:
         (ONE, [32, 16], 1, False),
     ]
     assert all(m["parameters"] > 1000 for m in listed)
+    assert listed[1]["formats"] == ["image", "coarse", "source", "skeleton", "strip", "full_size", "json"]
     coarse = {"name": "coarse", "heading": "stage I", "kind": "image"}
     difference = {"name": "difference", "heading": "difference map", "kind": "difference"}
     assert [m["pictures"] for m in listed] == [[coarse, difference], [coarse]]
@@ -262,7 +266,7 @@ BROKEN_POSE = {"size": [256, 256], "keypoints": [[1, 2]] * 17}
         ({"photo": b"no photo"}, "invalid", "photo: the file is not a picture"),
         ({"photo": b""}, "invalid", "photo: the file is not a picture"),
         ({"photo": "forgotten @"}, "invalid", "photo: must be a file"),
-        ({"photo": None}, "invalid", "photo: field required"),
+        ({"photo": None, "source_pose": None}, "invalid", "the request: give a photo, or in its place"),
         ({"photo": grey(), "source_pose": None}, "no_person", "photo: no person is seen"),
         (
             {"photo": grey()},
@@ -431,17 +435,18 @@ def test_the_page(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_document_has_an_example_of_every_answer(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     told = {(path, method) for path, methods in document["paths"].items() for method in methods}
-    assert len(told) == 9
+    assert len(told) == 13
     for path, method in told:
         operation = document["paths"][path][method]
         assert operation["description"]
         for status, answer in operation["responses"].items():
-            content = answer["content"].get("application/json")
+            content = answer.get("content", {}).get("application/json")
             if content is not None and (status == "200" or status[0] == "4"):
                 assert "example" in content or content["examples"], (path, status)
-    upload = document["paths"]["/v1/generate"]["post"]["requestBody"]["content"]
-    assert set(upload) == {"multipart/form-data", "application/json"}
-    assert set(upload["multipart/form-data"]["schema"]["properties"]) == set(GenerateRequest.model_fields)
+    for path, asked in (("/v1/generate", GenerateRequest), ("/v1/animations", AnimationRequest)):
+        upload = document["paths"][path]["post"]["requestBody"]["content"]
+        assert set(upload) == {"multipart/form-data", "application/json"}
+        assert set(upload["multipart/form-data"]["schema"]["properties"]) == set(asked.model_fields)
     references = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
     assert references == set(document["components"]["schemas"])
 

@@ -4,10 +4,12 @@ import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from pg2.serving import batching
 from pg2.serving.batching import Batcher
 
 
@@ -85,6 +87,28 @@ def test_jobs_that_come_during_a_run_make_the_next_one(worker: ThreadPoolExecuto
 
     run(worker, doubler, test, wait=0)
     assert doubler.batches == [[1], [2, 3]]
+
+
+def test_who_has_waited_during_a_run_waits_for_nobody_else(
+    worker: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubler, now = Doubler(), 0.0
+    monkeypatch.setattr(batching, "time", SimpleNamespace(monotonic=lambda: now))
+
+    async def test(batcher: Batcher[int, int]) -> None:
+        nonlocal now
+        doubler.free.clear()
+        full = [asyncio.create_task(batcher.submit(number)) for number in range(4)]
+        while not doubler.batches:
+            await asyncio.sleep(0.001)
+        late = asyncio.create_task(batcher.submit(4))
+        await asyncio.sleep(0.01)
+        now = 61.0
+        doubler.free.set()
+        async with asyncio.timeout(5):
+            assert await asyncio.gather(*full, late) == [0, 2, 4, 6, 8]
+
+    run(worker, doubler, test, wait=60)
 
 
 def test_who_gives_up_costs_nothing(worker: ThreadPoolExecutor) -> None:

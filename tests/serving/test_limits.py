@@ -9,18 +9,33 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from serving_samples import CONTENT, PHOTO, POSE, SOURCE_POSE, TWO, Start, error_of, form, picture, wait_for
+from serving_samples import (
+    CONTENT,
+    PHOTO,
+    POSE,
+    SOURCE_POSE,
+    TWO,
+    Held,
+    Start,
+    ask,
+    error_of,
+    form,
+    in_loop,
+    picture,
+    wait_for,
+)
 from starlette.testclient import TestClient
 
 from pg2.errors import Pg2Error
-from pg2.pipeline import Pipeline, Result
+from pg2.io.movies import movie_bytes, written_here
+from pg2.pipeline import Pipeline
 from pg2.serving import reading
 from pg2.serving.app import service_app
 from pg2.serving.limits import Answer, Gate, Threads, ended
@@ -28,29 +43,6 @@ from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
 from pg2.web.bodies import from_json
 from pg2.web.errors import ApiError
-
-
-class Held:
-    """A pipeline's `make` that waits until it may go on, and remembers its batches."""
-
-    def __init__(self, service: Service) -> None:
-        self._pipeline = next(iter(service.models.values())).pipeline
-        self._make = self._pipeline.make
-        self.batches: list[int] = []
-        self.free = threading.Event()
-
-    def __enter__(self) -> "Held":
-        self._pipeline.make = self  # type: ignore[method-assign, assignment]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.free.set()
-        self._pipeline.make = self._make  # type: ignore[method-assign]
-
-    def __call__(self, sources: Sequence[Any], targets: Sequence[Any], *, batch: int) -> list[Result]:
-        self.batches.append(len(sources))
-        assert self.free.wait(10)
-        return self._make(sources, targets, batch=batch)
 
 
 def test_requests_that_come_together_share_a_run(start: Start, models: tuple[str, str]) -> None:
@@ -143,48 +135,7 @@ def test_a_model_that_cannot_be_had(start: Start) -> None:
         assert client.get("/readyz").status_code == 503
 
 
-async def ask(app: Any, messages: Sequence[dict[str, Any]], headers: dict[str, str]) -> list[dict[str, Any]]:
-    """POST /v1/generate as a server would hand it on: the body as `messages`."""
-    sent: list[dict[str, Any]] = []
-    queue = iter(messages)
-
-    async def receive() -> dict[str, Any]:
-        message = next(queue, None)
-        if message is None:
-            await asyncio.sleep(60)
-            raise AssertionError
-        if message["type"] == "http.disconnect":
-            await asyncio.sleep(0.1)
-        return message
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/v1/generate",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
-    }
-    await app(scope, receive, send)
-    return sent
-
-
 JSON = {"Content-Type": "application/json"}
-
-
-def in_loop(service: Service, test: Any) -> Any:
-    """Run `test(app)` in an event loop of its own, with the models loaded."""
-
-    async def run() -> Any:
-        app = service_app(service)
-        async with service:
-            while service.state == "loading":
-                await asyncio.sleep(0.005)
-            return await test(app)
-
-    return asyncio.run(run())
 
 
 def request_json() -> bytes:
@@ -402,10 +353,16 @@ def test_nothing_of_a_photo_goes_to_disk(start: Start) -> None:
     with written, tempfile.SpooledTemporaryFile(max_size=1_000_000) as spooled:
         spooled.write(photo)
     assert written.opened, "it sees what an ordinary upload would do"
+    for kind in written_here():  # modules are compiled, to disk, when they are first imported
+        movie_bytes(kind, [np.zeros((16, 16, 3), np.uint8)] * 2, 2)
     points = [[x, y] for (x, y) in np.random.default_rng(1).integers(100, 900, (18, 2)).tolist()]
     source_pose = json.dumps({"size": [1000, 1000], "keypoints": points})
     with start() as (client, _), written:
         for fields in (form(photo=photo, source_pose=source_pose, format="full_size"), form(pose=photo)):
             assert client.post("/v1/generate", **fields).status_code in (200, 422)
         assert client.post("/v1/pose", files={"photo": photo}).status_code == 200
+        assert client.post("/v1/photos", files={"photo": CONTENT}).status_code == 200
+        film = form(photo=photo, source_pose=source_pose, pose=None, motion="wave", fps="2")
+        for kind in written_here():
+            assert client.post("/v1/animations", **film | {"data": {"format": kind[1:]}}).status_code == 200
     assert written.opened == []

@@ -88,7 +88,7 @@ class Visit:
         self.page.unroute("**/v1/generate")
 
     def _asked(self, url: str, host: str) -> None:
-        if not url.startswith(("blob:", "data:")) and urllib.parse.urlsplit(url).netloc != host:
+        if not url.startswith(("blob:", "data:", "about:")) and urllib.parse.urlsplit(url).netloc != host:
             self.troubles.append(f"a request to {url}")
 
     def __getattr__(self, name: str) -> Any:
@@ -489,63 +489,169 @@ def test_contact_sheet_and_downloads(visit: Visit) -> None:
     assert same(visit.pixels(), cell)
 
 
-def test_animation(visit: Visit) -> None:
-    visit.locator("[name=frames]").fill("5")
-    visit.click("#make-animation")
-    with Image.open(io.BytesIO(visit.saved("#save-animation"))) as moving:
-        assert moving.format == "PNG"
-        assert moving.n_frames == 5 + 3
-        frames = []
-        for number in range(moving.n_frames):
-            moving.seek(number)
-            frames.append(np.asarray(moving.convert("RGB")).astype(np.int64))
-        assert moving.info["duration"] == 200
-    assert visit.get_by_text("Two poses, and the person moves").is_hidden(), "not beside a narrow picture"
-    visit.select_option("[name=kind]", "gif")
-    with Image.open(io.BytesIO(visit.saved("#save-animation"))) as moving:
-        assert moving.format == "GIF"
-        assert moving.info["loop"] == 0
-        assert moving.n_frames == 5 + 3
-        for number, frame in enumerate(frames):
-            moving.seek(number)
-            assert moving.info["duration"] == (600 if number in (0, 4) else 200)
-            # 256 colours for all, dithered: right on average over a few pixels.
-            off = np.asarray(moving.convert("RGB")).astype(np.int64) - frame
-            assert np.abs(off.reshape(16, 4, 8, 4, 3).mean(axis=(1, 3))).max() < 12
-    assert not same(frames[0], frames[4])
-    assert same(frames[1], frames[7])
-    assert same(frames[4], visit.pixels())
-    visit.get_by_role("button", name="Play").click()
-    api.expect(visit.get_by_role("button", name="Play")).to_be_hidden()
-
-
-def test_a_film_of_the_animation(visit: Visit) -> None:
-    """Where the browser records one: chromium does."""
-    visit.locator("[name=frames]").fill("4")
-    visit.select_option("[name=duration]", "0.5")
+def test_animation(visit: Visit, address: str) -> None:
+    """It is what the service makes, which plays and can be saved."""
+    visit.select_option("[name=motion]", "wave")
+    visit.select_option("[name=fps]", "10")
+    visit.select_option("[name=format]", "png")
     visit.click("#make-animation")
     api.expect(visit.locator("#save-animation")).to_be_enabled()
-    assert visit.locator("[name=kind] option").all_inner_texts()[:2] == ["APNG", "GIF"]
-    visit.select_option("[name=kind]", "film")
-    content = visit.saved("#save-animation")
-    assert content[:4] == b"\x1a\x45\xdf\xa3" or content[4:8] == b"ftyp"
-    other = visit.page.context.new_page()  # whose policy lets it play films
-    size = other.evaluate(
-        """async bytes => {
-            const video = document.createElement("video");
-            video.src = URL.createObjectURL(new Blob([Uint8Array.from(bytes)]));
-            await new Promise((resolve, reject) => {
-                video.onloadeddata = resolve;
-                video.onerror = () => reject(video.error);
-            });
-            return [video.videoWidth, video.videoHeight];
-        }""",
-        list(content),
-    )
-    other.close()
-    assert size == [256, 512]
-    visit.select_option("[name=duration]", "1")
-    visit.select_option("[name=kind]", "apng")
+    saved = visit.saved("#save-animation")
+    photo = (SAMPLES / "00000/00.jpg").read_bytes()
+    asked = {
+        "photo": photo,
+        "pose": None,
+        "source_pose": None,
+        "motion": "wave",
+        "fps": "10",
+        "format": "png",
+    }
+    expected = httpx2.post(f"{address}v1/animations", **form(**asked))
+    frames = []
+    for content in (saved, expected.content):
+        with Image.open(io.BytesIO(content)) as film:
+            assert (film.format, film.n_frames) == ("PNG", 20)
+            film.seek(3)
+            frames.append(np.asarray(film.convert("RGB")).astype(np.int64))
+    assert same(*frames)
+    api.expect(visit.locator("#animation-note")).to_contain_text("20 frames in ")
+    # Who wants less to move on the screen starts it themselves.
+    assert visit.locator("#animation-box").is_hidden()
+    visit.get_by_role("button", name="Play").click()
+    api.expect(visit.get_by_role("button", name="Play")).to_be_hidden()
+    assert visit.pixels("#animation-box img").shape == (64, 32, 3)
+    assert visit.get_by_text("A motion, and the person").is_hidden(), "not beside a narrow picture"
+
+
+def test_an_animation_between_two_poses(visit: Visit) -> None:
+    visit.click("#poses [data-pose=walking]")
+    visit.settled()
+    assert visit.locator("[name=from]").is_hidden()
+    visit.select_option("[name=motion]", "between")
+    visit.select_option("[name=from]", "front")
+    visit.select_option("[name=fps]", "10")
+    visit.select_option("[name=format]", "png")
+    visit.click("#make-animation")
+    api.expect(visit.locator("#save-animation")).to_be_enabled()
+    with Image.open(io.BytesIO(visit.saved("#save-animation"))) as film:
+        assert film.n_frames == 20
+        film.seek(10)
+        assert same(np.asarray(film.convert("RGB")).astype(np.int64), visit.pixels())
+    # Another photo has no animation yet.
+    visit.click("#samples [data-sample='00004']")
+    api.expect(visit.locator("#save-animation")).to_be_disabled()
+    visit.settled()
+
+
+def test_a_film_plays(visiting: Visiting) -> None:
+    pytest.importorskip("av", reason="PyAV is not installed (extra video)")
+    visit = visiting()
+    visit.settled()
+    visit.select_option("[name=format]", "mp4")
+    visit.select_option("[name=fps]", "10")
+    visit.click("#make-animation")
+    film = visit.locator("#animation-box video")
+    film.wait_for()
+    assert visit.saved("#save-animation")[4:8] == b"ftyp"
+    size = film.evaluate("""async video => {
+        if (!video.videoWidth) await new Promise((resolve) => (video.onloadeddata = resolve));
+        return [video.videoWidth, video.videoHeight];
+    }""")
+    assert size == [32, 64]
+    api.expect(film).to_have_js_property("paused", False)
+
+
+def test_what_is_copied(visiting: Visiting, models: tuple[str, str], fetching: str) -> None:
+    with serving((fetching, models[0])) as address:
+        visit = visiting(address)
+        visit.settled()
+        about, toggle = visit.locator("#about"), visit.get_by_role("button", name="What is copied?")
+        api.expect(about).to_have_text(
+            re.compile(r"^\d+ % of the person is copied from the photo, \d+ % is invented")
+        )
+        assert visit.locator(".legend").is_hidden()
+        plain = visit.pixels()
+        toggle.click()
+        api.expect(toggle).to_have_attribute("aria-pressed", "true")
+        legend = visit.locator(".legend span").all_inner_texts()
+        assert legend == ["copied from the photo", "invented"]
+        photo = (SAMPLES / "00000/00.jpg").read_bytes()
+        asked = form(photo=photo, pose="arms-raised", source_pose=None, format="origin")
+        expected = picture(httpx2.post(f"{address}v1/generate", **asked).content)
+        assert same(visit.pixels(), expected)
+        assert same(picture(visit.saved("#save-picture")), expected)
+        assert "format=origin" in visit.locator("#curl").inner_text()
+        assert 'result.origin.save("origin.png")' in visit.locator("#python").inner_text()
+        # It follows a drag, too.
+        asked_for: list[Any] = []
+        visit.page.on("request", lambda request: asked_for.append(request))
+        visit.drag(WRIST, -4, 12)
+        visit.settled()
+        bodies = [request.post_data_buffer for request in asked_for if request.url.endswith("v1/generate")]
+        live = [body for body in bodies if b"json" not in body]
+        assert live
+        assert all(b"\r\n\r\norigin\r\n" in body for body in live)
+        assert not same(visit.pixels(), expected)
+        visit.click("#undo")
+        visit.settled()
+        assert same(visit.pixels(), expected)
+        toggle.click()
+        assert same(visit.pixels(), plain)
+        toggle.click()
+        visit.get_by_role("tab", name="Stage I").click()
+        api.expect(toggle).to_have_attribute("aria-pressed", "false")
+        toggle.click()
+        # A model that does not say has no such picture.
+        visit.select_option("#model", TWO)
+        visit.settled()
+        assert toggle.is_hidden()
+        assert "origin" not in visit.locator("#curl").inner_text()
+        visit.page.context.close()
+
+
+def kept(address: str) -> float:
+    """How many photos the service keeps."""
+    found = re.search(r"^pg2_kept_photos (\S+)$", httpx2.get(f"{address}metrics").text, re.MULTILINE)
+    assert found
+    return float(found[1])
+
+
+def test_a_photo_is_sent_once_and_dropped(visiting: Visiting, models: tuple[str, str]) -> None:
+    with serving(models) as address:
+        visit = visiting(address)
+        sent: list[Any] = []
+        visit.settled()
+        visit.page.on("request", lambda request: sent.append(request))
+        visit.drag(WRIST, -4, 12)
+        visit.settled()
+        asked = [request for request in sent if request.method == "POST"]
+        assert len(asked) > 1
+        assert all(request.url == f"{address}v1/generate" for request in asked)
+        assert max(len(request.post_data_buffer) for request in asked) < 4000
+        before = visit.pixels()
+        assert kept(address) == 1
+        visit.click("#samples [data-sample='00004']")
+        visit.settled()
+        wait_for(lambda: kept(address) == 1)
+        visit.click("#samples [data-sample='00000']")
+        visit.settled()
+        assert same(visit.pixels(), before)
+
+        # One that the service has let go of is sent again, once.
+        (*_, last) = (request for request in sent if request.url == f"{address}v1/generate")
+        found = re.search(rb'name="kept"\r\n\r\n(\S+)', last.post_data_buffer)
+        assert found
+        assert httpx2.delete(f"{address}v1/photos/{found[1].decode()}").status_code == 204
+        sent.clear()
+        visit.click("#make-sheet")
+        api.expect(visit.locator("#save-sheet")).to_be_enabled()
+        assert [request.url for request in sent].count(f"{address}v1/photos") == 1
+        assert kept(address) == 1
+        visit.troubles[:] = [trouble for trouble in visit.troubles if "410" not in trouble]
+
+        visit.goto("about:blank")
+        wait_for(lambda: kept(address) == 0)
+        visit.page.context.close()
 
 
 def test_another_model_before_the_first_answer(
@@ -575,7 +681,7 @@ def test_an_old_result_is_dim_and_not_for_download(visit: Visit, tmp_path: Path)
     strength = "box => getComputedStyle(box).opacity"
     held: list[Any] = []
     for path, act in (
-        ("**/v1/pose", lambda: visit.set_input_files("#photo-file", OTHER)),
+        ("**/v1/photos", lambda: visit.set_input_files("#photo-file", OTHER)),
         ("**/v1/generate", lambda: visit.select_option("#model", ONE)),
     ):
         assert visit.locator("#result-box").evaluate(strength) == "1"
@@ -615,14 +721,14 @@ def test_the_newest_request_wins(visit: Visit) -> None:
     visit.settled()
     assert same(visit.pixels(), expected["walking"])
 
-    # While somebody drags, one request is on its way and the newest waits.
+    # While somebody drags, two requests are on their way and the newest waits.
     held.clear()
     x, y = visit.on_screen(WRIST)
     visit.mouse.move(x, y)
     visit.mouse.down()
     visit.mouse.move(x, y + 60, steps=6)
     visit.wait_for_timeout(50)
-    assert len(held) == 1
+    assert len(held) == 2
     assert b"walking" not in held[0].request.post_data_buffer
     visit.unroute("**/v1/generate")  # which lets it go
     visit.settled()

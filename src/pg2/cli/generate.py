@@ -24,6 +24,7 @@ from pg2.io.packaged import DEFAULT_MODEL
 from pg2.io.picture_files import SUFFIXES
 
 if TYPE_CHECKING:
+    from pg2.many import Kind
     from pg2.pipeline import Pipeline, Result
 
 Out = Annotated[Path, typer.Option(help="the picture to write; replaces one of that name")]
@@ -42,19 +43,40 @@ def _load(
     precision: str,
     revision: str | None,
     background: str | None,
-    full_size: bool = False,
+    kind: "Kind" = "image",
 ) -> "Pipeline":
+    """The model that is to make pictures of this kind.
+
+    Raises:
+        Pg2Error: it cannot be had, or makes no such pictures.
+    """
     from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
 
     pipeline = Pipeline.from_pretrained(
         model, device=device, dtype=DTYPES[precision], revision=revision, background=background
     )
+    if kind == "origin" and not pipeline.tells_origin:
+        raise Pg2Error(f"{model} does not know what it copies from the photo; leave out --origin")
     refine = pipeline.model.refine
-    if full_size and background is None and refine is not None and "keep" in refine.backgrounds:
+    if kind == "full_size" and background is None and refine is not None and "keep" in refine.backgrounds:
         # Another background would stand in the photo as a box.
         pipeline.model.set_background("keep")
     return pipeline
+
+
+def _kind(**wanted: bool) -> "Kind":
+    """The one picture that is wanted, by its name in `pg2.pipeline.Result`.
+
+    Raises:
+        Pg2Error: it is more than one.
+    """
+    names: list[Any] = [name for name, is_wanted in wanted.items() if is_wanted]
+    if len(names) > 1:
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise Pg2Error(f"{options} are different pictures; give one of them")
+    kind: Kind = names[0] if names else "image"
+    return kind
 
 
 def _check_out(path: Path, inputs: Sequence[Path]) -> None:
@@ -171,6 +193,10 @@ def generate(
     full_size: Annotated[
         bool, typer.Option("--full-size", help="the whole photo, with the result over the person")
     ] = False,
+    origin: Annotated[
+        bool,
+        typer.Option("--origin", help="show what is copied from the photo (blue), and invented (orange)"),
+    ] = False,
     strict: Strict = False,
     background: Background = None,
     person: Person = None,
@@ -188,14 +214,13 @@ def generate(
     """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
     from pg2.io.outputs import exclusive
 
-    if strip and full_size:
-        raise Pg2Error("--strip and --full-size are two different pictures; give one of them")
+    kind = _kind(strip=strip, full_size=full_size, origin=origin)
     if poses is not None:
         if pose:
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
         if out is None or out.suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
-        pipeline = _load(model, device, precision, revision, background, full_size)
+        pipeline = _load(model, device, precision, revision, background, kind)
         _generate_many(
             pipeline,
             photos,
@@ -205,7 +230,7 @@ def generate(
             person=person,
             everybody=everybody,
             pose_person=pose_person,
-            kind="strip" if strip else "full_size" if full_size else "image",
+            kind=kind,
             seed=seed,
             strict=strict,
         )
@@ -220,18 +245,16 @@ def generate(
             f"{folder} is a folder; with --poses POSES --out FOLDER each of its photos gives files"
         )
     one = len(photos) == 1 and len(pose) == 1
-    if not one and (strip or full_size):
-        raise Pg2Error("--strip and --full-size show one photo in one pose; leave them out for a grid")
+    if not one and kind != "image":
+        raise Pg2Error(
+            "--strip, --full-size and --origin show one photo in one pose; leave them out for a grid"
+        )
     out = out or Path("result.png")
     _check_out(out, [*photos, *map(Path, pose)])
     with exclusive(out):
-        pipeline = _load(model, device, precision, revision, background, full_size)
+        pipeline = _load(model, device, precision, revision, background, kind)
         rows = _rows(pipeline, photos, pose, strict, person, pose_person)
-        result = rows[0][0]
-        if not one:
-            _save(_grid_picture(rows, pose), out)
-        else:
-            _save(result.strip if strip else result.full_size if full_size else result.image, out)
+        _save(getattr(rows[0][0], kind) if one else _grid_picture(rows, pose), out)
     tell(rows)
     _end(photos, rows)
 

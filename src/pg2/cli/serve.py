@@ -35,6 +35,13 @@ def serve(
     max_held: Annotated[
         float, typer.Option(min=0.001, help="megabytes of all requests and answers together, at most")
     ] = 200,
+    max_kept: Annotated[
+        float,
+        typer.Option(min=0.001, help="megabytes of photos kept for clients who go on with them, at most"),
+    ] = 100,
+    keep: Annotated[
+        float, typer.Option(min=0.001, help="seconds that such a photo is kept after its last use")
+    ] = 600,
     api_key_file: Annotated[
         Path | None, typer.Option(help="file with the key that clients must show; or set PG2_API_KEY")
     ] = None,
@@ -60,6 +67,8 @@ def serve(
         grace=grace,
         max_body=round(max_body * 1e6),
         max_held=round(max_held * 1e6),
+        max_kept=round(max_kept * 1e6),
+        keep=keep,
         api_key=read_api_key(api_key_file),
         cors_origins=tuple(cors_origin or ()),
         hosts=tuple(allow_host or ()),

@@ -1,5 +1,7 @@
 """Films, read within bounds, and written: videos by PyAV (extra `video`), animated pictures by Pillow."""
 
+import importlib.util
+import io
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -7,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -197,28 +199,50 @@ def write_movie(path: Path, frames: Sequence[Image8], fps: float) -> None:
         Pg2Error: see `check_written`; and the file cannot be written.
     """
     check_written(path, len(frames), (frames[0].shape[0], frames[0].shape[1]))
-    with atomic_path(path) as new:
-        if path.suffix.lower() in _VIDEOS:
-            _write_video(new, frames, fps)
-            return
-        pictures = [Image.fromarray(frame) for frame in frames]
-        options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
-        if path.suffix.lower() == ".gif":
-            # Colours chosen anew, or dithered, in each frame would flicker.
-            some = frames[:: -(-len(frames) // _PALETTE_FROM)]
-            palette = Image.fromarray(np.concatenate(some, axis=1)).quantize(256)
-            pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
-            options |= {"duration": 10 * max(round(100 / fps), 2), "optimize": False}
-        elif path.suffix.lower() == ".webp":
-            options |= {"quality": 90, "duration": round(1000 / fps)}
-        pictures[0].save(new, save_all=True, append_images=pictures[1:], **options)
+    with atomic_path(path) as new, new.open("wb") as file:
+        _write(file, path.suffix.lower(), frames, fps)
 
 
-def _write_video(path: Path, frames: Sequence[Image8], fps: float) -> None:
-    av = _av(f"to write {path}")
+def written_here() -> list[str]:
+    """The endings of `WRITTEN` that can be written here: videos need PyAV."""
+    return sorted(WRITTEN if importlib.util.find_spec("av") else WRITTEN - _VIDEOS)
+
+
+def movie_bytes(suffix: str, frames: Sequence[Image8], fps: float) -> bytes:
+    """The content of the film that `write_movie` would write, in memory.
+
+    Args:
+        suffix: one of `written_here`.
+        frames: uint8 RGB [H, W, 3] of one size.
+        fps: frames a second.
+    """
+    buffer = io.BytesIO()
+    _write(buffer, suffix, frames, fps)
+    return buffer.getvalue()
+
+
+def _write(file: IO[bytes], suffix: str, frames: Sequence[Image8], fps: float) -> None:
+    if suffix in _VIDEOS:
+        _write_video(file, frames, fps)
+        return
+    pictures = [Image.fromarray(frame) for frame in frames]
+    options: dict[str, Any] = {"duration": 1000 / fps, "loop": 0}
+    if suffix == ".gif":
+        # Colours chosen anew, or dithered, in each frame would flicker.
+        some = frames[:: -(-len(frames) // _PALETTE_FROM)]
+        palette = Image.fromarray(np.concatenate(some, axis=1)).quantize(256)
+        pictures = [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
+        options |= {"duration": 10 * max(round(100 / fps), 2), "optimize": False}
+    elif suffix == ".webp":
+        options |= {"quality": 90, "duration": round(1000 / fps)}
+    pictures[0].save(file, suffix[1:].upper(), save_all=True, append_images=pictures[1:], **options)
+
+
+def _write_video(file: IO[bytes], frames: Sequence[Image8], fps: float) -> None:
+    av = _av("to write a video")
     height, width = (side // 2 * 2 for side in frames[0].shape[:2])
     try:
-        with av.open(str(path), "w", format="mp4") as container:
+        with av.open(file, "w", format="mp4") as container:
             codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
             stream = container.add_stream(codec, rate=Fraction(fps).limit_denominator(1000))
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -230,4 +254,4 @@ def _write_video(path: Path, frames: Sequence[Image8], fps: float) -> None:
                 container.mux(stream.encode(picture))
             container.mux(stream.encode())
     except av.error.FFmpegError as error:
-        raise Pg2Error(f"cannot write {path.name}: {error}") from error
+        raise Pg2Error(f"the video cannot be written: {error}") from error

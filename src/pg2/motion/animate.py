@@ -19,6 +19,35 @@ _AT_A_TIME = 8
 
 
 @dataclass(frozen=True)
+class Plan:
+    """What is to be made for a motion: a picture of each pose that differs from those before.
+
+    Attributes:
+        poses: the different poses, in the model's frame.
+        order: which of them each frame of time shows.
+        fps: frames a second.
+    """
+
+    poses: list[Pose]
+    order: list[int]
+    fps: float
+
+    @classmethod
+    def of(
+        cls, motion: Motion, frame: tuple[int, int], missing: Missing = "hold", smooth: float = SMOOTH
+    ) -> "Plan":
+        """The plan for `motion` in a model's frame, (height, width). See `animate`."""
+        numbers: dict[bytes, int] = {}
+        poses: list[Pose] = []
+        order = []
+        for pose in framed(motion.smoothed(smooth).complete(missing), frame, motion.fps):
+            order.append(numbers.setdefault(pose.points.tobytes(), len(poses)))
+            if order[-1] == len(poses):
+                poses.append(pose)
+        return cls(poses, order, motion.fps)
+
+
+@dataclass(frozen=True)
 class Animation:
     """A person who moves.
 
@@ -69,19 +98,18 @@ def animate(
     """
     began = time.perf_counter()
     source = pipeline.prepare(photo, person=person)
-    poses = framed(motion.smoothed(smooth).complete(missing), pipeline.frame, motion.fps)
-    distinct = {pose.points.tobytes(): pose for pose in poses}
-    todo = list(distinct.items())
-    images: dict[bytes, Image8] = {}
+    plan = Plan.of(motion, pipeline.frame, missing, smooth)
+    images: list[Image8] = []
     copied: list[float] = []
     doubtful = 0
-    for first in tracked(range(0, len(todo), _AT_A_TIME), "Frames", progress):
-        some = todo[first : first + _AT_A_TIME]
-        results: list[Result] = pipeline.make([source] * len(some), [pose for _, pose in some])
-        for (key, _), result in zip(some, results, strict=True):
-            images[key] = np.asarray(result.image)
+    for first in tracked(range(0, len(plan.poses), _AT_A_TIME), "Frames", progress):
+        some = plan.poses[first : first + _AT_A_TIME]
+        results: list[Result] = pipeline.make([source] * len(some), some)
+        for result in results:
+            images.append(np.asarray(result.image))
             copied += [] if result.copied is None else [result.copied]
             doubtful += bool(result.doubts)
     seconds = time.perf_counter() - began
-    frames = [images[pose.points.tobytes()] for pose in poses]
-    return Animation(frames, poses, motion.fps, seconds, len(todo), flicker(frames, poses), copied, doubtful)
+    frames = [images[number] for number in plan.order]
+    poses = [plan.poses[number] for number in plan.order]
+    return Animation(frames, poses, plan.fps, seconds, len(images), flicker(frames, poses), copied, doubtful)

@@ -26,12 +26,15 @@ from pg2.serving import document
 from pg2.serving.limits import Answer, while_connected
 from pg2.serving.reading import Body, fields_of, read_body
 from pg2.serving.schemas import (
+    AnimationRequest,
     GenerateRequest,
     Health,
     Joint,
+    KeptAnswer,
     Keypoints,
     Limb,
     ModelsAnswer,
+    MotionsAnswer,
     NamedPose,
     PoseAnswer,
     PoseRequest,
@@ -39,18 +42,21 @@ from pg2.serving.schemas import (
     Sample,
     SamplesAnswer,
 )
-from pg2.serving.service import Service
+from pg2.serving.service import Animated, Generated, Service
 from pg2.web.around import REQUEST_ID, Around
 from pg2.web.errors import ApiError, answer_errors
 from pg2.web.sites import Sites
 
 _POLICY = (
-    "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _PHOTO = "00.jpg"  # of each person of the samples
 
-Asked = TypeVar("Asked", bound=PoseRequest)
+_KINDS = {"gif": "image/gif", "png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
+
+Asked = TypeVar("Asked", PoseRequest, GenerateRequest, AnimationRequest)
+Take = Callable[[int], None]
 
 
 def service_app(service: Service) -> FastAPI:
@@ -70,9 +76,9 @@ def service_app(service: Service) -> FastAPI:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=options.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=["Authorization", "Content-Type", "X-API-Key", REQUEST_ID],
-            expose_headers=[REQUEST_ID, "Server-Timing", "X-Copied", "X-Doubts"],
+            expose_headers=[REQUEST_ID, "Server-Timing", "X-Copied", "X-Doubts", "X-Frames"],
         )
     app.add_middleware(
         Around,
@@ -90,20 +96,20 @@ def service_app(service: Service) -> FastAPI:
     errors = document.errors
 
     async def answered(
-        request: Request, wanted: type[Asked], answer: Callable[[Asked], Coroutine[Any, Any, Response]]
+        request: Request, wanted: type[Asked], answer: Callable[[Asked, Take], Coroutine[Any, Any, Response]]
     ) -> Response:
-        """What every request with a photo goes through."""
+        """What every request with a photo goes through. `answer` may take bytes for what it makes, too."""
 
-        async def work(body: Body) -> Response:
+        async def work(body: Body, take: Take) -> Response:
             with service.gate.enter():
                 asked = await service.threads.run(lambda body: wanted.read(fields_of(body)), body)
                 del body  # JSON is larger than what was decoded from it
-                return await answer(asked)
+                return await answer(asked, take)
 
         try:
             async with service.gate.come(options.timeout) as take:
                 body = read_body(request, options.max_body, take)
-                return await while_connected(request, work(await body))
+                return await while_connected(request, work(await body, take))
         except TimeoutError as error:
             await service.check_open()  # else it was we who cut the time short
             raise ApiError(
@@ -116,19 +122,17 @@ def service_app(service: Service) -> FastAPI:
         "/v1/generate",
         dependencies=guard_open,
         response_class=Response,
-        responses=document.GENERATED | errors(*always, *document.OF_UPLOADS, "no_person", "not_ready"),
+        responses=document.GENERATED
+        | errors(*always, *document.OF_UPLOADS, "no_person", "gone", "not_ready"),
         openapi_extra=document.GENERATE_BODY,
     )
     async def generate(request: Request) -> Response:
         """The person of a photo in another pose."""
 
-        async def answer(asked: GenerateRequest) -> Response:
+        async def answer(asked: GenerateRequest, _: Take) -> Response:
             usual = "json" if _prefers_json(request) else "image"
             made = await service.generate(asked, usual if asked.format is None else asked.format)
-            spent = made.timings.model_dump().items()
-            headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
-            if made.copied is not None:
-                headers["X-Copied"] = str(made.copied)
+            headers = _headers(made)
             if made.doubts:
                 headers["X-Doubts"] = "; ".join(made.doubts)
             if isinstance(made.content, bytes):
@@ -148,10 +152,61 @@ def service_app(service: Service) -> FastAPI:
     async def pose(request: Request) -> Response:
         """The keypoints of everybody on a photo, largest first."""
 
-        async def answer(asked: PoseRequest) -> Response:
+        async def answer(asked: PoseRequest, _: Take) -> Response:
             return JSONResponse((await service.poses(asked.photo)).model_dump())
 
         return await answered(request, PoseRequest, answer)
+
+    @app.post(
+        "/v1/photos",
+        dependencies=guard_open,
+        response_model=KeptAnswer,
+        responses=errors(*always, *document.OF_UPLOADS, "no_person", "not_ready"),
+        openapi_extra=document.POSE_BODY,
+    )
+    async def keep(request: Request) -> Response:
+        """The same, and the photo is kept in memory for a while: further requests name it by its token.
+
+        It goes when it has not been asked for for some minutes, and earlier when there is no room for it.
+        """
+
+        async def answer(asked: PoseRequest, _: Take) -> Response:
+            return JSONResponse((await service.keep(asked.photo)).model_dump())
+
+        return await answered(request, PoseRequest, answer)
+
+    @app.delete(
+        "/v1/photos/{token}",
+        dependencies=guard,
+        status_code=204,
+        response_class=Response,
+        responses=errors(*always, "forbidden"),
+    )
+    async def drop(token: Annotated[str, PathParameter(examples=["dGhpcyBpcyBubyB0b2tlbg"])]) -> None:
+        """Keep a photo no longer; there need not be one."""
+        service.kept.drop(token)
+
+    @app.post(
+        "/v1/animations",
+        dependencies=guard_open,
+        response_class=Response,
+        responses=document.ANIMATED | errors(*always, *document.OF_UPLOADS, "no_person", "gone", "not_ready"),
+        openapi_extra=document.ANIMATION_BODY,
+    )
+    async def animate(request: Request) -> Response:
+        """The person of a photo, moving: what `pg2 animate` makes, of up to 120 different pictures."""
+
+        async def answer(asked: AnimationRequest, take: Take) -> Response:
+            made = await service.animate(asked, take)
+            headers = _headers(made) | {"X-Frames": str(made.frames)}
+            return Answer(made.content, service.gate, media_type=_KINDS[asked.format], headers=headers)
+
+        return await answered(request, AnimationRequest, answer)
+
+    @app.get("/v1/motions", dependencies=guard_open, responses=errors(*always, "not_ready"))
+    async def motions() -> MotionsAnswer:
+        """The named motions, and the formats of animations."""
+        return service.motions()
 
     @app.get("/v1/models", dependencies=guard_open, responses=errors(*always, "not_ready"))
     async def models() -> ModelsAnswer:
@@ -228,6 +283,14 @@ def _key_check(key: str) -> Callable[..., Coroutine[Any, Any, None]]:
             )
 
     return check
+
+
+def _headers(made: Generated | Animated) -> dict[str, str]:
+    spent = made.timings.model_dump().items()
+    headers = {"Server-Timing": ", ".join(f"{name};dur={value}" for name, value in spent)}
+    if made.copied is not None:
+        headers["X-Copied"] = str(made.copied)
+    return headers
 
 
 def _prefers_json(request: Request) -> bool:

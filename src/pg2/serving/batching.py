@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Generic, TypeVar
@@ -29,7 +30,7 @@ class Batcher(Generic[Job, Done]):
             wait: seconds.
         """
         self._run, self._worker, self._size, self._wait = run, worker, size, wait
-        self._waiting: dict[asyncio.Future[Done], Job] = {}
+        self._waiting: dict[asyncio.Future[Done], tuple[Job, float]] = {}  # and when it came
         self._some, self._enough = asyncio.Event(), asyncio.Event()
         self._task = asyncio.create_task(self._collect())
 
@@ -39,7 +40,7 @@ class Batcher(Generic[Job, Done]):
     async def submit(self, job: Job) -> Done:
         """Have a job done; whatever `run` raises is raised here."""
         future: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
-        self._waiting[future] = job
+        self._waiting[future] = job, time.monotonic()
         self._count()
         try:
             return await future
@@ -61,11 +62,13 @@ class Batcher(Generic[Job, Done]):
         loop = asyncio.get_running_loop()
         while True:
             await self._some.wait()
+            # Where it came while the run before was made, it has waited already.
+            first = min((came for _, came in self._waiting.values()), default=0.0)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._wait):
+                async with asyncio.timeout(first + self._wait - time.monotonic()):
                     await self._enough.wait()
             futures = list(self._waiting)[: self._size]
-            batch = {future: self._waiting.pop(future) for future in futures}
+            batch = {future: self._waiting.pop(future)[0] for future in futures}
             self._count()
             if batch:
                 await loop.run_in_executor(self._worker, self._do, batch, loop)

@@ -7,17 +7,21 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from pg2.motion.named import MOTIONS
 from pg2.pose.named import named_pose
 from pg2.serving.schemas import (
+    AnimationRequest,
     GenerateAnswer,
     GenerateRequest,
     Health,
     Joint,
+    KeptAnswer,
     Keypoints,
     Limb,
     ModelEntry,
     ModelPicture,
     ModelsAnswer,
+    MotionsAnswer,
     NamedPose,
     PoseAnswer,
     PosePhoto,
@@ -40,6 +44,13 @@ _GENERATE_EXAMPLES = {
     "photo": {
         "summary": "The pose of another photo, all pictures back",
         "value": {"photo": _BASE64, "pose": {"photo": _BASE64}, "format": "json"},
+    },
+}
+_ANIMATION_EXAMPLES = {
+    "named": {"summary": "A named motion", "value": {"photo": _BASE64, "motion": "walk"}},
+    "poses": {
+        "summary": "Between two poses, of a photo that is kept",
+        "value": {"kept": "dGhpcyBpcyBubyB0b2tlbg", "motion": ["front", "arms-raised"], "format": "webp"},
     },
 }
 _SUMMARY = """Poses people anew: a photo and a target pose in, that person in that pose out (PG2, NIPS 2017).
@@ -102,6 +113,7 @@ def _examples() -> dict[str, BaseModel]:
         frame=(128, 64),
         stages=2,
         pictures=pictures,
+        formats=["image", "coarse", "difference", "source", "skeleton", "strip", "full_size", "json"],
         parameters=3546296,
         default=True,
     )
@@ -121,6 +133,10 @@ def _examples() -> dict[str, BaseModel]:
     return {
         "/v1/generate": made,
         "/v1/pose": PoseAnswer(size=pose.size, people=[pose.keypoints]),
+        "/v1/photos": KeptAnswer(
+            size=pose.size, people=[pose.keypoints], kept="dGhpcyBpcyBubyB0b2tlbg", seconds=600
+        ),
+        "/v1/motions": MotionsAnswer(motions=list(MOTIONS), formats=["gif", "png", "webp"]),
         "/v1/models": ModelsAnswer(models=[entry]),
         "/v1/poses": PosesAnswer(
             poses=[NamedPose(name="walking", **fields)],
@@ -136,19 +152,26 @@ def _examples() -> dict[str, BaseModel]:
 _FILE = {"type": "string", "contentMediaType": "application/octet-stream"}
 _TEXTS = {
     "pose": "a named pose; or keypoints or an OpenPose document as JSON; or a photo as a file",
+    "motion": "a named motion; or a list of poses as JSON",
     "source_pose": "keypoints as JSON: where the person stands on the photo, as POST /v1/pose finds it",
 }
 
 
-def _form_of_generate() -> dict[str, Any]:
-    fields: dict[str, Any] = GenerateRequest.model_json_schema()["properties"]
-    for name, description in _TEXTS.items():
-        fields[name] = {"type": "string", "description": description}
-    fields["pose"]["examples"] = ["walking"]
+def _form(asked: type[BaseModel], field: str, example: str) -> dict[str, Any]:
+    """The fields of a form, of which `field` is the one that cannot be left out."""
+    fields: dict[str, Any] = asked.model_json_schema()["properties"]
+    for name in fields.keys() & _TEXTS.keys():
+        fields[name] = {"type": "string", "description": _TEXTS[name]}
+    fields[field]["examples"] = [example]
     return fields | {"photo": {**_FILE, "description": fields["photo"]["description"]}}
 
 
-GENERATE_BODY = _body("GenerateRequest", _form_of_generate(), ["photo", "pose"], _GENERATE_EXAMPLES)
+GENERATE_BODY = _body(
+    "GenerateRequest", _form(GenerateRequest, "pose", "walking"), ["pose"], _GENERATE_EXAMPLES
+)
+ANIMATION_BODY = _body(
+    "AnimationRequest", _form(AnimationRequest, "motion", "walk"), ["motion"], _ANIMATION_EXAMPLES
+)
 POSE_BODY = _body("PoseRequest", {"photo": _FILE}, ["photo"], {"photo": {"value": {"photo": _BASE64}}})
 
 GENERATED: dict[int | str, dict[str, Any]] = {
@@ -163,11 +186,23 @@ GENERATED: dict[int | str, dict[str, Any]] = {
 }
 
 
+ANIMATED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The film, repeating for ever but for MP4. `X-Frames` says how many frames it has, "
+        "`Server-Timing` where the time went, `X-Copied`, where the model knows, which share is copied.",
+        "content": {
+            kind: {"schema": {"type": "string", "contentMediaType": kind}}
+            for kind in ("image/gif", "image/png", "image/webp", "video/mp4")
+        },
+    }
+}
+
+
 def openapi(app: FastAPI) -> dict[str, Any]:
     """The document of all routes."""
     made = get_openapi(title=app.title, version=app.version, description=_SUMMARY, routes=app.routes)
     _, definitions = models_json_schema(
-        [(model, "validation") for model in (GenerateRequest, PoseRequest, PosePhoto)]
+        [(model, "validation") for model in (GenerateRequest, AnimationRequest, PoseRequest, PosePhoto)]
         + [(GenerateAnswer, "serialization")],
         ref_template="#/components/schemas/{model}",
     )

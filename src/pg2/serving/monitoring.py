@@ -37,6 +37,10 @@ class Metrics:
         self.held = Gauge(
             "pg2_held_bytes", "Of the bodies and answers of all requests", registry=self.registry
         )
+        self.photos = Gauge(
+            "pg2_kept_photos", "Photos kept for clients who go on with them", registry=self.registry
+        )
+        self.kept = Gauge("pg2_kept_bytes", "Of these photos", registry=self.registry)
         self.queue = Gauge(
             "pg2_queue_length", "Requests that wait for a run of the model", ["model"], registry=self.registry
         )

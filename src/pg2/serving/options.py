@@ -32,6 +32,9 @@ class ServeOptions:
         max_body: bytes of a request's body, at most (413).
         max_held: bytes of the bodies and answers of all requests together; what would need more is refused
             (429). The process needs a few times as much while it reads and decodes them.
+        max_kept: bytes of the photos that are kept for clients who go on with them, at most; for a new one
+            the oldest go.
+        keep: seconds that such a photo is kept after it was last asked for.
         api_key: what clients have to show; None: nothing.
         cors_origins: web sites, such as https://example.org, whose pages may use the service.
         hosts: names by which the service may be called, see `pg2.web.sites.Sites`; with a key by any.
@@ -48,6 +51,8 @@ class ServeOptions:
     grace: float = 5.0
     max_body: int = 10_000_000
     max_held: int = 200_000_000
+    max_kept: int = 100_000_000
+    keep: float = 600.0
     api_key: str | None = None
     cors_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
@@ -58,7 +63,7 @@ class ServeOptions:
         Raises:
             Pg2Error: a setting is out of range.
         """
-        for name in ("batch", "queue", "timeout", "max_body", "max_held", "threads"):
+        for name in ("batch", "queue", "timeout", "max_body", "max_held", "max_kept", "keep", "threads"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise Pg2Error(f"{name} must be above 0, not {value}")

@@ -12,13 +12,18 @@ from pydantic import (
     PlainValidator,
     WithJsonSchema,
     computed_field,
+    model_validator,
 )
 
 from pg2.errors import Pg2Error
 from pg2.models.inputs import PictureKind
+from pg2.motion.named import MOTIONS
 from pg2.pose.keypoints import COUNT, Pose
 from pg2.pose.named import NAMES, named_pose
 from pg2.web.bodies import checked, from_json
+
+MIN_POSES, MAX_POSES = 2, 8
+"""How many poses a motion may be made of."""
 
 _Coordinate = Annotated[float, Field(strict=True, ge=-1e6, le=1e6, allow_inf_nan=False)]
 _Side = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
@@ -99,7 +104,7 @@ class OpenPose(BaseModel):
     people: list[dict[str, Any]]
 
 
-# Looked at in `GenerateRequest.target`: what a client means is plain from its shape, and so are then errors.
+# Looked at in `target`: what a client means is plain from its shape, and so are then errors.
 _Target = Annotated[
     Any,
     PlainValidator(
@@ -107,6 +112,37 @@ _Target = Annotated[
     ),
     Field(description="a named pose; or keypoints; or a photo of somebody in the pose"),
 ]
+_Motion = Annotated[
+    Any,
+    PlainValidator(
+        lambda value: value,
+        json_schema_input_type=Literal[MOTIONS]
+        | Annotated[list[Any], Field(min_length=MIN_POSES, max_length=MAX_POSES)],
+    ),
+    Field(
+        description="a named motion; or poses, each as POST /v1/generate takes it, through which the person "
+        "moves, and back to the first one"
+    ),
+]
+
+
+def target(given: object, person: int | None = None) -> Pose | bytes:
+    """The pose that a client gave as a name, keypoints or OpenPose document; or the photo that shows it.
+
+    Raises:
+        Pg2Error, ApiError: it is none.
+    """
+    if isinstance(given, bytes):
+        return given
+    if isinstance(given, str):
+        return named_pose(given[:100])
+    if not isinstance(given, dict):
+        raise Pg2Error("give a named pose, keypoints or a photo")
+    if "photo" in given:
+        return PosePhoto.read(given).photo
+    if "people" in given:
+        return Pose.from_openpose(given, "the document", person)
+    return Keypoints.read(given).pose()
 
 
 class PoseRequest(_Request):
@@ -115,17 +151,37 @@ class PoseRequest(_Request):
     photo: Annotated[File, Field(description="JPEG, PNG, WebP, GIF, BMP or TIFF")]
 
 
-class GenerateRequest(PoseRequest):
-    """A photo, a pose, and what is wanted."""
+class _OfPerson(_Request):
+    """Whom a picture is wanted of, and by which model."""
 
-    pose: _Target
+    photo: Annotated[File | None, Field(description="JPEG, PNG, WebP, GIF, BMP or TIFF")] = None
+    kept: Annotated[
+        str | None,
+        Field(
+            max_length=64, description="in place of the photo: the token of one that POST /v1/photos keeps"
+        ),
+    ] = None
     model: Annotated[str | None, Field(description="a name of GET /v1/models; default: the first")] = None
     person: Annotated[_Number | None, Field(description="who on the photo, 0 being the largest")] = None
-    pose_person: Annotated[_Number | None, Field(description="the same for a pose of several people")] = None
     source_pose: Annotated[
         Keypoints | None,
         Field(description="where the person stands on the photo (POST /v1/pose): spares finding it again"),
     ] = None
+
+    @model_validator(mode="after")
+    def _one_photo(self) -> Self:
+        if (self.photo is None) == (self.kept is None):
+            raise ValueError("give a photo, or in its place the token of one that is kept")
+        if self.kept is not None and self.source_pose is not None:
+            raise ValueError("source_pose goes with a photo; of one that is kept, the people are known")
+        return self
+
+
+class GenerateRequest(_OfPerson):
+    """A photo, a pose, and what is wanted."""
+
+    pose: _Target
+    pose_person: Annotated[_Number | None, Field(description="the same for a pose of several people")] = None
     format: Annotated[
         str | None,
         Field(
@@ -137,24 +193,27 @@ class GenerateRequest(PoseRequest):
             examples=["image", "coarse", "strip", "json"],
         ),
     ] = None
+    origin: Annotated[bool, Field(description="whether JSON shall have the picture origin, too")] = False
 
-    def target(self) -> Pose | bytes:
-        """The pose that is wanted, or a photo that shows it.
 
-        Raises:
-            Pg2Error, ApiError: it is none.
-        """
-        if isinstance(self.pose, bytes):
-            return self.pose
-        if isinstance(self.pose, str):
-            return named_pose(self.pose[:100])
-        if not isinstance(self.pose, dict):
-            raise Pg2Error("give a named pose, keypoints or a photo")
-        if "photo" in self.pose:
-            return PosePhoto.read(self.pose).photo
-        if "people" in self.pose:
-            return Pose.from_openpose(self.pose, "the document", self.pose_person)
-        return Keypoints.read(self.pose).pose()
+class AnimationRequest(_OfPerson):
+    """A photo, a motion, and what is wanted."""
+
+    motion: _Motion
+    fps: Annotated[float | None, Field(ge=1, le=30, description="frames a second; default: 20")] = None
+    seconds: Annotated[
+        float | None,
+        Field(
+            ge=0.2,
+            le=10,
+            description="how long the motion lasts, about; default: of walk and wave some 2, of turn 4, else "
+            "one for each pose",
+        ),
+    ] = None
+    format: Annotated[
+        Literal["gif", "png", "webp", "mp4"],
+        Field(description="png: an animated one; mp4: where GET /v1/motions lists it"),
+    ] = "gif"
 
 
 def form_fields(fields: dict[str, str | bytes]) -> dict[str, Any]:
@@ -163,8 +222,8 @@ def form_fields(fields: dict[str, str | bytes]) -> dict[str, Any]:
     for name in ("person", "pose_person"):
         if isinstance(value := read.get(name), str) and value.isdecimal() and len(value) < 10:
             read[name] = int(value)
-    for name in ("pose", "source_pose"):
-        if isinstance(value := read.get(name), str) and value.lstrip().startswith("{"):
+    for name, begin in (("pose", "{"), ("source_pose", "{"), ("motion", "[")):
+        if isinstance(value := read.get(name), str) and value.lstrip().startswith(begin):
             read[name] = from_json(value, name)
     return read
 
@@ -174,6 +233,13 @@ class PoseAnswer(BaseModel):
 
     size: Size
     people: list[Person]
+
+
+class KeptAnswer(PoseAnswer):
+    """The same of a photo that is kept for further requests."""
+
+    kept: Annotated[str, Field(description="its token, which is to be kept secret")]
+    seconds: Annotated[float, Field(description="so long after the last request it is kept, or shorter")]
 
 
 class Timings(BaseModel):
@@ -219,6 +285,13 @@ class GenerateAnswer(BaseModel):
     about: Annotated[
         str, Field(description="the last two as one sentence, empty where there is nothing to say")
     ]
+    origin: Annotated[
+        PngText | None,
+        Field(
+            description="where it was asked for: the result in grey, the person in blue where copied, in "
+            "orange where invented; null where the model does not say"
+        ),
+    ] = None
     batch: Annotated[int, Field(description="how many requests shared the run of the model")]
     timings: Timings
 
@@ -256,6 +329,7 @@ class ModelEntry(BaseModel):
     frame: Size
     stages: Annotated[int, Field(ge=1, description="with 1, the result is its coarse picture")]
     pictures: Annotated[list[ModelPicture], Field(description="beside the result, in order")]
+    formats: Annotated[list[str], Field(description="what format of POST /v1/generate takes")]
     parameters: int
     default: bool
 
@@ -293,6 +367,13 @@ class PosesAnswer(BaseModel):
     poses: list[NamedPose]
     joints: list[Joint]
     limbs: list[Limb]
+
+
+class MotionsAnswer(BaseModel):
+    """What POST /v1/animations takes."""
+
+    motions: Annotated[list[str], Field(description="the motions that have a name")]
+    formats: Annotated[list[str], Field(description="mp4 is among them where the service has PyAV")]
 
 
 class Sample(Keypoints):

@@ -14,6 +14,7 @@ STATUS = {
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
+    "gone": 410,
     "too_large": 413,
     "unsupported_type": 415,
     "wrong_host": 421,

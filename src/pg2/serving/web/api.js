@@ -75,12 +75,29 @@ export async function findPeople(photo) {
   return (await request("v1/pose", { method: "POST", body: form({ photo }) })).json();
 }
 
+/** The same, and the service keeps the photo for a while, under the token `kept`. */
+export async function keepPhoto(photo) {
+  return (await request("v1/photos", { method: "POST", body: form({ photo }) })).json();
+}
+
+/** Let the service forget a photo now; also while the page is being left. Without this it does so by itself, later. */
+export function dropPhoto(kept) {
+  request(`v1/photos/${kept}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}
+
+/** POST /v1/animations with these fields: {blob, frames: how many it has}. */
+export async function animate(fields, signal) {
+  const response = await request("v1/animations", { method: "POST", body: form(fields), signal });
+  return { blob: await response.blob(), frames: Number(response.headers.get("X-Frames")) };
+}
+
 /** POST /v1/generate with these fields. A picture is a blob; with the format "json" `pictures` has all, by format. */
 export async function generate(fields, signal) {
-  const response = await request("v1/generate", { method: "POST", body: form(fields), signal });
-  if (fields.format !== "json") return response.blob();
-  const { image, pictures, source, skeleton, pose, about, timings } = await response.json();
-  const named = Object.entries({ image, ...pictures, source, skeleton });
+  const json = fields.format === "json";
+  const response = await request("v1/generate", { method: "POST", body: form({ ...fields, origin: json || null }), signal });
+  if (!json) return response.blob();
+  const { image, pictures, source, skeleton, origin, pose, about, timings } = await response.json();
+  const named = Object.entries({ image, ...pictures, source, skeleton, ...(origin && { origin }) });
   return { pictures: Object.fromEntries(named.map(([name, text]) => [name, pngOf(text)])), pose, about, timings };
 }
 
@@ -89,13 +106,15 @@ function pngOf(base64) {
   return new Blob([bytes], { type: "image/png" });
 }
 
+const AT_A_TIME = 2; // while the model is at one, the next is on its way to it
+
 /**
- * One request at a time, and one that waits: the newest. While somebody drags, answers keep coming as fast as the
+ * Two requests at a time, and one that waits: the newest. While somebody drags, answers keep coming as fast as the
  * service gives them, and the last one is always that of the last position.
  */
 export class Newest {
   #waiting = null;
-  #controller = null;
+  #going = new Set(); // an AbortController each, the oldest first
 
   /** `onBusy` is told when requests begin to be on their way, and when none is any more. */
   constructor(onBusy) {
@@ -106,39 +125,56 @@ export class Newest {
    * @param work  takes an AbortSignal, gives a promise
    * @param done  takes what that gave, unless something else was asked for at once meanwhile
    * @param failed  takes the error
-   * @param atOnce  whether the request on its way is of no use any more
+   * @param atOnce  whether the requests on their way are of no use any more
    */
   ask(work, done, failed, { atOnce = false } = {}) {
     this.#waiting = { work, done, failed };
-    if (this.#controller === null) this.#run();
-    else if (atOnce) this.#controller.abort();
+    if (atOnce) this.#forget(this.#going);
+    this.#next();
   }
 
-  async #run() {
-    this.onBusy(true);
-    while (this.#waiting) {
-      const { work, done, failed } = this.#waiting;
-      this.#waiting = null;
-      this.#controller = new AbortController();
-      const { signal } = this.#controller;
-      try {
-        const answer = await work(signal);
-        if (!signal.aborted) done(answer);
-      } catch (error) {
-        if (!signal.aborted) failed(error);
-      }
+  #forget(controllers) {
+    for (const controller of controllers) {
+      controller.abort();
+      this.#going.delete(controller);
     }
-    this.#controller = null;
-    this.onBusy(false);
+  }
+
+  #next() {
+    if (!this.#waiting || this.#going.size >= AT_A_TIME) return;
+    const asked = this.#waiting;
+    this.#waiting = null;
+    this.#run(asked);
+  }
+
+  async #run({ work, done, failed }) {
+    const controller = new AbortController();
+    this.#going.add(controller);
+    this.onBusy(true);
+    try {
+      const answer = await work(controller.signal);
+      if (!controller.signal.aborted) {
+        const going = [...this.#going];
+        this.#forget(going.slice(0, going.indexOf(controller))); // older ones, which would come too late
+        done(answer);
+      }
+    } catch (error) {
+      if (!controller.signal.aborted) failed(error);
+    }
+    this.#going.delete(controller);
+    this.#next();
+    if (this.#going.size === 0) this.onBusy(false);
   }
 }
 
-/** `work`, whose answer is null where it has been called again meanwhile. */
-export function newestOf(work) {
+/** `work`, whose answer is null where it has been called again meanwhile; `unwanted` is then told of it. */
+export function newestOf(work, unwanted = () => {}) {
   let last = null;
   return async (...given) => {
     const call = (last = {});
     const answer = await work(...given);
-    return call === last ? answer : null;
+    if (call === last) return answer;
+    unwanted(answer);
+    return null;
   };
 }

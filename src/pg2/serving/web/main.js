@@ -1,7 +1,7 @@
 /** The page: what is chosen, and what happens when something else is. */
 
 import { Animation } from "./animation.js";
-import { Newest, generate, hasKey, list, newestOf, rememberKey, sample } from "./api.js";
+import { Newest, animate, dropPhoto, generate, hasKey, keepPhoto, list, newestOf, rememberKey, sample } from "./api.js";
 import { download, downloadJson } from "./download.js";
 import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
 import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
@@ -17,7 +17,7 @@ const $ = (selector) => document.querySelector(selector);
 
 const history = new History();
 const newest = new Newest((is) => busy("#result-panel", is));
-const readNewPhoto = newestOf(readPhoto);
+const readNewPhoto = newestOf((file, name) => readPhoto(file, name, keepPhoto), ({ kept }) => dropPhoto(kept));
 const readNewPose = newestOf((file) => (isJson(file) ? poseFromJson(file) : poseFromPhoto(file)));
 const lastSeen = new Map(); // joint -> where it was before it was hidden
 let models, skeleton, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
@@ -52,11 +52,31 @@ function busy(panel, is) {
 
 /* Asking for pictures */
 
-/** The fields of a request for the photo in a pose. */
-function fields(pose, format) {
+/** The fields by which every request says whom it is about. */
+function ofPerson() {
   if (!photo) throw new Error("Choose a photo first.");
-  const source_pose = { size: photo.size, keypoints: photo.people[person] };
-  return { photo: photo.blob, source_pose, pose: asField(pose), model: model.name, format };
+  return { kept: photo.kept, person, model: model.name };
+}
+
+/** The picture of the photo in a pose. */
+function pictureOf(pose, format, signal) {
+  return withPhoto(() => generate({ ...ofPerson(), pose: asField(pose), format }, signal));
+}
+
+/** Do `work`, which asks the service for something of the photo: one that it has let go of meanwhile is sent again. */
+async function withPhoto(work) {
+  const { kept } = ofPerson();
+  try {
+    return await work();
+  } catch (error) {
+    if (error.code !== "gone") throw error;
+    if (photo.kept === kept) {
+      const again = photo;
+      again.sending ??= keepPhoto(again.blob).finally(() => (again.sending = null));
+      again.kept = (await again.sending).kept;
+    }
+    return work();
+  }
 }
 
 /** Ask for the picture of the pose as it is now. While somebody drags it is live: of all pictures only that on show. */
@@ -65,10 +85,9 @@ function redraw({ live = false } = {}) {
   if (!photo || !pose) return;
   const asked = { photo, person, pose, model };
   const began = performance.now();
-  const format = live ? result.view : "json";
-  const request = fields(pose, format);
+  const format = live ? result.shown : "json";
   newest.ask(
-    (signal) => generate(request, signal),
+    (signal) => pictureOf(pose, format, signal),
     (answer) => {
       if (live) result.show({ [format]: answer }, null, caption(asked));
       else settle(asked, answer);
@@ -121,7 +140,7 @@ function tellRecipe() {
     person: shown.person,
     pose: asField(shown.pose),
     model: shown.model.name,
-    picture: result.view,
+    picture: result.shown,
   };
   $("#curl").textContent = curl(asked, new URL(".", location.href).href, hasKey());
   $("#python").textContent = pythonLines(asked);
@@ -219,7 +238,7 @@ async function poseFromPhoto(file) {
 /** The service reads OpenPose's files; it needs a photo to do so, and gives the pose in the model's frame. */
 async function poseFromJson(file) {
   const document = await file.text();
-  const answer = await generate({ ...fields(history.now, "json"), pose: document });
+  const answer = await withPhoto(() => generate({ ...ofPerson(), pose: document, format: "json" }));
   return poseOf(answer.pose);
 }
 
@@ -233,6 +252,7 @@ async function setPhoto(file, name) {
     tellWhetherOld();
     const read = await readNewPhoto(file, name);
     if (!read) return;
+    if (photo) dropPhoto(photo.kept);
     photo = read;
     person = 0;
     photoPanel.show(photo, person);
@@ -317,13 +337,14 @@ function listen() {
   $("#mirror").addEventListener("click", () => setPose(mirror(history.now, skeleton.joints)));
   $("#smaller").addEventListener("click", () => setPose(scale(history.now, 1 / STEP)));
   $("#larger").addEventListener("click", () => setPose(scale(history.now, STEP)));
-  $("#save-picture").addEventListener("click", () => save(result.view, fileOf(result.view)));
+  $("#save-picture").addEventListener("click", () => save(result.shown, fileOf(result.shown)));
   $("#save-strip").addEventListener("click", () => save("strip", "strip.png"));
   $("#save-pose").addEventListener("click", () => downloadJson(toOpenPose(history.now), "pose.json"));
   $("#save-photo").addEventListener("click", () => download(shown.photo.blob, shown.photo.name));
   for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => setMode(button));
   for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
   document.addEventListener("keydown", onKey);
+  addEventListener("pagehide", () => photo && dropPhoto(photo.kept));
   acceptDrops();
 }
 
@@ -337,7 +358,7 @@ function onFile(selector, use) {
 
 async function save(format, name) {
   try {
-    download(await generate(fields(history.now, format)), name);
+    download(await pictureOf(history.now, format), name);
   } catch (error) {
     fail(error);
   }
@@ -391,20 +412,20 @@ function acceptDrops() {
   });
 }
 
-async function fitted(name, signal) {
-  if (name === "") return history.now;
-  return poseOf((await generate(fields({ name }, "json"), signal)).pose);
-}
-
 async function pictureFor(name, signal) {
   const { frame } = model;
-  return { blob: await generate(fields({ name }, "image"), signal), size: frame };
+  return { blob: await pictureOf({ name }, "image", signal), size: frame };
+}
+
+async function animationOf(asked, signal) {
+  const { frame } = model;
+  return { ...(await withPhoto(() => animate({ ...ofPerson(), ...asked }, signal))), size: frame };
 }
 
 async function open() {
   const wait = (message) => ($("#timing").textContent = sentence(message));
   ({ models } = await list("models", wait));
-  const [poses, { samples }] = await Promise.all([list("poses"), list("samples")]);
+  const [poses, motions, { samples }] = await Promise.all([list("poses"), list("motions"), list("samples")]);
   skeleton = poses;
   $("#timing").textContent = "";
   editor = new SkeletonEditor($("#editor"), skeleton, { onEdit: edit, onSelect: tellJoint, onHide: hideJoint });
@@ -412,9 +433,9 @@ async function open() {
   result = new ResultPanel((there) => (there && shown ? tellRecipe() : redraw()));
   buttons = poseButtons($("#poses"), skeleton, namedPose);
   sheet = new ContactSheet(skeleton, { generate: pictureFor, choose: namedPose, failed: fail });
-  animation = new Animation(skeleton.poses.map(({ name }) => name), {
-    fit: fitted,
-    generate: (pose, signal) => generate(fields(pose, "image"), signal),
+  animation = new Animation(skeleton.poses.map(({ name }) => name), motions, {
+    animate: animationOf,
+    poseAbove: () => asField(history.now),
     failed: fail,
   });
   fillModels();

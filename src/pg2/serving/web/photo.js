@@ -1,23 +1,30 @@
 /** Photos: made smaller where that helps, and the people found on them. */
 
-import { findPeople } from "./api.js";
+import { dropPhoto, findPeople } from "./api.js";
 import { drawing } from "./skeleton.js";
 
 const LONGEST = 1280; // a larger photo would only make every request slower: models see 256 pixels of it
 const QUALITY = 0.95;
 
 /**
- * @returns {blob, name, size: [height, width], people: [keypoints, largest person first], smaller}
+ * @param find  `findPeople`, or `keepPhoto` for a photo that pictures are to be made of
+ * @returns {blob, name, size: [height, width], people: [keypoints, largest person first], smaller, kept}
  * @throws ApiError or Error in words for the reader
  */
-export async function readPhoto(file, name) {
+export async function readPhoto(file, name, find = findPeople) {
   const bitmap = await createImageBitmap(file).catch(() => null);
   const large = bitmap !== null && Math.max(bitmap.width, bitmap.height) > LONGEST;
   const blob = large ? await shrunk(bitmap) : file;
-  const { size, people } = await findPeople(blob);
-  if (bitmap === null) throw new Error(`This browser cannot show ${name}. Save it as JPEG, PNG or WebP.`);
-  if (people.length === 0) throw new Error(`Nobody was found on ${name}. Choose a photo that shows a person as a whole.`);
-  return { blob, name: large ? `${name.replace(/\.\w+$/, "")}-${LONGEST}.jpg` : name, size, people, smaller: large };
+  const nobody = new Error(`Nobody was found on ${name}. Choose a photo that shows a person as a whole.`);
+  const { size, people, kept } = await find(blob).catch((error) => {
+    throw error.code === "no_person" ? nobody : error;
+  });
+  if (people.length === 0) throw nobody;
+  if (bitmap === null) {
+    if (kept) dropPhoto(kept);
+    throw new Error(`This browser cannot show ${name}. Save it as JPEG, PNG or WebP.`);
+  }
+  return { blob, name: large ? `${name.replace(/\.\w+$/, "")}-${LONGEST}.jpg` : name, size, people, smaller: large, kept };
 }
 
 function shrunk(bitmap) {
@@ -35,7 +42,7 @@ export function proportion(element, [height, width]) {
   element.style.setProperty("--ratio", width / height);
 }
 
-/** Show a blob in an <img>. */
+/** Show a blob in an <img> or <video>. */
 export function showBlob(image, blob) {
   const old = image.src;
   image.src = URL.createObjectURL(blob);

@@ -94,16 +94,6 @@ export function show(pose, joint, place, limbs) {
   return change(pose, [joint], () => [clamp(point[0], 0, width - 1), clamp(point[1], 0, height - 1)]);
 }
 
-/** The pose on the way from `a` (t = 0) to `b` (t = 1), both in one frame; what one of them lacks is there near the other. */
-export function between(a, b, t) {
-  const keypoints = a.keypoints.map((from, index) => {
-    const to = b.keypoints[index];
-    if (from && to) return from.map((value, axis) => (1 - t) * value + t * to[axis]);
-    return t < 0.5 ? from : to;
-  });
-  return { size: a.size, keypoints, name: null };
-}
-
 const LONGEST = 200;
 
 /** What was done to a pose, and the way back. */

@@ -4,6 +4,8 @@ const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 const python = JSON.stringify; // Python reads JSON's strings as its own
 const plain = (text) => (/^[\w./:@%+-]+$/.test(text) ? text : shell(text));
 
+const OWN = new Set(["image", "origin"]); // attributes of a result; the others are its `pictures`
+
 /** Where a picture, named as formats of the service are, is saved. */
 export const fileOf = (picture) => `${picture === "image" ? "result" : picture}.png`;
 
@@ -30,7 +32,7 @@ export function pythonLines(asked) {
     "",
     `pipe = Pipeline.from_pretrained(${python(asked.model)})`,
     `result = pipe(${python(asked.photo)}, ${pose}${person})`,
-    `result.${asked.picture === "image" ? "image" : `pictures[${python(asked.picture)}]`}.save(${python(fileOf(asked.picture))})`,
+    `result.${OWN.has(asked.picture) ? asked.picture : `pictures[${python(asked.picture)}]`}.save(${python(fileOf(asked.picture))})`,
   ].join("\n");
 }
 

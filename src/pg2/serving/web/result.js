@@ -8,28 +8,39 @@ export class ResultPanel {
   #picture = document.querySelector("#picture");
   #slider = document.querySelector("#compare");
   #views = document.querySelector("#views");
+  #origin = document.querySelector("#origin");
+  #toggle = document.querySelector("#show-origin");
   #pictures = {};
   view = "image"; // a format of the service
+  copied = false; // whether what is copied and what is invented is on show instead
 
   /** `onView` is told when another picture is wanted, and whether it is there already. */
   constructor(onView) {
     this.onView = onView;
     this.#slider.addEventListener("input", () => this.#slide());
     this.#slide();
+    this.#toggle.addEventListener("click", () => this.choose(this.view, !this.copied));
+  }
+
+  /** The format that is on show. */
+  get shown() {
+    return this.copied ? "origin" : this.view;
   }
 
   /** A tab for the result and for each picture that the model makes on the way; with one stage that is the result. */
-  offer({ stages, pictures }) {
+  offer({ stages, pictures, formats }) {
     const views = [{ name: "image", heading: "result" }, ...pictures];
     this.#views.replaceChildren(...views.map(({ name, heading }) => this.#tab(name, heading)));
     this.#views.hidden = stages === 1;
-    this.#mark(stages > 1 && views.some(({ name }) => name === this.view) ? this.view : "image");
+    const knows = formats.includes("origin");
+    this.#origin.hidden = !knows;
+    this.#mark(stages > 1 && views.some(({ name }) => name === this.view) ? this.view : "image", this.copied && knows);
   }
 
-  choose(view) {
-    this.#mark(view);
-    const there = view in this.#pictures;
-    if (there) showBlob(this.#picture, this.#pictures[view]);
+  choose(view, copied = false) {
+    this.#mark(view, copied);
+    const there = this.shown in this.#pictures;
+    if (there) showBlob(this.#picture, this.#pictures[this.shown]);
     this.onView(there);
   }
 
@@ -38,9 +49,9 @@ export class ResultPanel {
     this.#pictures = pictures;
     if (size) proportion(this.#box, size);
     if (pictures.source) showBlob(this.#source, pictures.source);
-    const picture = pictures[this.view] ?? pictures.image;
+    const picture = pictures[this.shown] ?? pictures.image;
     if (picture) showBlob(this.#picture, picture);
-    this.#picture.alt = description;
+    this.#picture.alt = this.copied ? `${description}: blue is copied, orange is invented` : description;
     this.#box.hidden = false;
   }
 
@@ -61,8 +72,10 @@ export class ResultPanel {
     return tab;
   }
 
-  #mark(view) {
-    this.view = view;
+  #mark(view, copied) {
+    Object.assign(this, { view, copied });
+    this.#toggle.setAttribute("aria-pressed", copied);
+    this.#origin.querySelector(".legend").hidden = !copied;
     for (const tab of this.#views.children) {
       const chosen = tab.dataset.view === view;
       tab.setAttribute("aria-selected", chosen);
