@@ -61,6 +61,8 @@ class Study(_Checked):
         real = sum(picture.kind == "real" for picture in self.pictures)
         if not 2 * real == len(self.pictures) > 2 * self.practice:
             raise ValueError("as many real as generated pictures are needed, and more of each than practice")
+        if len({picture.id for picture in self.pictures}) < len(self.pictures):
+            raise ValueError("two pictures have one id")
         return self
 
     @classmethod

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
-from pg2.data.prepared import Record
+from pg2.data.prepared import SIDES, Record
 from pg2.data.raw import fingerprint
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
@@ -125,7 +125,10 @@ def _rendered_size(raw: Path) -> tuple[int, int] | None:
         height, width = read_json(raw / _RENDERED, "what people were rendered with")["options"]["size"].split(
             "x"
         )
-        return int(height), int(width)
+        size = int(height), int(width)
+        if not all(side in SIDES for side in size):
+            raise ValueError(f"a size of {height}x{width}")
+        return size
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Pg2Error(f"{raw / _RENDERED} was not written by `pg2 render`; give --size") from error
 
