@@ -17,6 +17,7 @@ from fault_study.watched import context
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 _CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "sqlite3.connect"}
+_START = 60.0  # seconds until a process has begun with its command
 _GROWS = {"open", "os.mkdir"}  # of the changes, those that need space
 
 
@@ -26,7 +27,7 @@ class Disturbance:
 
     Attributes:
         number: of a signal that it gets; None: none.
-        seconds: after which it comes.
+        seconds: after which it comes, from the command's beginning.
         change: before which change to the disk it comes, counted from 1; or from which on the disk is full.
         everybody: whether the signal goes to the processes that it started, too.
         full: the disk is full.
@@ -112,7 +113,10 @@ class Command:
         """Wait until it ends, disturbing it on the way; kill it after `patience` seconds."""
         asked = self._disturbance
         if asked.seconds is not None and asked.number is not None:
-            self._process.join(max(self._began + asked.seconds - time.monotonic(), 0))
+            if self._counts.poll(_START):
+                with contextlib.suppress(EOFError, OSError):
+                    self._counts.recv()
+            self._process.join(asked.seconds)
             if self.running:
                 self.send(asked.number, asked.everybody)
         self._process.join(patience)
@@ -120,14 +124,12 @@ class Command:
         if code is None:
             self.send(signal.SIGKILL, everybody=True)
             self._process.join()
-        # Workers see that their parent is gone, but not at once.
-        self._reader.join(20)
+        # Its workers, which may outlive it for a moment, are not waited for when it was killed.
+        self._reader.join(0.2 if code == -signal.SIGKILL else 20)
         changes = 0
-        try:
-            if self._counts.poll():
+        with contextlib.suppress(EOFError, OSError):
+            while self._counts.poll():
                 changes = self._counts.recv()
-        except (EOFError, OSError):
-            pass
         seconds = time.monotonic() - self._began
         self._counts.close()
         return Ended(code, self.said, seconds, changes)
@@ -175,6 +177,7 @@ def _command(arguments: list[str], place: str, disturbance: Disturbance, writes:
     if disturbance.limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (disturbance.limit,) * 2)
     sys.addaudithook(watch)
+    counter.send(0)
     try:
         main()
     finally:

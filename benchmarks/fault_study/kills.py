@@ -1,4 +1,4 @@
-"""Commands that are killed, stopped or out of space, and started again: do they end as if nothing had been?"""
+"""Commands that are killed, stopped or out of space, and begun again: do they end as if nothing had been?"""
 
 import hashlib
 import http.client
@@ -194,13 +194,17 @@ class Kills:
         if way == "limits":
             if chance.random() < 0.5:
                 return Disturbance(limit=int(usual.largest * chance.random() ** 2))
-            return Disturbance(full=True, change=chance.randint(1, max(usual.changes, 1)))
+            return Disturbance(full=True, change=self._change(chance, usual))
         number = signal.SIGKILL if way == "kills" else chance.choice((signal.SIGTERM, signal.SIGINT))
         # A terminal sends Ctrl-C to all processes of a command; others kill one of them.
         everybody = chance.random() < 0.5
         if chance.random() < 0.5:
             return Disturbance(number, seconds=chance.uniform(0, usual.seconds), everybody=everybody)
-        return Disturbance(number, change=chance.randint(1, max(usual.changes, 1)), everybody=everybody)
+        return Disturbance(number, change=self._change(chance, usual), everybody=everybody)
+
+    def _change(self, chance: random.Random, usual: Usual) -> int:
+        """The number of a change to the disk; early ones more often: a command that goes on has fewer left."""
+        return 1 + int(usual.changes * chance.random() ** 1.5)
 
     def _unlike(self, ended: Ended, disturbance: Disturbance, place: Path) -> str:
         """What is wrong with how a disturbed command ended; "": nothing."""
@@ -231,7 +235,7 @@ class Kills:
 
 
 def content(place: Path, subject: Subject) -> dict[str, Any]:
-    """What each file of a command's outputs says, apart from times and random names; and what else is there."""
+    """What each file of the outputs says, apart from times and random names; and what else is there."""
     found: dict[str, Any] = {"": sorted(path.name for path in place.iterdir())}
     for output in subject.outputs:
         for file in sorted((place / output).rglob("*")):

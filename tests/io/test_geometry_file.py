@@ -70,6 +70,15 @@ def _claiming(shape: str) -> bytes:
     return buffer.getvalue()
 
 
+def _with_bytes(content, name):
+    """The same archive with a part that is no array, of which NumPy gives the bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(buffer, "w") as parts:
+        for part in whole.namelist():
+            parts.writestr(part, b"no array" if part == f"{name}.npy" else whole.read(part))
+    return buffer.getvalue()
+
+
 def test_foreign_files_are_named(geometry):
     parts = dict(np.load(io.BytesIO(geometry.to_bytes())))
     for content in (
@@ -84,6 +93,7 @@ def test_foreign_files_are_named(geometry):
         _zip(
             **parts | {"mask": parts["mask"][:0], "layer": parts["layer"][:0], "place": parts["place"][:, :0]}
         ),
+        *(_with_bytes(geometry.to_bytes(), name) for name in parts),
         _claiming("(1000000000000000,)"),
         _claiming("(-1,)"),
         _claiming("((" * 500),
