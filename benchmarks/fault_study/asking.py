@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import random
 import time
 from typing import Any, NamedTuple
@@ -174,7 +175,7 @@ class Asking:
 
         self.material = material(examples)
         service = Service(ServeOptions(models=(str(examples / "model"),), timeout=20, threads=1))
-        study = examples.parent / f"study of {id(self)}"
+        study = examples.parent / f"study of {os.getpid()}"
         shutil.copytree(examples / "study", study)
         self._clients = [TestClient(service_app(service)), TestClient(study_app(Study.load(study)))]
         for client in self._clients:

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import shutil
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,19 @@ extends: debug
 coarse: {steps: 6, save_every: 2, validate_every: 3}
 refined: {steps: 4, save_every: 2, validate_every: 2}
 """
+
+
+LONG_AGO = 1_000_000_000
+"""Seconds since 1970: the time of every file of an input."""
+
+
+def somebody(image: Any) -> Any:
+    """In place of the estimator: the same pose on every photo, uint8 [H, W, 3]."""
+    from pg2.pose.keypoints import Pose
+    from pg2.pose.named import named_pose
+
+    pose: Pose = named_pose("front")
+    return pose.resize((image.shape[0], image.shape[1]))
 
 
 def make_examples(home: Path) -> None:
@@ -36,8 +51,10 @@ def _make(home: Path) -> None:
     from pg2.data.prepared import PreparedDataset
     from pg2.data.sources.folder import prepare_folder
     from pg2.io.packaged import SAMPLES
+    from pg2.many import make_many
     from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
     from pg2.models.pg2 import PG2
+    from pg2.pipeline import Pipeline
     from pg2.pose.formats import format_keypoints_csv, read_keypoints_csv
     from pg2.pose.keypoints import Pose
     from pg2.training.loop import train
@@ -103,6 +120,8 @@ def _make(home: Path) -> None:
     (home / "body25.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": body}]}))
     (home / "motion.json").write_text(json.dumps({"frames": [document, None, document]}))
 
+    _journal(home / "journal", raw)
+
     small = ModelConfig(
         frame=(64, 32),
         coarse=CoarseConfig(width=4, blocks=2, bottleneck=4),
@@ -118,6 +137,9 @@ def _make(home: Path) -> None:
         model.initialise()
         model.save(home / name)
 
+    pipeline = Pipeline.from_pretrained(home / "model")
+    make_many(pipeline, [photos / "p0"], "walking", home / "results", model="small", progress=False)
+
     train(load_recipe(str(home / "recipe.yaml")), data, home / "run", Console(quiet=True))
 
     real, generated = home / "kinds" / "real", home / "kinds" / "generated"
@@ -131,6 +153,21 @@ def _make(home: Path) -> None:
         token = answers.enter()
         for position in range(6):
             answers.record(token, position, "real" if position % 2 else "generated", 500)
+
+
+def _journal(folder: Path, photos: Path) -> None:
+    """Photos, and the poses that a preparation of them had found when it was killed."""
+    from pg2.data.journal import PoseJournal
+    from pg2.io.pictures import load_image
+
+    journal = PoseJournal(folder / "data", somebody)
+    for file in sorted(photos.glob("p[0-2]/*.jpg")):
+        name = file.relative_to(photos).as_posix()
+        copied = folder / "raw" / name
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copied)
+        os.utime(copied, (LONG_AGO, LONG_AGO))
+        journal.pose(name, copied, load_image(copied))
 
 
 def _geometry(folder: Path) -> None:

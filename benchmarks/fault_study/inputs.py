@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fault_study.examples import LONG_AGO, somebody
 from fault_study.mutations import alter, mutated
 from fault_study.watched import DEADLINE, Outcome, Watched, cores
 
@@ -26,7 +28,7 @@ class Kind(NamedTuple):
     Attributes:
         share: of all inputs that are tried, beside the others'.
         files: of the examples: what each file or folder is called there, and as an input.
-        harms: which files of the input may be changed; None: all.
+        harms: which files of the input may be changed, by a part of their name; None: all.
         read: what pg2 does with the input.
         mend: makes of what was changed something that gets past the first checks.
     """
@@ -182,6 +184,23 @@ def _raw(folder: Path) -> None:
         prepare_folder(folder, Path(out) / "data", (32, 16), progress=False)
 
 
+def _journals(folder: Path) -> None:
+    """A preparation that was killed goes on."""
+    from pg2.data.sources.folder import prepare_folder
+
+    prepare_folder(folder / "raw", folder / "data", (32, 16), "auto", estimator=somebody, progress=False)
+
+
+def _results(folder: Path) -> None:
+    """`pg2 generate --poses` goes on."""
+    from pg2.many import make_many
+    from pg2.pipeline import Pipeline
+
+    examples = folder.parent.parent / "examples"
+    pipeline = _tools.get("small", lambda: Pipeline.from_pretrained(examples / "model"))
+    make_many(pipeline, [examples / "photos" / "p0"], "walking", folder, model="small", progress=False)
+
+
 def _runs(folder: Path) -> None:
     from rich.console import Console
 
@@ -267,11 +286,13 @@ KINDS: dict[str, Kind] = {
     ),
     "geometry": Kind(5, {"geometry": "."}, _geometry, harms=("0.geometry.npz",)),
     "folders to prepare": Kind(4, {"raw": "."}, _raw),
+    "journals of prepare": Kind(3, {"journal": "."}, _journals, harms=("journal.jsonl",)),
+    "results of generate": Kind(3, {"results": "."}, _results, harms=(".json",)),
     "training runs": Kind(
         3,
         {"run": "."},
         _runs,
-        harms=("recipe.yaml", "data.json", "coarse/checkpoint.safetensors", "refined/checkpoint.safetensors"),
+        harms=("recipe.yaml", "data.json", "checkpoint", "events"),
     ),
     "user studies": Kind(6, {"study": "."}, _studies),
     "requests": Kind(20, {}, _requests),
@@ -316,9 +337,11 @@ class Attempts:
         if number is None:
             _store({} if name == "settings (--set)" else files, folder)
             return
-        harmed = sorted(kind.harms or files)
-        for target in chance.sample([target for target in harmed if target in files], 1):
-            files[target] = mutated(chance, target, files[target])
+        harmed = [
+            file for file in sorted(files) if kind.harms is None or any(part in file for part in kind.harms)
+        ]
+        target = chance.choice(harmed)
+        files[target] = mutated(chance, target, files[target])
         if (kind.mend is not None and chance.random() < 0.7) or name == "settings (--set)":
             assert kind.mend is not None
             kind.mend(chance, files)
@@ -345,6 +368,8 @@ def _store(files: dict[str, bytes], folder: Path) -> None:
     for target, content in files.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         (folder / target).write_bytes(content)
+        # Some of what pg2 keeps is of a file of that time.
+        os.utime(folder / target, (LONG_AGO, LONG_AGO))
 
 
 def tried(read: Callable[[Path], None], folder: Path) -> Outcome:

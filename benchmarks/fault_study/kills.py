@@ -203,7 +203,7 @@ class Kills:
         return Disturbance(number, change=self._change(chance, usual), everybody=everybody)
 
     def _change(self, chance: random.Random, usual: Usual) -> int:
-        """The number of a change to the disk; early ones more often: a command that goes on has fewer left."""
+        """The number of a change to the disk, rather a small one: a command that goes on has fewer left."""
         return 1 + int(usual.changes * chance.random() ** 1.5)
 
     def _unlike(self, ended: Ended, disturbance: Disturbance, place: Path) -> str:
