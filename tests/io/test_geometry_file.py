@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pg2.errors import Pg2Error
+from pg2.io import geometry_file
 from pg2.io.geometry_file import STEP, SUFFIX, Geometry, from_surface, parse_geometry, read_geometry
 
 JPEG = b"what a camera made"
@@ -116,3 +117,11 @@ def test_damage_is_found(geometry):
         broken[place] ^= 255
         with pytest.raises(Pg2Error, match="geometry of a picture"):
             parse_geometry(bytes(broken), f"03{SUFFIX}")
+
+
+def test_no_more_is_read_than_can_be_meant(geometry, tmp_path, monkeypatch):
+    file = tmp_path / f"03{SUFFIX}"
+    file.write_bytes(geometry.to_bytes())
+    monkeypatch.setattr(geometry_file, "_MAX_BYTES", 100)
+    with pytest.raises(Pg2Error, match="is far too large for the geometry of a picture"):
+        read_geometry(file, b"")

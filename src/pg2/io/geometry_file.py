@@ -112,9 +112,12 @@ def read_geometry(path: str | Path, picture: bytes) -> Geometry:
         Pg2Error: the file is missing, damaged, no geometry, or of another picture.
     """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise Pg2Error(f"cannot read the geometry {path}: {error.strerror}; {_AGAIN}") from error
+    if len(content) > _MAX_BYTES:
+        raise Pg2Error(f"{path} is far too large for the geometry of a picture; {_AGAIN}")
     found = parse_geometry(content, str(path))
     if found.picture != zlib.crc32(picture):
         raise Pg2Error(f"{path} is the geometry of another picture than the one beside it; {_AGAIN}")
