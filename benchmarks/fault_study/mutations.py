@@ -189,7 +189,8 @@ def alter(chance: random.Random, value: Any) -> Any:
         elif way == 4:
             holder.pop(key)
         elif way == 5 and isinstance(holder, list):
-            holder[key:key] = [holder[key]] * chance.choice((1, 2, 1000, 30_000))
+            # What is repeated already would grow beyond all bounds.
+            holder[key:key] = [holder[key]] * chance.choice((1, 2, 300, 2000) if len(places) < 5000 else (1,))
         elif way == 5:
             holder[chance.choice(_STRINGS)] = holder[key]
         elif way == 6:

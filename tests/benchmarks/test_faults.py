@@ -4,40 +4,39 @@ import json
 import random
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fault_samples import harmful
+from fault_study import watched
 from fault_study.kills import half_written
 from fault_study.mutations import mutated
 from fault_study.watched import Watched
 
 from pg2.io.packaged import SAMPLES
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it reads /proc")
+
 COMMAND = [sys.executable, str(Path(__file__).parents[2] / "benchmarks" / "faults.py")]
 
 
-@pytest.fixture
-def watched() -> Iterator[Watched]:
-    process = Watched(harmful, deadline=1)
-    yield process
-    process.close()
-
-
-def test_what_does_harm_is_seen(watched: Watched) -> None:
-    assert watched.do("sleeps", 1).kind == "hang"
-    assert watched.do("dies", 1).kind == "death"
-    watched.close()
-    patient = Watched(harmful, deadline=100)
-    try:
-        outcome = patient.do("works", 1)
-        assert (outcome.kind, outcome.is_fault) == ("hang", True), "by the processor's time"
-        assert patient.do("hoards", 1).kind == "memory"
-        assert "planted" in patient.do("fails", 1).words
-        assert not patient.do("", 1).is_fault
-    finally:
-        patient.close()
+def test_what_does_harm_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watched, "DEADLINE", 0.5)
+    monkeypatch.setattr(watched, "MEMORY", 100_000_000)
+    for process, name, kind in (
+        (Watched(harmful, deadline=1), "sleeps", "hang"),
+        (Watched(harmful, deadline=100), "works", "hang"),
+        (Watched(harmful, deadline=100), "dies", "death"),
+        (Watched(harmful, deadline=100), "hoards", "memory"),
+        (Watched(harmful, deadline=100), "fails", "the study itself"),
+    ):
+        try:
+            outcome = process.do(name, 1)
+            assert (outcome.kind, outcome.is_fault) == (kind, True)
+            # It goes on, if need be in a new process.
+            assert not process.do("harmless", 1).is_fault
+        finally:
+            process.close()
 
 
 def test_the_same_number_gives_the_same_malformed_file() -> None:
@@ -70,6 +69,7 @@ def test_half_a_file_is_seen(tmp_path: Path) -> None:
         (tmp_path / name).unlink()
 
 
+@pytest.mark.timeout(900)
 def test_a_short_run_finds_nothing(tmp_path: Path) -> None:
     """Of all but crowds and attacks, which have tests of their own below tests/serving and tests/web."""
     few = {"--kills": 8, "--stops": 2, "--limits": 4, "--inputs": 250, "--deadline": 60}
