@@ -236,3 +236,24 @@ def test_a_full_disk_ends_it(
     with pytest.raises(Pg2Error, match="no space left on device"):
         make(pipe, folder, tmp_path / "out", "front")
     assert (tmp_path / "out" / MANIFEST).read_text() == ""
+
+
+def test_damaged_lines_of_the_manifest_are_work_to_do_again(
+    pipe: Pipeline, folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    make(pipe, folder, out)
+    before = (out / MANIFEST).read_text()
+    entries = lines(out)
+    for entry, name, value in zip(
+        entries,
+        ("file", "person", "people", "digest", "photo", "photo_digest"),
+        (None, 1e400, "x", 5, [], {}),
+        strict=True,
+    ):
+        entry[name] = value
+    entries.append({"photo": "ann/1.png", "person": 0, "pose": "back"})
+    broken = "".join(f"{json.dumps(entry)}\n" for entry in entries) + "[" * 5000 + "\nnull\n"
+    (out / MANIFEST).write_text(broken)
+    assert make(pipe, folder, out).made == 6
+    assert (out / MANIFEST).read_text() == before

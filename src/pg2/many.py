@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, exists, read_json, read_text, sha256, write_json, write_text
@@ -182,6 +183,20 @@ def _drawn(number: str, seed: int) -> Callable[[str], list[Item]]:
     return draw
 
 
+class _Line(BaseModel):
+    """What of a line of the manifest is read again; the rest of it stays."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    file: str
+    photo: str
+    person: int
+    people: int
+    pose: str
+    photo_digest: str
+    digest: str
+
+
 class _Manifest:
     """The lines of the results that are there, and the settings that all were made with."""
 
@@ -218,9 +233,9 @@ class _Manifest:
     def _read(self, text: str) -> None:
         for line in text.splitlines():
             # A line cut short by a kill is work to do again, no more.
-            with suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                self.lines[str(entry["photo"]), int(entry["person"]), str(entry["pose"])] = entry
+            with suppress(ValidationError):
+                found = _Line.model_validate_json(line)
+                self.lines[found.photo, found.person, found.pose] = json.loads(line)
 
     def done(self, key: Key, digest: str) -> bool:
         """Whether this result is there, of the same photo and pose."""

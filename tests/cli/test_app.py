@@ -98,3 +98,13 @@ def test_ctrl_c_says_that_work_is_kept(pg2, tmp_path: Path, monkeypatch: pytest.
     ran = pg2("prepare", "samples", tmp_path / "data")
     assert ran.code == 130
     assert ran.err.strip() == "pg2: stopped; what was saved is kept"
+
+
+def test_ctrl_c_before_typer_heeds_it(pg2, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pg2.cli.app.app", interrupted)
+    ran = pg2("prepare", "samples", "data")
+    assert ran.code == 130
+    assert ran.err.strip() == "pg2: stopped; what was saved is kept"

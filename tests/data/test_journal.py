@@ -1,6 +1,7 @@
 """The journal of estimated poses: what a run that stopped leaves to the next."""
 
 import errno
+import json
 import zipfile
 
 import pytest
@@ -74,3 +75,20 @@ def test_poses_of_another_estimator_are_not_taken_up(photos, tmp_path):
     other = Other()
     prepare_folder(photos, tmp_path / "out", estimator=other)
     assert other.calls == 6
+
+
+def test_damaged_lines_are_work_to_do_again(market, tmp_path):
+    journal = tmp_path / "out.partial" / "journal.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        prepare_market1501(market, tmp_path / "out", "auto", estimator=FakeEstimator(break_after=5))
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    assert len(lines) == 5
+    for line, points in zip(
+        lines, (5, [5] * 18, [[1, 2]] * 3, [["x", 2]] * 18, [[1, 2, 3]] * 18), strict=True
+    ):
+        line["points"] = points
+    deep = '{"key": ' + "[" * 5000
+    journal.write_text("".join(f"{json.dumps(line)}\n" for line in lines) + f"{deep}\n[1]\nnull\n")
+    estimator = FakeEstimator()
+    prepare_market1501(market, tmp_path / "out", "auto", estimator=estimator)
+    assert estimator.calls == 8

@@ -15,7 +15,16 @@ import pytest
 
 from pg2.errors import Pg2Error
 from pg2.io import files
-from pg2.io.files import atomic_path, exists, read_json, read_text, remove_unfinished, write_json, write_text
+from pg2.io.files import (
+    atomic_path,
+    exists,
+    read_json,
+    read_object,
+    read_text,
+    remove_unfinished,
+    write_json,
+    write_text,
+)
 
 
 @contextlib.contextmanager
@@ -178,6 +187,16 @@ def test_json_that_cannot_be_read(tmp_path: Path, content: bytes | None, words: 
         path.write_bytes(content)
     with pytest.raises(Pg2Error, match=rf"{words}.*an example"):
         read_json(path, "an example")
+
+
+def test_an_object_is_an_object(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text('{"a": 1}')
+    assert read_object(file, "a plan") == {"a": 1}
+    for text in ("[]", "1", "null", '"a"'):
+        file.write_text(text)
+        with pytest.raises(Pg2Error, match=r"a\.json is not a plan"):
+            read_object(file, "a plan")
 
 
 def test_brackets_in_text_do_not_nest(tmp_path: Path) -> None:

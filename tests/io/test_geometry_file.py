@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pg2.errors import Pg2Error
+from pg2.io import geometry_file
 from pg2.io.geometry_file import STEP, SUFFIX, Geometry, from_surface, parse_geometry, read_geometry
 
 JPEG = b"what a camera made"
@@ -70,6 +71,15 @@ def _claiming(shape: str) -> bytes:
     return buffer.getvalue()
 
 
+def _with_bytes(content, name):
+    """The same archive with a part that is no array, of which NumPy gives the bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as whole, zipfile.ZipFile(buffer, "w") as parts:
+        for part in whole.namelist():
+            parts.writestr(part, b"no array" if part == f"{name}.npy" else whole.read(part))
+    return buffer.getvalue()
+
+
 def test_foreign_files_are_named(geometry):
     parts = dict(np.load(io.BytesIO(geometry.to_bytes())))
     for content in (
@@ -84,6 +94,7 @@ def test_foreign_files_are_named(geometry):
         _zip(
             **parts | {"mask": parts["mask"][:0], "layer": parts["layer"][:0], "place": parts["place"][:, :0]}
         ),
+        *(_with_bytes(geometry.to_bytes(), name) for name in parts),
         _claiming("(1000000000000000,)"),
         _claiming("(-1,)"),
         _claiming("((" * 500),
@@ -106,3 +117,11 @@ def test_damage_is_found(geometry):
         broken[place] ^= 255
         with pytest.raises(Pg2Error, match="geometry of a picture"):
             parse_geometry(bytes(broken), f"03{SUFFIX}")
+
+
+def test_no_more_is_read_than_can_be_meant(geometry, tmp_path, monkeypatch):
+    file = tmp_path / f"03{SUFFIX}"
+    file.write_bytes(geometry.to_bytes())
+    monkeypatch.setattr(geometry_file, "_MAX_BYTES", 100)
+    with pytest.raises(Pg2Error, match="is far too large for the geometry of a picture"):
+        read_geometry(file, b"")

@@ -56,6 +56,23 @@ def _run_length() -> bytes:
     )
 
 
+def _tiff_of_strips(number: int, order: str = "<", large: bool = False) -> bytes:
+    """A grey TIFF, 16 pixels wide, of so many strips of one row; all lie where their places are written."""
+    magic = order + ("HHHQ" if large else "HI")
+    head = struct.pack(magic, *((43, 8, 0, 16) if large else (42, 8)))
+    word, start = ("Q", 400) if large else ("I", 200)
+    sizes = start + number * struct.calcsize(word)
+    tags = {256: 16, 257: number, 258: 8, 259: 1, 262: 1, 273: start, 277: 1, 278: 1, 279: sizes}
+    many = {273, 279}
+    entries = b"".join(
+        struct.pack(f"{order}HH{word}{word}", tag, 16 if large else 4, number if tag in many else 1, value)
+        for tag, value in tags.items()
+    )
+    count = struct.pack(order + ("Q" if large else "H"), len(tags))
+    content = (b"II" if order == "<" else b"MM") + head + count + entries + bytes(8 if large else 4)
+    return content.ljust(start, b"\0") + struct.pack(order + word, 16) * 2 * number
+
+
 def _webp_of(width: int, height: int) -> bytes:
     """A few bytes that claim to be so large; nothing else says how large a lossless WebP is."""
     content = bytearray(_saved("WEBP", lossless=True))
@@ -73,10 +90,16 @@ def _webp_of(width: int, height: int) -> bytes:
         (lambda: _after_start(_saved("JPEG"), b"\xff\xfe\0\2" + b"\xff" * 120_000), "over 100,000 parts"),
         (lambda: _after_start(_saved("JPEG"), b"\xff\xfe\0\2" + b"\1" * 120_000), "over 100,000 parts"),
         (lambda: _png_of_chunks(120_000), "over 100,000 parts"),
+        (lambda: _tiff_of_strips(150_000), "over 100,000 parts"),
+        (lambda: _tiff_of_strips(150_000, ">"), "over 100,000 parts"),
+        (lambda: _tiff_of_strips(150_000, large=True), "over 100,000 parts"),
         (_run_length, "run-length"),
         (lambda: _webp_of(10_000, 5_000), "50 megapixels, over the limit of 32 for WebP"),
     ],
-    ids=["scans", "segments", "padding", "junk", "chunks", "runs", "webp"],
+    ids=[
+        *("scans", "segments", "padding", "junk", "chunks"),
+        *("strips", "strips-big-endian", "strips-big-tiff", "runs", "webp"),
+    ],
 )
 def test_what_takes_long_is_refused_at_once(make: Callable[[], bytes], words: str) -> None:
     content = make()
@@ -92,6 +115,9 @@ def test_what_is_usual_is_read() -> None:
         _saved("JPEG", progressive=True, subsampling=0, restart_marker_blocks=1),
         _after_start(_saved("JPEG"), b"\xff\xe5\0\2" * 2000),
         _png_of_chunks(2000),
+        _tiff_of_strips(2000),
+        _tiff_of_strips(2000, ">"),
+        _tiff_of_strips(2000, large=True),
         _saved("MPO", save_all=True, append_images=[Image.new("RGB", (64, 64))]),
         # What follows the picture, as a film in some telephones' photos, is nobody's scan.
         _saved("JPEG") + b"\xff\xda\0\2" * 1000,

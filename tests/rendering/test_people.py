@@ -261,3 +261,10 @@ def test_the_command_says_what_is_there(rendered, monkeypatch, capsys):
         cli.main()
     assert exit_.value.code == 2
     assert "geometry False instead of True" in capsys.readouterr().err
+
+
+def test_a_damaged_table_is_written_anew(tmp_path: Path) -> None:
+    file = tmp_path / "people.json"
+    file.write_bytes(b"\xff\xfe")
+    people._write_if_new(file, "[]")
+    assert file.read_text() == "[]"

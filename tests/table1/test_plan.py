@@ -1,5 +1,6 @@
 """Budgets, recipes for any data set, and a plan that is kept."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -71,7 +72,16 @@ def test_a_plan_is_made_once(tmp_path: Path) -> None:
     assert take_plan(file, {"budget": "1m"}, lambda: pytest.fail("measured again")) == steps
     with pytest.raises(Pg2Error, match="begun with budget = 1m, now it is 2m"):
         take_plan(file, {"budget": "2m"}, lambda: steps)
-    for broken in ("{}", '{"begun_with": {"budget": "1m"}, "steps": {"G1-L1": {"coarse": 5}}}'):
+    others = [[], {"coarse": "5"}, {"coarse": None}, {"coarse": True}, {"other": 5}, {}]
+    for broken in (
+        "{}",
+        '{"begun_with": {"budget": "1m"}, "steps": {"G1-L1": {"coarse": 5}}}',
+        json.dumps({"begun_with": ["1m"], "steps": steps}),
+        *(json.dumps({"begun_with": {}, "steps": dict.fromkeys(steps, other)}) for other in others),
+    ):
         file.write_text(broken)
         with pytest.raises(Pg2Error, match=r"plan\.json is not the plan of this experiment"):
             take_plan(file, {"budget": "1m"}, lambda: steps)
+    file.write_text("[1]")
+    with pytest.raises(Pg2Error, match="is not the plan of an experiment"):
+        take_plan(file, {"budget": "1m"}, lambda: steps)

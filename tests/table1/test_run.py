@@ -257,3 +257,28 @@ def test_one_table_at_a_time_and_nothing_else_in_its_folder(tmp_path: Path) -> N
         pytest.fail("let in")
     with pytest.raises(Pg2Error, match="is a file"), at_work(out / "table1.md", FILES):
         pytest.fail("let in")
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("scores.json", "[]"),
+        ("scores.json", "{}"),
+        ("scores.json", '{"rows": {"copy source": {}}, "headings": {}}'),
+        ("scores.json", '{"rows": {"copy source": {}, "coarse": {"ssim": {"mean": "x"}}}, "headings": {}}'),
+        ("scores.json", '{"rows": {"copy source": {}, "coarse": {"ssim": {}}}, "headings": {}}'),
+        ("pairs.csv", ""),
+        ("pairs.csv", "row,from,to,ssim\n"),
+        ("pairs.csv", "row,from,to,ssim\ncoarse,a,b,much\n"),
+        ("pairs.csv", "\xff"),
+    ],
+)
+def test_damaged_scores_are_refused(tmp_path: Path, file: str, content: str) -> None:
+    number = {"mean": 0.5, "half_width": None}
+    document = {"rows": {COPY: {"ssim": number}, "coarse": {"ssim": number}}, "headings": {"ssim": "SSIM"}}
+    (tmp_path / "scores.json").write_text(json.dumps(document))
+    (tmp_path / "pairs.csv").write_text("row,from,to,ssim\ncoarse,a,b,0.5\n")
+    assert run._read_scores(tmp_path, "coarse").pairs["ssim"].tolist() == [0.5]
+    (tmp_path / file).write_text(content, encoding="latin1")
+    with pytest.raises(Pg2Error, match=r"are damaged; remove that folder|is not the scores of a model"):
+        run._read_scores(tmp_path, "coarse")

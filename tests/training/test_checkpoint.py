@@ -1,7 +1,9 @@
 """Checkpoints: complete, atomic, and refused when they are not ours."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pg2.errors import Pg2Error
+from pg2.io.tensors import load_tensors
 from pg2.training.checkpoint import load_checkpoint, save_checkpoint
 
 
@@ -78,3 +81,44 @@ def test_files_that_are_no_checkpoint_of_this(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, path, {"checkpoint": '{"format": 99}'})
     with pytest.raises(Pg2Error, match="newer pg2"):
         load_checkpoint(path, {"m": module}, {"o": optimiser})
+
+
+def test_damage_of_every_part_is_refused(tmp_path: Path) -> None:
+    """Whatever a checkpoint holds is refused when it is read, not met in the middle of the training."""
+    module, optimiser = trained(0)
+    path = tmp_path / "c"
+    save_checkpoint(path, {"m": module}, {"o": optimiser}, {"step": 1})
+    tensors, metadata = load_tensors(path)
+    about = json.loads(metadata["checkpoint"])
+
+    def refused(about: Any, tensors: dict[str, torch.Tensor]) -> None:
+        text = about if isinstance(about, str) else json.dumps(about)
+        save_file(tensors, path, {"checkpoint": text})
+        other, other_optimiser = trained(1)
+        with pytest.raises(Pg2Error, match="is not a checkpoint of this run"):
+            load_checkpoint(path, {"m": other}, {"o": other_optimiser})
+
+    for name in ("format", "progress", "groups", "random"):
+        refused({key: value for key, value in about.items() if key != name}, tensors)
+        for value in ("x", [], 5, None):
+            if (name, value) != ("format", 5):  # of a newer pg2
+                refused({**about, name: value}, tensors)
+    refused({**about, "groups": {"o": []}}, tensors)
+    refused({**about, "random": {**about["random"], "python": [3, [10**30] * 625, None]}}, tensors)
+    refused([], tensors)
+    refused("[" * 100_000, tensors)
+    moment = "optimiser/o/0/exp_avg"
+    refused(about, {**tensors, moment: torch.zeros(2, 2)})
+    refused(about, {name: value for name, value in tensors.items() if name != moment})
+    refused(about, {**tensors, "optimiser/o/99/exp_avg": torch.zeros(2, 2)})
+    refused(about, {**tensors, "optimiser/o/x/y": torch.zeros(2, 2)})
+
+
+def test_the_settings_of_an_optimiser_are_the_recipe_s(tmp_path: Path) -> None:
+    module, optimiser = trained(0)
+    optimiser.param_groups[0]["betas"] = ("much", "more")
+    save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, {"step": 1})
+    other, other_optimiser = trained(1)
+    load_checkpoint(tmp_path / "c", {"m": other}, {"o": other_optimiser})
+    assert other_optimiser.param_groups[0]["betas"] == (0.5, 0.999)
+    step(other, other_optimiser)

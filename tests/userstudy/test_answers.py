@@ -92,3 +92,32 @@ def test_no_answers_and_damaged_ones_are_said(study: Study) -> None:
             Pg2Error, match=r"answers\.sqlite cannot be read or written: file is not a database"
         ):
             call()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE participants SET pictures = 'no list'",
+        "UPDATE participants SET pictures = '[1, 2]'",
+        "UPDATE participants SET pictures = NULL",
+        "UPDATE answers SET picture = 'of another study'",
+        "UPDATE answers SET milliseconds = 'long'",
+    ],
+)
+def test_damaged_answers_are_refused(study: Study, change: str) -> None:
+    token = take_part(study, kinds(study).__getitem__)
+    connection = sqlite3.connect(study.folder / "answers.sqlite")
+    with connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'pictures TEXT NOT NULL', 'pictures')"
+        )
+        connection.execute("PRAGMA writable_schema = RESET")
+    connection.execute(change)
+    connection.commit()
+    connection.close()
+    with pytest.raises(Pg2Error, match=r"answers\.sqlite are damaged, or of another study"):
+        Answers(study).given(token)
+    if "answers" in change:
+        with pytest.raises(Pg2Error, match="are damaged"):
+            Answers(study).by_participant()

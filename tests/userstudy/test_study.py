@@ -190,3 +190,11 @@ def test_a_folder_that_is_no_study_is_refused(study: Study, tmp_path: Path) -> N
     study.file(study.pictures[0].id).unlink()
     with pytest.raises(Pg2Error, match="lacks the picture"):
         Study.load(study.folder)
+
+
+def test_files_are_never_read_whole_to_tell_them_apart(
+    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of them may be a film of many gigabytes."""
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} is read whole"))
+    make_study(*folders, tmp_path / "study", count=3, practice=1)

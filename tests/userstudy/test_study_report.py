@@ -1,11 +1,13 @@
 """The report counts what it says it counts, names its uncertainty, and shows who deceived."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from study_samples import GENERATED, REAL, fill, kinds, take_part
 
 from pg2.errors import Pg2Error
@@ -152,3 +154,13 @@ def test_every_line_of_a_table_has_as_many_cells(large: Study) -> None:
     for table in markdown(large, findings(large)).split("\n\n"):
         lines = [line for line in table.splitlines() if line.startswith("|")]
         assert len({line.count("|") for line in lines}) <= 1
+
+
+def test_a_picture_that_was_changed_is_named(large: Study, tmp_path: Path) -> None:
+    shutil.copytree(large.folder, tmp_path / "study")
+    large = Study.load(tmp_path / "study")
+    found = findings(large)
+    file = large.file(next(score.id for score in found.pictures if score.kind == "generated"))
+    Image.new("RGB", (48, 48)).save(file)
+    with pytest.raises(Pg2Error, match=rf"{file.name} is not of the study's 32x16 pixels"):
+        contact_sheet(large, found)

@@ -91,6 +91,10 @@ def main() -> None:
     except (Pg2Error, OSError) as error:
         print(f"pg2: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        # Typer sees to Ctrl-C, but for the moments before and after its own work.
+        print("pg2: stopped; what was saved is kept", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except SystemExit as ended:
         # Ctrl-C, of which Typer says nothing, and SIGTERM.
         if ended.code in (128 + signal.SIGINT, 128 + signal.SIGTERM):

@@ -5,12 +5,13 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import Pose
+from pg2.pose.keypoints import COUNT, Pose
 
 Estimator = Callable[[Image8], Pose]
 """Photo, uint8 [H, W, 3] -> pose in its pixels; raises `NoPersonError` where there is none."""
@@ -24,6 +25,15 @@ def partial_folder(out: Path) -> Path:
     What a killed run leaves there is taken up, and in the end removed, by the next.
     """
     return out.with_name(f"{out.name}.partial")
+
+
+class _Line(BaseModel):
+    """A photo, by its name, size, time and who looked at it; its keypoints, None where nobody is."""
+
+    key: tuple[str, int, int, str]
+    points: Annotated[list[tuple[float, float] | None], Field(min_length=COUNT, max_length=COUNT)] | None
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class PoseJournal:
@@ -42,9 +52,9 @@ class PoseJournal:
         text = self._path.read_text(encoding="utf-8", errors="replace") if self._path.exists() else ""
         for line in text.splitlines():
             # A line cut short by a kill is work to do again, no more.
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                entry = json.loads(line)
-                self._done[tuple(entry["key"])] = entry["points"]
+            with contextlib.suppress(ValidationError):
+                entry = _Line.model_validate_json(line)
+                self._done[entry.key] = entry.points
         self._separator = "\n" if text and not text.endswith("\n") else ""
 
     def pose(self, name: str, file: Path, image: Image8) -> Pose | None:

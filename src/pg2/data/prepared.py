@@ -56,7 +56,8 @@ PARTS = (IMAGES, RECORDS)
 COLUMNS = ["name", "split", "person", *(f"{point}_{axis}" for point in KEYPOINTS for axis in "xy")]
 _MAKE_ONE = "make one with `pg2 prepare`"
 
-_SIDES = range(16, 4097)  # pixels that a frame may have, as `pg2 prepare` does
+SIDES = range(16, 4097)
+"""Pixels that a side of a frame may have, as `pg2 prepare` does."""
 
 _MOST_BYTES = 256_000_000  # of records.csv; a picture takes 100 to 400
 
@@ -289,7 +290,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 def _frame(manifest: dict[str, Any]) -> tuple[int, int]:
     height, width = (int(manifest["frame"][side]) for side in ("height", "width"))
-    if height not in _SIDES or width not in _SIDES:
+    if height not in SIDES or width not in SIDES:
         raise ValueError(f"a frame of {height} x {width} pixels")
     return height, width
 

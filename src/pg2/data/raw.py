@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pg2.errors import Pg2Error
+from pg2.io.picture_files import open_picture
+from pg2.io.pictures import to_jpeg
+from pg2.io.pixels import Image8
 
 
 def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path]) -> str:
@@ -39,3 +42,15 @@ def contents(folder: Path) -> str:
         ", ".join(found[:5]) + (f" and {len(found) - 5:,} more" if len(found) > 5 else "")
         or "an empty folder"
     )
+
+
+def as_jpeg(file: Path, image: Image8) -> bytes:
+    """A picture as a JPEG file: `file` as it is, or where that is another format, turned or tagged, `image`.
+
+    Args:
+        file: the picture.
+        image: the same, decoded: upright uint8 RGB [H, W, 3].
+    """
+    with open_picture(file) as picture:
+        plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
+    return file.read_bytes() if plain else to_jpeg(image)

@@ -167,6 +167,18 @@ def read_json(path: str | Path, what: str, most: int = _MOST) -> Any:
         raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error
 
 
+def read_object(path: str | Path, what: str, most: int = _MOST) -> dict[str, Any]:
+    """Read a JSON file that holds an object, {"name": value}; see `read_json`.
+
+    Raises:
+        Pg2Error: as `read_json`, or it holds something else.
+    """
+    found = read_json(path, what, most)
+    if not isinstance(found, dict):
+        raise Pg2Error(f"{path} is not {what}: it holds no JSON object")
+    return found
+
+
 def sha256(path: str | Path) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
     with Path(path).open("rb") as file:

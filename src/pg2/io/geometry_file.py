@@ -112,9 +112,12 @@ def read_geometry(path: str | Path, picture: bytes) -> Geometry:
         Pg2Error: the file is missing, damaged, no geometry, or of another picture.
     """
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise Pg2Error(f"cannot read the geometry {path}: {error.strerror}; {_AGAIN}") from error
+    if len(content) > _MAX_BYTES:
+        raise Pg2Error(f"{path} is far too large for the geometry of a picture; {_AGAIN}")
     found = parse_geometry(content, str(path))
     if found.picture != zlib.crc32(picture):
         raise Pg2Error(f"{path} is the geometry of another picture than the one beside it; {_AGAIN}")
@@ -139,7 +142,8 @@ def parse_geometry(content: bytes, name: str) -> Geometry:
         raise Pg2Error(f"{name} is not the geometry of a picture ({error.args[0]}); {_AGAIN}") from error
     except _DAMAGED as error:
         raise Pg2Error(f"{name} is damaged or not the geometry of a picture ({error}); {_AGAIN}") from error
-    height, width = mask.shape if mask.ndim == 2 else (0, 0)
+    # A part that is no array comes as bytes.
+    height, width = mask.shape if isinstance(mask, np.ndarray) and mask.ndim == 2 else (0, 0)
     wanted = (
         (place, np.int16, (3, height // 2, width // 2)),
         (layer, np.uint8, (height // 2, width // 2)),
@@ -147,6 +151,10 @@ def parse_geometry(content: bytes, name: str) -> Geometry:
         (person, np.int64, (2,)),
         (picture, np.uint32, ()),
     )
-    if any(array.dtype != kind or array.shape != shape for array, kind, shape in wanted) or not mask.size:
+    right = (
+        isinstance(array, np.ndarray) and array.dtype == kind and array.shape == shape
+        for array, kind, shape in wanted
+    )
+    if not all(right) or not mask.size:
         raise Pg2Error(f"{name} is not the geometry of a picture: its arrays have other shapes; {_AGAIN}")
     return Geometry(place, layer, mask, (int(person[0]), int(person[1])), int(picture))

@@ -5,7 +5,7 @@ import io
 import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from PIL import Image
 
@@ -45,6 +45,9 @@ _MAX_JPEG_BYTES = 250_000_000
 
 # Below one folder, whatever they are: somebody who names the root of a disk gets an answer.
 _MOST_FILES = 1_000_000
+
+_LARGE_TIFF = 43  # in place of 42: numbers of 8 bytes
+_STORED_IN = {273, 324}  # tags of a TIFF: the places of its strips, of its tiles
 
 _BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis"}
 
@@ -120,6 +123,8 @@ def _opened(file: IO[bytes], name: str) -> Image.Image:
         _check_jpeg(file.read(_MAX_JPEG_BYTES + 1), name)
     elif kind == "PNG":
         _check_png(file, name)
+    elif kind == "TIFF":
+        _check_tiff(file, name)
     file.seek(0)
     picture = reader(file, "")
     if picture.tile and picture.tile[0][0] == "bmp_rle":  # decoded in Python, a value at a time
@@ -164,6 +169,24 @@ def _check_png(file: IO[bytes], name: str) -> None:
             return
         file.seek(int.from_bytes(head[:4]) + 4, io.SEEK_CUR)
     raise _in_too_many_parts(name)
+
+
+def _check_tiff(file: IO[bytes], name: str) -> None:
+    """Count the tags of the first page, and the strips or tiles of its pixels, as Pillow will find them."""
+    file.seek(0)
+    head = file.read(16)
+    order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+    large = head[2] == _LARGE_TIFF
+    entry, word = (20, 8) if large else (12, 4)
+    file.seek(int.from_bytes(head[8:] if large else head[4:8], order))
+    tags = int.from_bytes(file.read(8 if large else 2), order)
+    parts = tags
+    for _ in range(min(tags, _MAX_PARTS)):
+        tag = file.read(entry)
+        if int.from_bytes(tag[:2], order) in _STORED_IN:
+            parts += int.from_bytes(tag[4 : 4 + word], order)
+    if parts > _MAX_PARTS:
+        raise _in_too_many_parts(name)
 
 
 def _in_too_many_parts(name: str) -> Pg2Error:

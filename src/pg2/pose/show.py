@@ -138,8 +138,8 @@ def pose_photos(
         pose.save(files[0])
         written.append(PoseFiles(*files, len(people)))
     if problems:
-        count = f"{len(problems)} of {len(photos)} photos gave no pose:\n" if len(photos) > 1 else ""
-        raise Pg2Error(count + "\n".join(problems))
+        count = [f"{len(problems)} of {len(photos)} photos gave no pose:"] if len(photos) > 1 else []
+        raise Pg2Error(*count, *problems)
     return written
 
 

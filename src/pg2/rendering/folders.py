@@ -10,18 +10,37 @@ From the hidden file the tables of all people are written when a rendering ends.
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from PIL import Image
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
+from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, read_json
 from pg2.io.geometry_file import SUFFIX, from_surface
+from pg2.pose.keypoints import COUNT
 
 if TYPE_CHECKING:
     from pg2.rendering.picture import Picture
 
 _RECORD = ".record.json"
+
+_Point = Annotated[list[int], Field(min_length=2, max_length=2)]
+
+
+class _Complete(BaseModel):
+    """What the hidden file holds."""
+
+    record: dict[str, Any]
+    keypoints: dict[str, Annotated[list[_Point | None], Field(min_length=COUNT, max_length=COUNT)]]
+
+    @field_validator("record")
+    @classmethod
+    def _has_images(cls, record: dict[str, Any]) -> dict[str, Any]:
+        if not isinstance(record.get("images"), list):
+            raise ValueError("it names no images")
+        return record
 
 
 def person_folder(out: Path, person: int) -> Path:
@@ -73,7 +92,14 @@ def read_person(folder: Path) -> tuple[dict[str, Any], dict[str, list[list[int] 
         Pg2Error: the file in the folder is damaged.
     """
     complete = read_json(folder / _RECORD, "the record of a rendered person")
-    return complete["record"], complete["keypoints"]
+    try:
+        found = _Complete.model_validate(complete)
+    except ValidationError as error:
+        raise Pg2Error(
+            f"{folder / _RECORD} is damaged; remove {folder} and run the same command again, which renders "
+            "this person anew"
+        ) from error
+    return found.record, found.keypoints
 
 
 def json_text(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json, write_json
+from pg2.io.files import read_object, write_json
 from pg2.table1.models import FASHION, MARKET, MODELS, Model
 from pg2.training.recipe import load_recipe
 from pg2.training.settings import Recipe
@@ -129,8 +129,8 @@ def take_plan(
         Pg2Error: the experiment there was begun with something else, or it is no plan.
     """
     if file.exists():
-        kept = read_json(file, "the plan of an experiment")
-        if not {"begun_with", "steps"} <= kept.keys() or kept["steps"].keys() != {m.name for m in MODELS}:
+        kept = read_object(file, "the plan of an experiment")
+        if not _is_plan(kept):
             raise Pg2Error(f"{file} is not the plan of this experiment; give another --out")
         for key, value in wanted.items():
             if kept["begun_with"].get(key) != value:
@@ -143,3 +143,18 @@ def take_plan(
         write_json(file, kept)
     steps: dict[str, Steps] = kept["steps"]
     return steps
+
+
+def _is_plan(kept: Mapping[str, Any]) -> bool:
+    begun, steps = kept.get("begun_with"), kept.get("steps")
+    return (
+        isinstance(begun, dict)
+        and isinstance(steps, dict)
+        and steps.keys() == {model.name for model in MODELS}
+        and all(
+            isinstance(own, dict)
+            and own.keys() <= {"coarse", "refined"}
+            and {*map(type, own.values())} == {int}
+            for own in steps.values()
+        )
+    )

@@ -5,11 +5,12 @@ import csv
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
@@ -19,7 +20,7 @@ from pg2.evaluation.pair_lists import Pair, all_test_pairs, limited, pair_indice
 from pg2.evaluation.protocol import STAGES, training_features
 from pg2.evaluation.run import score_and_report
 from pg2.evaluation.scores import COPY, REAL
-from pg2.io.files import read_json, remove_unfinished
+from pg2.io.files import read_object, remove_unfinished
 from pg2.io.outputs import exclusive
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model
@@ -208,9 +209,9 @@ def run_experiment(
                 training=known,
                 seed=seed,
             )
-        document = read_json(scores / "scores.json", "the scores of a model")
-        others, about = document["rows"], document["headings"]
-        trained.append(_result(model, folder, recipe, steps, place, document))
+        found = _read_scores(scores, STAGES[list(recipe.stages)[-1]])
+        others, about = found.rows, found.headings
+        trained.append(_result(model, folder, steps, place, found))
     return Experiment(
         data,
         family(data),
@@ -235,29 +236,73 @@ def _lengths(steps: Steps) -> list[str]:
     ]
 
 
+class _Scored(NamedTuple):
+    """What the report on a model says.
+
+    Attributes:
+        row: of the model's last picture.
+        rows: row -> score -> mean and half_width.
+        headings: of the scores.
+        pairs: score -> a value a pair of `row`.
+    """
+
+    row: str
+    rows: dict[str, dict[str, dict[str, float | None]]]
+    headings: dict[str, str]
+    pairs: dict[str, npt.NDArray[np.float64]]
+
+
+_ROWS, _HEADINGS = TypeAdapter(dict[str, dict[str, dict[str, float | None]]]), TypeAdapter(dict[str, str])
+
+
 def _scored(folder: Path, pairs: Sequence[Pair], instruments: Instruments) -> bool:
     """Whether scores of just these pairs, taken with these instruments, are there."""
-    file = folder / "pairs.csv"
-    if not (folder / "scores.json").exists() or not file.exists():
+    if not (folder / "scores.json").exists() or not (folder / "pairs.csv").exists():
         return False
-    if read_json(folder / "scores.json", "the scores of a model").get("instruments") != instruments.names:
+    document = read_object(folder / "scores.json", "the scores of a model")
+    if document.get("instruments") != instruments.names:
         return False
-    with file.open(newline="", encoding="utf-8") as lines:
-        found = [(line["from"], line["to"]) for line in csv.DictReader(lines) if line["row"] == COPY]
-    return found == list(pairs)
+    with _damaged(folder):
+        return [(line["from"], line["to"]) for line in _lines(folder, COPY)] == list(pairs)
 
 
-def _result(
-    model: Model, folder: Path, recipe: Recipe, steps: Steps, place: Path, document: Mapping[str, Any]
-) -> Trained:
-    row = STAGES[list(recipe.stages)[-1]]
-    with (place / "scores" / "pairs.csv").open(newline="", encoding="utf-8") as lines:
-        mine = [line for line in csv.DictReader(lines) if line["row"] == row]
-    pairs = {
-        score: np.array([float(line[score] or "nan") for line in mine])
-        for score in mine[0]
-        if score not in ("from", "to", "row")
-    }
+def _lines(folder: Path, row: str) -> list[dict[str, str]]:
+    with (folder / "pairs.csv").open(newline="", encoding="utf-8") as lines:
+        return [line for line in csv.DictReader(lines) if line["row"] == row]
+
+
+@contextlib.contextmanager
+def _damaged(folder: Path) -> Iterator[None]:
+    """Say of a report that is not as it was written what to do about it."""
+    try:
+        yield
+    except (LookupError, ValueError, TypeError, csv.Error) as error:
+        raise Pg2Error(
+            f"the scores in {folder} are damaged; remove that folder and run the same command again"
+        ) from error
+
+
+def _read_scores(folder: Path, row: str) -> _Scored:
+    document = read_object(folder / "scores.json", "the scores of a model")
+    with _damaged(folder):
+        rows, headings = (
+            _ROWS.validate_python(document["rows"]),
+            _HEADINGS.validate_python(document["headings"]),
+        )
+        if not {row, COPY} <= rows.keys() or any(
+            score.keys() != {"mean", "half_width"} for scores in rows.values() for score in scores.values()
+        ):
+            raise ValueError("a row or a number is missing")
+        mine = _lines(folder, row)
+        pairs = {
+            score: np.array([float(line[score] or "nan") for line in mine])
+            for score in mine[0]
+            if score not in ("from", "to", "row")
+        }
+        return _Scored(row, rows, headings, pairs)
+
+
+def _result(model: Model, folder: Path, steps: Steps, place: Path, found: _Scored) -> Trained:
     spent = sum(load_checkpoint(place / "run" / stage / CHECKPOINT, {}, {})["seconds"] for stage in steps)
     parameters = sum(value.numel() for value in Pipeline.from_pretrained(folder).model.parameters())
-    return Trained(model, folder, parameters, steps, spent / 60, document["rows"][row], pairs)
+    return Trained(model, folder, parameters, steps, spent / 60, found.rows[found.row], found.pairs)

@@ -14,6 +14,10 @@ from torch.optim import Optimizer
 from pg2.errors import Pg2Error
 from pg2.io.tensors import load_tensors, read_metadata, save_tensors
 
+# What comes of a file that was written by something else; a RecursionError is JSON a thousand brackets deep.
+_WRONG = (LookupError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError)
+_MOMENTS = {"step", "exp_avg", "exp_avg_sq"}  # what Adam keeps of each parameter
+
 FORMAT = 1
 CHECKPOINT = "checkpoint.safetensors"
 """The checkpoint's name in the folder of its stage."""
@@ -93,17 +97,27 @@ def load_checkpoint(
                 if key.startswith(f"optimiser/{name}/"):
                     _, _, number, entry = key.split("/")
                     state.setdefault(int(number), {})[entry] = value
-            optimiser.load_state_dict({"state": state, "param_groups": about["groups"][name]})
+            # Its settings are the recipe's, which a run does not change.
+            groups = optimiser.state_dict()["param_groups"]
+            if len(about["groups"][name]) != len(groups):
+                raise ValueError("other groups of parameters")
+            optimiser.load_state_dict({"state": state, "param_groups": groups})
             for parameter, entries in optimiser.state.items():
+                if entries.keys() != _MOMENTS:
+                    raise ValueError(f"an optimiser that keeps {sorted(entries)}")
                 for entry, value in entries.items():
                     if value.shape == parameter.shape:
                         # In the weights' own memory layout, without which each step is several times slower.
                         entries[entry] = torch.empty_like(parameter).copy_(value)
+                    elif value.numel() > 1:
+                        raise ValueError(f"{entry} of another shape")
         if optimisers:
             _restore_random_state(tensors, about["random"])
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        progress: dict[str, Any] = about["progress"]
+        if not isinstance(progress, dict):
+            raise TypeError("no progress")
+    except _WRONG as error:
         raise Pg2Error(f"{path} is not a checkpoint of this run ({type(error).__name__})") from error
-    progress: dict[str, Any] = about["progress"]
     return progress
 
 
@@ -114,7 +128,7 @@ def read_progress(path: Path) -> dict[str, Any]:
         Pg2Error: the file is damaged, or no checkpoint.
     """
     try:
-        progress: dict[str, Any] = json.loads(read_metadata(path)["checkpoint"])["progress"]
-    except (KeyError, ValueError, TypeError) as error:
+        progress = json.loads(read_metadata(path)["checkpoint"])["progress"]
+        return {"step": int(progress["step"]), "seconds": float(progress["seconds"]), **progress}
+    except _WRONG as error:
         raise Pg2Error(f"{path} is not a checkpoint of a run ({type(error).__name__})") from error
-    return progress

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pg2.errors import Pg2Error
-from pg2.io.files import read_json
+from pg2.io.files import read_object
 from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.recipe import load_recipe
 from pg2.training.settings import Recipe
@@ -105,11 +105,11 @@ def read_run(folder: Path) -> Run:
         )
     scores = {}
     for file in sorted(folder.glob("*/scores.json"))[:100]:
-        rows = read_json(file, "the scores of a model").get("rows", {})
+        rows = read_object(file, "the scores of a model").get("rows", {})
         last = [row for name, row in rows.items() if name != "real targets"][-1:]
         means = {name: value.get("mean") for name, value in last[0].items()} if last else {}
         scores[file.parent.name] = {name: mean for name, mean in means.items() if mean is not None}
-    return Run(folder, recipe, read_json(folder / "data.json", "what a run was begun with"), stages, scores)
+    return Run(folder, recipe, read_object(folder / "data.json", "what a run was begun with"), stages, scores)
 
 
 def _validation(log: Path, stage: str) -> dict[str, Curve]:

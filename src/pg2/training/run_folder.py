@@ -11,7 +11,7 @@ import yaml
 
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
-from pg2.io.files import is_unfinished, read_json, remove_unfinished, write_json, write_text
+from pg2.io.files import is_unfinished, read_object, remove_unfinished, write_json, write_text
 from pg2.io.outputs import LOCK
 from pg2.models.pg2 import PG2
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
@@ -57,7 +57,7 @@ def begin(
     flow_records = None if flow_from is None else _records(flow_from)
     if written.exists():
         check_same(recipe, load_recipe(written), run)
-        before = read_json(about, "what the run was begun with") if about.exists() else {}
+        before = read_object(about, "what the run was begun with") if about.exists() else {}
         if before.get("records_sha256", records) != records:
             raise Pg2Error(f"{run} was begun on another data set than {data.path}; give another --out")
         if before.get("flow_records_sha256") != flow_records:

@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from pg2.errors import Pg2Error
 from pg2.userstudy.study import Kind, Study
@@ -86,6 +87,7 @@ class Answers:
             Pg2Error: there is none.
         """
         self._study = study
+        self._pictures = {picture.id for picture in study.pictures}
         self.path = study.folder / _FILE
         if create:
             with self._connected() as connection:
@@ -146,7 +148,7 @@ class Answers:
             UnknownParticipantError: nobody has this token.
         """
         with self._transaction() as connection:
-            return _participant(connection, token)[1]
+            return self._participant(connection, token)[1]
 
     def given(self, token: str) -> list[Answer]:
         """The participant's answers so far, in their order.
@@ -155,7 +157,7 @@ class Answers:
             UnknownParticipantError: nobody has this token.
         """
         with self._transaction() as connection:
-            return self._of(connection, _participant(connection, token)[0])
+            return self._of(connection, self._participant(connection, token)[0])
 
     def record(self, token: str, position: int, answer: Kind, milliseconds: int | None) -> None:
         """Store the answer to the participant's picture number `position`, from 0.
@@ -167,7 +169,7 @@ class Answers:
             OutOfTurnError: `position` is not the next one, and not a repeat either.
         """
         with self._transaction() as connection:
-            number, pictures = _participant(connection, token)
+            number, pictures = self._participant(connection, token)
             given = self._of(connection, number)
             if position < len(given) and given[position].answer == answer:
                 return
@@ -192,11 +194,29 @@ class Answers:
             "WHERE participant = ? ORDER BY position",
             (self._study.practice, number),
         )
-        return [Answer(picture, answer, time, bool(counted)) for picture, answer, time, counted in rows]
+        found = [Answer(picture, answer, time, bool(counted)) for picture, answer, time, counted in rows]
+        for given in found:
+            if (
+                given.picture not in self._pictures
+                or given.answer not in get_args(Kind)
+                or not isinstance(given.milliseconds, int | None)
+            ):
+                raise self._damaged()
+        return found
 
+    def _participant(self, connection: sqlite3.Connection, token: str) -> tuple[int, list[str]]:
+        row = connection.execute(
+            "SELECT number, pictures FROM participants WHERE token = ?", (token,)
+        ).fetchone()
+        if row is None:
+            raise UnknownParticipantError("nobody takes part under this token")
+        try:
+            pictures = json.loads(row[1])
+            if sorted(pictures) != sorted(self._pictures):
+                raise ValueError("other pictures")
+        except (ValueError, TypeError, RecursionError) as error:
+            raise self._damaged() from error
+        return row[0], pictures
 
-def _participant(connection: sqlite3.Connection, token: str) -> tuple[int, list[str]]:
-    row = connection.execute("SELECT number, pictures FROM participants WHERE token = ?", (token,)).fetchone()
-    if row is None:
-        raise UnknownParticipantError("nobody takes part under this token")
-    return row[0], json.loads(row[1])
+    def _damaged(self) -> Pg2Error:
+        return Pg2Error(f"the answers in {self.path} are damaged, or of another study; take a copy of before")

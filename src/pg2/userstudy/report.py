@@ -211,7 +211,7 @@ def contact_sheet(study: Study, found: Findings) -> Image8:
     return np.hstack(
         [
             grid(
-                [[load_image(study.file(score.id))] for score in scores],
+                [[_picture(study, score.id)] for score in scores],
                 [title],
                 [
                     f"{100 * score.wrong / score.answers:.0f} %\n{score.wrong} of {score.answers}"
@@ -221,6 +221,14 @@ def contact_sheet(study: Study, found: Findings) -> Image8:
             for title, scores in parts.items()
         ]
     )
+
+
+def _picture(study: Study, picture: str) -> Image8:
+    file = study.file(picture)
+    image = load_image(file)
+    if image.shape[:2] != study.size:
+        raise Pg2Error(f"{file} is not of the study's {study.size[0]}x{study.size[1]} pixels; it was changed")
+    return image
 
 
 def write_report(out: str | Path, study: Study, found: Findings, command: str | None = None) -> None:

@@ -11,7 +11,6 @@ The answers lie beside them (`pg2.userstudy.answers`).
 import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pg2.errors import Pg2Error
-from pg2.io.files import atomic_path, read_json, write_json
+from pg2.io.files import atomic_path, read_json, sha256, write_json
 from pg2.io.outputs import exclusive
 from pg2.io.picture_files import pictures_below
 from pg2.io.pictures import load_image
@@ -61,6 +60,8 @@ class Study(_Checked):
         real = sum(picture.kind == "real" for picture in self.pictures)
         if not 2 * real == len(self.pictures) > 2 * self.practice:
             raise ValueError("as many real as generated pictures are needed, and more of each than practice")
+        if len({picture.id for picture in self.pictures}) < len(self.pictures):
+            raise ValueError("two pictures have one id")
         return self
 
     @classmethod
@@ -199,7 +200,7 @@ def _files(folder: Path, kind: Kind) -> list[Path]:
         raise Pg2Error(f"{folder} is {there}; give a folder of {kind} pictures")
     seen: dict[str, Path] = {}
     for file in pictures_below(folder):
-        seen.setdefault(sha256(file.read_bytes()).hexdigest(), file)
+        seen.setdefault(sha256(file), file)
     return list(seen.values())
 
 

@@ -276,6 +276,8 @@ def test_wrong_folders_get_a_hint(raw, tmp_path):
     ("text", "said"),
     [
         ("", "not the owners' list"),
+        ("²\nimage_name item_id evaluation_status\n", "not the owners' list"),
+        (f"{'9' * 5000}\nimage_name item_id evaluation_status\n", "not the owners' list"),
         ("image_name item_id evaluation_status\n", "not the owners' list"),
         (listing(LISTED).replace("query", "quarry"), "line 6: expected img/WOMEN.*train, query, gallery"),
         (listing(LISTED).replace(" train", "", 1), "line 3: expected"),

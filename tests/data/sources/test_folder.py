@@ -123,7 +123,13 @@ def test_rendered_people_keep_their_size(photos, tmp_path):
     (photos / "render.json").write_text('{"options": {"size": "96x80"}}')
     prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator())
     assert PreparedDataset(tmp_path / "out").frame == (96, 80)
-    for text in ("{}", '{"options": {"size": "96"}}', "[1]"):
+    for text in (
+        "{}",
+        '{"options": {"size": "96"}}',
+        "[1]",
+        '{"options": {"size": "999999999x999999999"}}',
+        '{"options": {"size": "96x-1"}}',
+    ):
         (photos / "render.json").write_text(text)
         with pytest.raises(Pg2Error, match=r"render\.json was not written by `pg2 render`; give --size"):
             prepare_folder(photos, tmp_path / "other", estimator=FakeEstimator())

@@ -1,13 +1,16 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from data_samples import save_noise, standing
+from PIL import Image
 from real_data import MARKET, needs
 
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.market1501 import prepare_market1501
 from pg2.errors import Pg2Error
+from pg2.io.pictures import load_image
 from pg2.pose.formats import format_keypoints_csv
 
 
@@ -21,6 +24,16 @@ def test_pictures_are_stored_byte_for_byte(market, tmp_path):
         assert record.split == original.parent.name.removeprefix("bounding_box_")
         assert record.person == record.name[:4]
         assert (record.points == standing(128, 64)).all()
+
+
+def test_another_format_under_the_name_of_a_jpeg_becomes_one(market, tmp_path):
+    file = sorted((market / "bounding_box_train").glob("*.jpg"))[0]
+    pixels = load_image(file)
+    Image.fromarray(pixels).save(file, "PNG")
+    prepare_market1501(market, tmp_path / "out")
+    data = PreparedDataset(tmp_path / "out")
+    found = data.image(data.index_of(file.name)).astype(int)
+    assert np.abs(found - pixels).mean() < 20
 
 
 def test_bad_files_are_counted_named_and_skipped(market, tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
-from pg2.data.raw import contents, fingerprint, keypoint_files
+from pg2.data.raw import as_jpeg, contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
@@ -44,6 +44,7 @@ _EXAMPLE = "WOMEN/Dresses/id_00000002/02_1_front.jpg"
 # Where the crop begins in the released picture: in the middle, 40 pixels from either side.
 _MARGIN = (FRAME[1] - CROPPED[1]) // 2
 _STATUSES = ", ".join(SPLIT_OF)
+_COUNT = re.compile(r"[0-9]{1,9}")
 _BORDER_NOISE = 12  # grey levels; that of JPEG in the released borders reaches 9
 
 
@@ -148,7 +149,7 @@ def _pictures(
         if crop:
             left = _crop_from(image)
             image, pose = image[:, left : left + CROPPED[1]], pose.crop(left, 0, CROPPED[1], CROPPED[0])
-        data = file.read_bytes() if image is released else to_jpeg(image)
+        data = as_jpeg(file, image) if image is released else to_jpeg(image)
         yield Record(flat, match["person"], splits[path], pose.points), data
 
 
@@ -246,7 +247,7 @@ def _read_splits(listing: Path) -> dict[str, str]:
         lines = listing.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Pg2Error(f"cannot read {listing}: {error}") from error
-    if len(lines) < 2 or not lines[0].strip().isdigit() or lines[1].split()[:1] != ["image_name"]:
+    if len(lines) < 2 or not _COUNT.fullmatch(lines[0].strip()) or lines[1].split()[:1] != ["image_name"]:
         raise Pg2Error(f"{listing} is not the owners' list: it begins with a count and a line of headings")
     splits: dict[str, str] = {}
     for number, line in enumerate(lines[2:], start=3):

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
-from pg2.data.prepared import Record
-from pg2.data.raw import fingerprint
+from pg2.data.prepared import SIDES, Record
+from pg2.data.raw import as_jpeg, fingerprint
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import read_geometry
-from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG, open_picture
+from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG
 from pg2.io.pictures import MIN_SIDE, load_image, to_jpeg
 from pg2.io.progress import tracked
 from pg2.pose.formats import read_keypoints_csv
@@ -125,7 +125,10 @@ def _rendered_size(raw: Path) -> tuple[int, int] | None:
         height, width = read_json(raw / _RENDERED, "what people were rendered with")["options"]["size"].split(
             "x"
         )
-        return int(height), int(width)
+        size = int(height), int(width)
+        if not all(side in SIDES for side in size):
+            raise ValueError(f"a size of {height}x{width}")
+        return size
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Pg2Error(f"{raw / _RENDERED} was not written by `pg2 render`; give --size") from error
 
@@ -204,7 +207,7 @@ def _pictures(
             continue
         split = _split(person, test_share)
         if image.shape[:2] == frame:
-            yield Record(name, person, split, pose.points), _as_it_is(file) or to_jpeg(image)
+            yield Record(name, person, split, pose.points), as_jpeg(file, image)
         else:
             framing = Framing.around(pose, (image.shape[0], image.shape[1]), frame)
             yield Record(name, person, split, framing.pose(pose).points), to_jpeg(framing.image(image))
@@ -235,10 +238,3 @@ def _warn_of_an_empty_split(people: Sequence[str], test_share: float) -> None:
             "training pictures",
             stacklevel=3,
         )
-
-
-def _as_it_is(file: Path) -> bytes | None:
-    """The bytes of a plain RGB JPEG; None for what must be converted or turned first."""
-    with open_picture(file) as picture:
-        plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
-    return file.read_bytes() if plain else None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
-from pg2.data.raw import contents, fingerprint, keypoint_files
+from pg2.data.raw import as_jpeg, contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
@@ -119,7 +119,7 @@ def _pictures(
         if points is None:
             skipped.add(name, reason)
             continue
-        yield Record(name, match["person"], split, points), file.read_bytes()
+        yield Record(name, match["person"], split, points), as_jpeg(file, image)
 
 
 def _check_layout(raw: Path) -> None:
