@@ -105,10 +105,13 @@ def read_run(folder: Path) -> Run:
         )
     scores = {}
     for file in sorted(folder.glob("*/scores.json"))[:100]:
-        rows = read_object(file, "the scores of a model").get("rows", {})
-        last = [row for name, row in rows.items() if name != "real targets"][-1:]
-        means = {name: value.get("mean") for name, value in last[0].items()} if last else {}
-        scores[file.parent.name] = {name: mean for name, mean in means.items() if mean is not None}
+        document = read_object(file, "the scores of a model")
+        try:
+            *_, last = (row for name, row in document["rows"].items() if name != "real targets")
+            means = {name: value["mean"] for name, value in last.items()}
+            scores[file.parent.name] = {name: float(mean) for name, mean in means.items() if mean is not None}
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise Pg2Error(f"{file} is damaged; remove it, or evaluate the model again") from error
     return Run(folder, recipe, read_object(folder / "data.json", "what a run was begun with"), stages, scores)
 
 
