@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fault_study.watched import context
+from fault_study.watched import begin, context, exit_code
 
 _WRITES = os.O_WRONLY | os.O_RDWR
 _CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "os.link", "sqlite3.connect"}
@@ -79,7 +79,7 @@ class Command:
         self._process: Any = context.Process(
             target=_command, args=([*arguments], str(place), disturbance, writes, counter)
         )
-        self._process.start()
+        begin(self._process)
         writes.close()
         counter.close()
         self._said: list[bytes] = []
@@ -102,7 +102,7 @@ class Command:
     @property
     def running(self) -> bool:
         """Whether it has not ended."""
-        return bool(self._process.is_alive())
+        return exit_code(self._process, 0) is None
 
     def send(self, number: int, everybody: bool = False) -> None:
         """Send a signal, if it has not ended."""
@@ -116,14 +116,12 @@ class Command:
             if self._counts.poll(_START):
                 with contextlib.suppress(EOFError, OSError):
                     self._counts.recv()
-            self._process.join(asked.seconds)
-            if self.running:
+            if exit_code(self._process, asked.seconds) is None:
                 self.send(asked.number, asked.everybody)
-        self._process.join(patience)
-        code = self._process.exitcode
+        code = exit_code(self._process, patience)
         if code is None:
             self.send(signal.SIGKILL, everybody=True)
-            self._process.join()
+            exit_code(self._process, _START)
         # Its workers, which may outlive it for a moment, are not waited for when it was killed.
         self._reader.join(0.2 if code == -signal.SIGKILL else 20)
         changes = 0
@@ -181,4 +179,7 @@ def _command(arguments: list[str], place: str, disturbance: Disturbance, writes:
     try:
         main()
     finally:
+        # What comes now is no part of the command.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         counter.send(changes)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fault_study.watched import context
+from fault_study.watched import begin, context, exit_code
 
 FRAME = (32, 16)
 
@@ -37,9 +37,8 @@ def somebody(image: Any) -> Any:
 def make_examples(home: Path) -> None:
     """Write them below `home`, in a process of its own, so that the caller's stays without threads."""
     process = context.Process(target=_make, args=(home,))
-    process.start()
-    process.join()
-    if process.exitcode:
+    begin(process)
+    if exit_code(process, 600) != 0:
         raise SystemExit("the whole files, from which malformed ones are made, cannot be made")
 
 

@@ -216,9 +216,11 @@ class Kills:
         if disturbance.number == signal.SIGKILL:
             return "" if ended.code == -signal.SIGKILL else f"exit code {ended.code}: {ended.said[-2000:]}"
         wanted = 2 if disturbance.number is None else 128 + disturbance.number
-        # Before its handlers are there, a signal ends it in the system's way.
-        early = disturbance.number is not None and ended.code == -disturbance.number and not ended.said
-        if (ended.code != wanted and not early) or "Traceback" in ended.said:
+        # Before its handlers are there, and afterwards, a signal ends it in the system's way.
+        codes = {wanted} if disturbance.number is None else {wanted, -disturbance.number}
+        if disturbance.everybody:
+            codes.add(2)  # it says that its workers have died
+        if ended.code not in codes or "Traceback" in ended.said:
             return f"exit code {ended.code} instead of {wanted}: {ended.said[-2500:]}"
         left = [path for path in place.rglob(".*") if _UNFINISHED.fullmatch(path.name)]
         return f"left behind: {left[0].relative_to(place)}" if left else ""

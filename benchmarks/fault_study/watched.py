@@ -1,9 +1,11 @@
 """Work in a process that may be killed: with a deadline, and an eye on its memory."""
 
+import contextlib
 import multiprocessing
 import os
 import resource
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -29,6 +31,28 @@ PRELOADED = (
     "pg2.data.sources.folder", "pg2.rendering.people", "pg2.many", "pg2.motion.reading", "accelerate",
     "torch.utils.tensorboard", "torchmetrics",
 )  # fmt: skip
+
+
+# Who starts a process also asks of all others whether they have ended; of two who ask at the same time one is
+# told nonsense.
+_one_at_a_time = threading.Lock()
+
+
+def begin(process: Any) -> None:
+    """Start a process; from any thread."""
+    with _one_at_a_time:
+        process.start()
+
+
+def exit_code(process: Any, patience: float) -> int | None:
+    """Wait for a process to end; its exit code, or None where it has not ended. From any thread."""
+    end = time.monotonic() + patience
+    while True:
+        with _one_at_a_time:
+            code: int | None = process.exitcode
+        if code is not None or time.monotonic() > end:
+            return code
+        time.sleep(0.01)
 
 
 def preload() -> None:
@@ -107,8 +131,7 @@ class Watched:
         try:
             outcome: Outcome = self._line.recv()
         except EOFError:
-            self._process.join()
-            return self._over(Outcome("death", f"the process died, exit code {self._process.exitcode}"))
+            return self._over(Outcome("death", f"the process died, exit code {exit_code(self._process, 10)}"))
         if outcome.grown > MEMORY and number is not None:
             # Of a new process, so that what it keeps hides nothing later.
             return self._over(
@@ -120,7 +143,7 @@ class Watched:
         self._known.clear()
         self._line, other = context.Pipe()
         self._process = context.Process(target=_work, args=(other, self._start, self._arguments), daemon=True)
-        self._process.start()
+        begin(self._process)
         other.close()
         if not self._line.poll(_START):
             self.close()
@@ -137,8 +160,9 @@ class Watched:
     def close(self) -> None:
         """End the process."""
         if self._process is not None:
-            self._process.kill()
-            self._process.join()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGKILL)
+            exit_code(self._process, _START)
             self._process = None
         if self._line is not None:
             self._line.close()
