@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fault_study.mutations import alter, bytewise, json_file, mutated
 
-_ALLOWED = {200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 409, 413, 415, 416, 421, 422, 429, 499}
+_ALLOWED = {200, 201, 204, 206, 304, 400, 401, 403, 404, 405, 409, 410, 413, 415, 416, 421, 422, 429, 499}
 """What may be answered; among them nothing of 500 and above."""
 
 
@@ -55,6 +55,7 @@ _BROKEN_HEADERS = (
 )  # fmt: skip
 
 _PATHS = (
+    "/v1/photos/%00", "/v1/photos/x", "/v1/motions", "/v1/animations",
     "/", "/v1", "/v1/models", "/v1/poses", "/v1/samples", "/v1/samples/00003.jpg", "/v1/samples/..%2f..%2fx",
     "/v1/samples/%00", "/v1/samples/%ff.jpg", "/v1/samples/" + "9" * 5000, "/healthz", "/readyz", "/metrics",
     "/openapi.json", "/index.html", "/..%2f..%2f..%2fetc/passwd", "/%2e%2e/x", "/\\x", "//x", "/%00", "/%ff",
@@ -95,7 +96,20 @@ def service_request(chance: random.Random, material: Material) -> Request:
         photo = mutated(chance, name, material.pictures[name])
     if chance.random() < 0.2:
         headers, body = _form(chance, [("photo", photo)])
-        return _broken(chance, "/v1/pose", headers, body)
+        return _broken(chance, chance.choice(("/v1/pose", "/v1/photos")), headers, body)
+    if chance.random() < 0.06:
+        motion: Any = chance.choice(("wave", ["front", material.pose], [material.keypoints, "back"]))
+        wanted = {
+            "motion": motion,
+            "fps": 5,
+            "seconds": 0.4,
+            "format": "gif",
+            "source_pose": material.keypoints,
+        }
+        changed = alter(chance, json.loads(json.dumps(wanted)))
+        whole = {"photo": base64.b64encode(photo).decode(), **(changed if isinstance(changed, dict) else {})}
+        body = json.dumps(whole).encode()
+        return _broken(chance, "/v1/animations", [(b"content-type", b"application/json")], body)
     pose: Any = chance.choice(("walking", material.pose, material.keypoints))
     fields: dict[str, Any] = {
         "pose": json.loads(json.dumps(pose)),
@@ -108,6 +122,8 @@ def service_request(chance: random.Random, material: Material) -> Request:
                 {"format": "full_size"},
                 {"format": "strip"},
                 {"person": 0},
+                {"kept": "x"},
+                {"origin": True, "format": "json"},
                 {"model": "x"},
             )
         ),

@@ -205,12 +205,14 @@ def _runs(folder: Path) -> None:
     from rich.console import Console
 
     from pg2.data.prepared import PreparedDataset
+    from pg2.training.history import read_run
     from pg2.training.loop import train
     from pg2.training.recipe import load_recipe
 
     examples = folder.parent.parent / "examples"
     data = _tools.get("data", lambda: PreparedDataset(examples / "data"))
     recipe = _tools.get("recipe", lambda: load_recipe(str(examples / "recipe.yaml")))
+    read_run(folder)
     train(recipe, data, folder, Console(quiet=True))
 
 

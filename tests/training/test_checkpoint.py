@@ -13,7 +13,7 @@ from torch import nn
 
 from pg2.errors import Pg2Error
 from pg2.io.tensors import load_tensors
-from pg2.training.checkpoint import load_checkpoint, save_checkpoint
+from pg2.training.checkpoint import load_checkpoint, read_progress, save_checkpoint
 
 
 def trained(seed: int) -> tuple[nn.Module, torch.optim.Adam]:
@@ -122,3 +122,30 @@ def test_the_settings_of_an_optimiser_are_the_recipe_s(tmp_path: Path) -> None:
     load_checkpoint(tmp_path / "c", {"m": other}, {"o": other_optimiser})
     assert other_optimiser.param_groups[0]["betas"] == (0.5, 0.999)
     step(other, other_optimiser)
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        [],
+        {},
+        {"step": 5},
+        {"step": "5", "seconds": 1.0},
+        {"step": 5.5, "seconds": 1.0},
+        {"step": -1, "seconds": 1.0},
+        {"step": 5, "seconds": "long"},
+        {"step": 5, "seconds": float("inf")},
+        {"step": 5, "seconds": 1.0, "best": "much"},
+    ],
+)
+def test_progress_is_numbers(tmp_path: Path, progress: Any) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "c", {"checkpoint": json.dumps({"progress": progress})})
+    with pytest.raises(Pg2Error, match="c is not a checkpoint of a run"):
+        read_progress(tmp_path / "c")
+
+
+def test_progress_is_read_without_the_tensors(tmp_path: Path) -> None:
+    module, optimiser = trained(0)
+    progress = {"step": 7, "seconds": 2, "best": None, "owes_validation": True}
+    save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, progress)
+    assert read_progress(tmp_path / "c") == progress

@@ -25,7 +25,7 @@ from pg2.io.outputs import exclusive
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model
 from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan
-from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
+from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.loop import step_seconds, train
 from pg2.training.settings import Recipe
 
@@ -303,6 +303,6 @@ def _read_scores(folder: Path, row: str) -> _Scored:
 
 
 def _result(model: Model, folder: Path, steps: Steps, place: Path, found: _Scored) -> Trained:
-    spent = sum(load_checkpoint(place / "run" / stage / CHECKPOINT, {}, {})["seconds"] for stage in steps)
+    spent = sum(read_progress(place / "run" / stage / CHECKPOINT)["seconds"] for stage in steps)
     parameters = sum(value.numel() for value in Pipeline.from_pretrained(folder).model.parameters())
     return Trained(model, folder, parameters, steps, spent / 60, found.rows[found.row], found.pairs)

@@ -1,6 +1,7 @@
 """A checkpoint: one safetensors file that carries all of a stage's state, replaced atomically."""
 
 import json
+import math
 import random
 from collections.abc import Mapping
 from pathlib import Path
@@ -122,13 +123,19 @@ def load_checkpoint(
 
 
 def read_progress(path: Path) -> dict[str, Any]:
-    """The `progress` of a checkpoint; its tensors are not read.
+    """The `progress` of a stage's checkpoint, of which the tensors are not read.
+
+    Returns:
+        step and seconds, and whatever else was saved with them; best is a number or None, if it is there.
 
     Raises:
         Pg2Error: the file is damaged, or no checkpoint.
     """
     try:
         progress = json.loads(read_metadata(path)["checkpoint"])["progress"]
-        return {"step": int(progress["step"]), "seconds": float(progress["seconds"]), **progress}
+        step, seconds, best = progress["step"], float(progress["seconds"]), progress.get("best")
+        if type(step) is not int or step < 0 or not math.isfinite(seconds):
+            raise ValueError("no number of steps")
+        return {**progress, "seconds": seconds, "best": None if best is None else float(best)}
     except _WRONG as error:
         raise Pg2Error(f"{path} is not a checkpoint of a run ({type(error).__name__})") from error

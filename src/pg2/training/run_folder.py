@@ -14,7 +14,7 @@ from pg2.errors import Pg2Error
 from pg2.io.files import is_unfinished, read_object, remove_unfinished, write_json, write_text
 from pg2.io.outputs import LOCK
 from pg2.models.pg2 import PG2
-from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
+from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.recipe import check_same, load_recipe
 from pg2.training.settings import Recipe
 
@@ -109,7 +109,7 @@ def _check_order(recipe: Recipe, run: Path) -> None:
     for (name, stage), (later, _) in itertools.pairwise(recipe.stages.items()):
         if not (run / later / CHECKPOINT).exists() or not (run / name / CHECKPOINT).exists():
             continue
-        made = load_checkpoint(run / name / CHECKPOINT, {}, {})["step"]
+        made = read_progress(run / name / CHECKPOINT)["step"]
         if made < stage.steps:
             raise Pg2Error(
                 f"stage II of {run} was begun on a stage I of {made} steps; to train stage I for "

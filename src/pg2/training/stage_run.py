@@ -13,7 +13,7 @@ from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.pg2 import PG2
 from pg2.training.average import Average
-from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, save_checkpoint
+from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, read_progress, save_checkpoint
 from pg2.training.objectives import DISCRIMINATOR, GENERATOR, Objective
 from pg2.training.settings import StageConfig
 
@@ -122,10 +122,11 @@ class StageRun:
     def resume(self) -> None:
         """Take up the last checkpoint, if there is one."""
         if self.checkpoint.exists():
-            progress = load_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers())
+            load_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers())
+            progress = read_progress(self.checkpoint)
             self.step, self.seconds = progress["step"], progress["seconds"]
             self.best = math.nan if progress["best"] is None else progress["best"]
-            self.owes_validation = progress.get("owes_validation", False)
+            self.owes_validation = bool(progress.get("owes_validation", False))
 
     def save(self) -> None:
         """Write the checkpoint (main process only).
