@@ -54,6 +54,12 @@ _BROKEN_HEADERS = (
     (b"if-modified-since", b"x"), (b"cookie", b"\0"), (b"expect", b"100-continue"),
 )  # fmt: skip
 
+
+def breaks_http(request: Request) -> bool:
+    """Whether it has a header for which a server may cut the connection before it has read the body."""
+    return any(header in _BROKEN_HEADERS for header in request.headers)
+
+
 _PATHS = (
     "/v1/photos/%00", "/v1/photos/x", "/v1/motions", "/v1/animations",
     "/", "/v1", "/v1/models", "/v1/poses", "/v1/samples", "/v1/samples/00003.jpg", "/v1/samples/..%2f..%2fx",

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from fault_study.asking import Material, Request, service_request
+from fault_study.asking import Material, Request, breaks_http, service_request
 from serving import Load, Server
 
 _THREADS = 16  # clients of the mixed requests
@@ -43,9 +43,9 @@ def mixed(server: Server, material: Material, count: int, seed: int) -> Counter[
             try:
                 status: object = send(connection, request)
             except (OSError, http.client.HTTPException, ValueError) as error:
-                # What is no HTTP at all may be cut off; the next connection is as good as any.
-                broken = any(name == b"content-length" for name, _ in request.headers)
-                status = "cut off" if broken else f"lost: {type(error).__name__} at {number}"
+                # The next connection is as good as any.
+                lost = f"lost: {type(error).__name__} at {number}"
+                status = "cut off" if breaks_http(request) else lost
                 connection.close()
             with lock:
                 statuses[status] += 1
