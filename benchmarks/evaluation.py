@@ -1,7 +1,7 @@
 """What makes an evaluation quick, as ratios within one run: whole numbers for SSIM, real pictures seen once.
 
-Synthetic pairs in which real pictures come again as often as in Market-1501's list; the model, which takes time
-of its own, is left out: its two pictures are the source, darker and darker still.
+Synthetic pairs in which real pictures come again as often as in Market-1501's list. The model, which takes
+time of its own, is left out: its two pictures are the source, darker and darker still.
 
     python benchmarks/evaluation.py --pairs 320
 """
@@ -81,9 +81,7 @@ def main() -> None:
     def line(name: str, before: float, after: float) -> None:
         print(f"| {name} | {before:.1f} | {after:.1f} | {before / after:.2f} |")
 
-    print(
-        "| seconds per 1,000 pairs, three rows of pictures | before | now | times as fast |\n|---|---|---|---|"
-    )
+    print("| seconds per 1,000 pairs, three rows | before | now | times as fast |\n|---|---|---|---|")
     pixels = thousand(Instruments())
     of_bytes = metrics._ssim_of_bytes
     metrics._ssim_of_bytes = lambda a, b: metrics.ssim(a.double(), b.double())

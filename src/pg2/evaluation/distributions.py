@@ -85,11 +85,12 @@ def frechet_distance(a: Tensor | Gaussian, b: Tensor | Gaussian) -> float:
     Returns:
         A number from 0 (the same moments) up.
     """
-    a, b = (side if isinstance(side, Gaussian) else gaussian(side) for side in (a, b))
+    one, other = (side if isinstance(side, Gaussian) else gaussian(side) for side in (a, b))
     # trace (Ca Cb)^(1/2) is the nuclear norm of the product of the centred features: no square root of a
     # near-singular matrix, and exact with few pictures.
-    cross = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
-    return max(float((a.mean - b.mean).square().sum() + a.trace + b.trace - 2 * cross), 0.0)
+    cross = torch.linalg.svdvals(one.factor @ other.factor.T).sum()
+    square = (one.mean - other.mean).square().sum()
+    return max(float(square + one.trace + other.trace - 2 * cross), 0.0)
 
 
 def kernel_distance(

@@ -164,7 +164,7 @@ class StoredPictures:
 
     @cached_property
     def _estimator(self) -> PoseEstimator:
-        return PoseEstimator()
+        return PoseEstimator(thorough=True)
 
     @cached_property
     def _tables(self) -> dict[str, dict[str, np.ndarray]]:
