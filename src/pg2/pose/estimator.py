@@ -167,23 +167,16 @@ class PoseEstimator:
         Raises:
             NoPersonError: nobody is seen, or fewer people than `person` asks for.
         """
-        return chosen(self._someone(self._poses(image, largest=person in (None, 0))), person)
+        return chosen(self.everybody(image), person)
 
     def estimate_all(self, image: Image8) -> list[Pose]:
         """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""
-        return self._poses(image)
-
-    def _poses(self, image: Image8, largest: bool = False) -> list[Pose]:
-        """`estimate_all`; with `largest` others than the largest person may be left out."""
         small = shrink(image, _WORKING)
         height, width = small.shape[:2]
         found = self._people(small, self._worth(small, _strips(height, width))) or self._people(
             small, self._worth(small, _squares(height, width))
         )
         gaps = self._worth(small, _gaps(found, height, width), round(_FLESH * height))
-        if largest and found and not self._thorough:
-            most = max(person.pose.area for person in found)
-            gaps = [gap for gap in gaps if (gap[2] - gap[0]) * (gap[3] - gap[1]) > most]
         found = _distinct([*found, *self._people(small, gaps)])
         size = (image.shape[0], image.shape[1])
         # Points guessed beyond the photo's edge are missing.
@@ -200,10 +193,7 @@ class PoseEstimator:
         Raises:
             NoPersonError: nobody is seen.
         """
-        return self._someone(self.estimate_all(image))
-
-    @staticmethod
-    def _someone(poses: list[Pose]) -> list[Pose]:
+        poses = self.estimate_all(image)
         if not poses:
             raise NoPersonError("no person is seen in the picture; use a photo that shows one more clearly")
         return poses
