@@ -37,6 +37,7 @@ docs: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/step256.py
+	$(BIN)/python benchmarks/evaluation.py
 	$(BIN)/python benchmarks/serving.py
 
 clean:

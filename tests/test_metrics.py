@@ -69,6 +69,30 @@ def test_ssim_gaussian_is_that_of_scikit_image(pair: tuple[Tensor, Tensor]) -> N
     assert metrics.ssim_gaussian(*pair).item() == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.parametrize("size", [(139, 203), (7, 7), (11, 300)])
+def test_ssim_of_any_size_is_that_of_scikit_image(size: tuple[int, int]) -> None:
+    """Computed in tiles and a few planes at a time: no window is lost between them, or counted twice."""
+    pair = torch.cat([natural(7, size), noise(7, size)]), torch.cat([natural(8, size), natural(7, size)])
+    for number in range(2):
+        a, b = pictures((pair[0][number:], pair[1][number:]))
+        expected = structural_similarity(a, b, channel_axis=-1, data_range=255)
+        assert metrics.ssim(*pair)[number].item() == pytest.approx(expected, abs=1e-9)
+        as_float = metrics.ssim(pair[0].float(), pair[1].float())[number].item()
+        assert as_float == pytest.approx(expected, abs=1e-9)
+        if min(size) < 11:
+            continue
+        expected = structural_similarity(
+            b,
+            a,
+            channel_axis=-1,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            data_range=int(a.max()) - int(a.min()),
+        )
+        assert metrics.ssim_gaussian(*pair)[number].item() == pytest.approx(expected, abs=1e-9)
+
+
 def test_a_flat_generated_picture_still_has_a_gaussian_score() -> None:
     assert metrics.ssim_gaussian(flat(7), flat(7)).item() == pytest.approx(1.0)
     assert abs(metrics.ssim_gaussian(flat(7), natural(0)).item()) < 0.1

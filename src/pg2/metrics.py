@@ -6,6 +6,7 @@ All take uint8 or float [B, 3, H, W] in 0..255, compute in float64 where the pic
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise, product
 
 import torch
 from torch import Tensor
@@ -16,7 +17,9 @@ _SIGMA, _RADIUS = 1.5, 5  # scikit-image cuts the Gaussian at 3.5 sigma: 5 pixel
 _WEIGHTS = [math.exp(-0.5 * (offset / _SIGMA) ** 2) for offset in range(-_RADIUS, _RADIUS + 1)]
 _GAUSSIAN = [weight / sum(_WEIGHTS) for weight in _WEIGHTS]
 
-_PART = 2  # pairs at a time: their planes stay in the processor's cache, which more than halves the time
+# What stays in the processor's cache, which more than halves the time: pairs at a time, windows to a side of
+# a tile of them, and pixels at a time.
+_PART, _TILE, _PIXELS = 2, 64, 50_000
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -31,12 +34,16 @@ def exact(values: Tensor) -> Tensor:
     return (values.cpu() if values.device.type in _NO_FLOAT64 else values).double()
 
 
-def _doubles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def _check(a: Tensor, b: Tensor) -> None:
     if a.shape != b.shape or a.ndim != 4 or a.shape[1] != 3:
         raise ValueError(
             f"two batches of pictures [B, 3, H, W] of one shape are needed, not {list(a.shape)} and "
             f"{list(b.shape)}"
         )
+
+
+def _doubles(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    _check(a, b)
     return exact(a), exact(b)
 
 
@@ -49,24 +56,76 @@ def _band(taps: Sequence[float], size: int, like: Tensor) -> Tensor:
     return torch.stack(shifted).sum(0)
 
 
+def _tiles(size: int, window: int) -> list[slice]:
+    """Even parts of a line of pixels, which overlap so that every window lies in exactly one."""
+    windows = size - window + 1
+    count = -(-windows // _TILE)
+    cuts = [number * windows // count for number in range(count + 1)]
+    return [slice(start, end + window - 1) for start, end in pairwise(cuts)]
+
+
 def _ssim(a: Tensor, b: Tensor, taps: Sequence[float], data_range: Tensor, correction: float) -> Tensor:
-    # Two products with banded matrices: many times faster here than a depthwise convolution in float64.
-    rows, columns = _band(taps, a.shape[-2], a), _band(taps, a.shape[-1], a).T
+    # Two products with banded matrices: many times faster here than a depthwise convolution in float64. In
+    # tiles, as most of the matrix of a long line is zeros.
     c1 = (0.01 * data_range).square().view(-1, 1, 1, 1)
     c2 = (0.03 * data_range).square().view(-1, 1, 1, 1) / correction
+    rows, columns = (_band(taps, size, a) for size in a.shape[-2:])
 
-    def part(a: Tensor, b: Tensor, c1: Tensor, c2: Tensor) -> Tensor:
+    def tile(a: Tensor, b: Tensor, c1: Tensor, c2: Tensor) -> Tensor:
+        # The upper left corner of a band is the band of a shorter line.
+        down, across = (
+            band[: size - len(taps) + 1, :size]
+            for band, size in zip((rows, columns), a.shape[-2:], strict=True)
+        )
         moments = torch.stack([a, b, a * a + b * b, a * b])
-        mean_a, mean_b, square, product = torch.matmul(rows, moments @ columns)
+        mean_a, mean_b, square, both = torch.matmul(down, moments @ across.T)
         means = mean_a * mean_b
         squares = mean_a * mean_a + mean_b * mean_b
         # The two variances are only ever needed as their sum, square - squares.
-        above: Tensor = (2 * means + c1) * (2 * (product - means) + c2)
+        above: Tensor = (2 * means + c1) * (2 * (both - means) + c2)
         below = (squares + c1) * (square - squares + c2)
-        return torch.mean(above / below, dim=(1, 2, 3))
+        return (above / below).sum((1, 2, 3))
 
+    tiles = list(product(*(_tiles(size, len(taps)) for size in a.shape[-2:])))
     parts = zip(*(torch.split(tensor, _PART) for tensor in (a, b, c1, c2)), strict=True)
-    return torch.cat([part(*tensors) for tensors in parts])
+    sums = [
+        torch.stack([tile(x[..., down, across], y[..., down, across], *c) for down, across in tiles]).sum(0)
+        for x, y, *c in parts
+    ]
+    return torch.cat(sums) / (a.shape[1] * rows.shape[0] * columns.shape[0])
+
+
+def _window_sums(flat: Tensor, step: int) -> Tensor:
+    """Sums of seven (as many as a uniform window has) values that lie `step` apart, [n] -> [n - 6 step]."""
+    pairs = flat[:-step] + flat[step:]
+    fours = pairs[: -2 * step] + pairs[2 * step :]
+    sums = flat[6 * step :] + fours[: -3 * step]
+    return sums.add_(pairs[4 * step :][: len(sums)])
+
+
+def _ssim_of_bytes(a: Tensor, b: Tensor) -> Tensor:
+    """`_ssim` of uint8 pictures by the paper's protocol, in half the time: sums of whole numbers are exact.
+
+    All that is below 2^31: 49 times a sum over 49 windows of a^2 + b^2 of bytes is 312 million at most.
+    """
+    height, width = a.shape[-2:]
+    count, beyond = len(_UNIFORM) ** 2, len(_UNIFORM) - 1
+    c1 = (0.01 * 255) ** 2 * count**2
+    c2 = (0.03 * 255) ** 2 * count * (count - 1)
+    found = []
+    planes = (torch.split(side.flatten(0, 1), max(_PIXELS // (height * width), 1)) for side in (a, b))
+    for x, y in zip(*planes, strict=True):
+        one, other = (side.flatten().int() for side in (x, y))
+        moments = (one, other, one * one + other * other, one * other)
+        # The planes are one line here: windows go on into the next row, too, and those are cut off below.
+        sum_a, sum_b, square, both = (_window_sums(_window_sums(moment, 1), width) for moment in moments)
+        means = sum_a * sum_b
+        squares = sum_a * sum_a + sum_b * sum_b
+        above = exact(2 * means).add_(c1).mul_(exact((both * count).sub_(means).mul_(2)).add_(c2))
+        below = exact(squares).add_(c1).mul_(exact((square * count).sub_(squares)).add_(c2))
+        shape = (len(x), height - beyond, width - beyond)
+        found.append(above.div_(below).as_strided(shape, (height * width, width, 1)).mean((1, 2)))
+    return torch.cat(found).view(a.shape[:2]).mean(1)
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
@@ -84,7 +143,10 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that differ, that are not [B, 3, H, W] or that are too small.
     """
-    a, b = _doubles(a, b)
+    _check(a, b)
+    if a.dtype == b.dtype == torch.uint8 and min(a.shape[-2:]) >= len(_UNIFORM):
+        return _ssim_of_bytes(a, b)
+    a, b = exact(a), exact(b)
     samples = len(_UNIFORM) ** 2
     return _ssim(a, b, _UNIFORM, a.new_full((len(a),), 255.0), samples / (samples - 1))
 

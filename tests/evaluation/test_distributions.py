@@ -9,7 +9,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.inception import InceptionScore
 from torchmetrics.image.kid import KernelInceptionDistance
 
-from pg2.evaluation.distributions import frechet_distance, inception_score, kernel_distance
+from pg2.evaluation.distributions import frechet_distance, gaussian, inception_score, kernel_distance
 
 # torchmetrics says on every start that it keeps all features, which is what is wanted.
 pytestmark = pytest.mark.filterwarnings("ignore:Metric :UserWarning")
@@ -50,6 +50,7 @@ def test_frechet_distance_is_that_of_torchmetrics(sets: tuple[Tensor, Tensor]) -
     for features, real in zip(sets, (True, False), strict=True):
         metric.update(features, real=real)
     assert frechet_distance(*sets) == pytest.approx(float(metric.compute()), rel=1e-6)
+    assert frechet_distance(gaussian(sets[0]), sets[1]) == frechet_distance(*sets)
 
 
 def test_kernel_distance_is_that_of_torchmetrics(sets: tuple[Tensor, Tensor]) -> None:

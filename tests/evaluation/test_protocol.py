@@ -1,5 +1,6 @@
 """Scoring a model over pairs: rows, masks, errors, agreement with scikit-image on real pairs."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,14 @@ from pg2 import metrics
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
+from pg2.evaluation import tally
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.distributions import frechet_distance, inception_score
 from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.judges import Look
 from pg2.evaluation.pair_lists import all_test_pairs, pair_indices
 from pg2.evaluation.protocol import evaluate, pictures_of, training_features
+from pg2.evaluation.remembered import Remembered
 from pg2.evaluation.scores import COPY, PAIR_SCORES, REAL, Evaluation, set_scores
 from pg2.evaluation.stored import StoredPictures, score_stored
 from pg2.io.pictures import load_image
@@ -171,6 +175,49 @@ def test_scores_of_the_whole_set(data: Any) -> None:
     assert mean_of(found, COPY, "lite0_is") > 1
     assert mean_of(found, COPY, "lite0_mask_is") > 1
     assert set(set_scores(tools.judges[0])) - set(found.about) == {"lite0_fid_train", "lite0_kid_train"}
+
+
+class Counting(Classifier):
+    """Counts the pictures that it looks at."""
+
+    seen = 0
+
+    def look(self, images: Tensor) -> Look:
+        self.seen += len(images)
+        return super().look(images)
+
+
+class Forgetful(Remembered):
+    """Looks at each picture anew."""
+
+    def __call__(self, names: Sequence[str], *batch: Tensor) -> list[Tensor]:
+        return list(self._look(*batch))
+
+
+def test_a_real_picture_is_looked_at_once_and_scores_as_if_it_were_each_time(
+    data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = [(f"{number % 5}.jpg", f"{number * number % 5}.jpg") for number in range(20)]
+
+    def scored() -> tuple[Evaluation, int]:
+        judge = Counting()
+        tools = Instruments([judge])
+        return evaluate(TWO_STAGES, data, pairs, batch=7, instruments=tools, progress=False), judge.seen
+
+    found, looks = scored()
+    targets = {target for _, target in pairs}
+    # Each picture, each target within its mask; of every pair the copy within it, and both stages twice.
+    assert looks == 5 + len(targets) + 5 * len(pairs)
+    monkeypatch.setattr(tally, "Remembered", Forgetful)
+    again, looks = scored()
+    assert looks == 8 * len(pairs)
+    for row, scores in again.rows.items():
+        for score, values in scores.items():
+            torch.testing.assert_close(found.rows[row][score], values, rtol=1e-5, atol=1e-6)
+    for row, estimates in again.sets.items():
+        for score, (mean, spread) in estimates.items():
+            assert found.sets[row][score].mean == pytest.approx(mean, rel=1e-4, abs=1e-6), (row, score)
+            assert found.sets[row][score].half_width == pytest.approx(spread, rel=1e-3, abs=1e-6, nan_ok=True)
 
 
 def test_distances_to_the_training_pictures(tiny: PreparedDataset) -> None:

@@ -12,6 +12,7 @@ from pg2.errors import Pg2Error
 from pg2.evaluation.classifier import Classifier
 from pg2.evaluation.distributions import frechet_distance
 from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.judges import Look
 from pg2.evaluation.scores import COPY, REAL
 from pg2.evaluation.stored import GENERATED, StoredPictures, score_stored
 from pg2.io.packaged import SAMPLES
@@ -201,6 +202,31 @@ def test_a_target_of_several_pairs_counts_once(folders: dict[str, Path], tmp_pat
     estimate = found.estimate(GENERATED, "lite0_fid_test")
     assert estimate is not None
     assert estimate.mean == pytest.approx(frechet_distance(*looks), rel=1e-4)
+
+
+def test_one_target_may_have_several_masks(tmp_path: Path) -> None:
+    """What a network saw within one mask is not taken for what it would see within another."""
+    target, within = PICTURES["b"][0], []
+    for side in ("made", "real", "masks"):
+        (tmp_path / side).mkdir()
+    for number in range(10):
+        mask = np.zeros((32, 16), np.uint8)
+        mask[: 4 + 3 * number] = 255
+        within.append(np.where(mask[..., None] > 0, target, 0))
+        for side, picture in (("made", PICTURES["a"][number // 2]), ("real", target), ("masks", mask)):
+            Image.fromarray(picture).save(tmp_path / side / f"{number}.png")
+    seen: list[torch.Tensor] = []
+
+    class Noting(Classifier):
+        def look(self, images: torch.Tensor) -> Look:
+            seen.append(images)
+            return super().look(images)
+
+    stored = StoredPictures(tmp_path / "made", tmp_path / "real", masks=tmp_path / "masks")
+    score_stored(stored, Instruments([Noting()]), progress=False)
+    wanted = torch.from_numpy(np.stack(within)).permute(0, 3, 1, 2)
+    assert any(torch.equal(images, wanted) for images in seen)
+    assert any(len(images) == 1 for images in seen), "the target itself is one picture"
 
 
 def test_nobody_on_a_target(folders: dict[str, Path]) -> None:

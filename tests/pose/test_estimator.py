@@ -1,6 +1,7 @@
 """MoveNet: right on people of known pose, several of them, and silent about pictures without any."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -113,16 +114,55 @@ def test_the_person_asked_for(monkeypatch: pytest.MonkeyPatch, estimator: PoseEs
             estimator.estimate(image, person)
 
 
-def test_a_small_person_in_a_large_picture(estimator: PoseEstimator) -> None:
+def _small_person() -> Image8:
+    """A person of 150 pixels at (650, 400) of a plain picture of 1000x700."""
     person = Image.fromarray(_sample("00003/00.jpg"))
-    small = person.resize((person.width * 150 // person.height, 150))
     scene = Image.new("RGB", (1000, 700), person.getpixel((2, 2)))
-    scene.paste(small, (650, 400))
-    people = estimator.estimate_all(np.asarray(scene))
+    scene.paste(person.resize((person.width * 150 // person.height, 150)), (650, 400))
+    return np.asarray(scene)
+
+
+def test_a_small_person_in_a_large_picture(estimator: PoseEstimator) -> None:
+    people = estimator.estimate_all(_small_person())
     assert len(people) == 1
     left, top, right, bottom = people[0].box
-    assert 645 < left < right < 655 + small.width
+    assert 645 < left < right < 655 + 150
     assert 395 < top < bottom < 555
+
+
+class _Counting(PoseEstimator):
+    """Counts its looks."""
+
+    looks = 0
+
+    def _look(self, *arguments: Any) -> Any:
+        self.looks += 1
+        return super()._look(*arguments)
+
+
+def test_a_photo_of_one_person_takes_one_look() -> None:
+    image = _sample("00003/00.jpg")
+    quick, thorough = (_Counting(threads=1, thorough=thorough) for thorough in (False, True))
+    pose = quick.estimate(image)
+    assert quick.looks == 1
+    right, both = _agreement(pose, thorough.estimate(image).points)
+    assert thorough.looks == 4, "the whole, the person, and what is left and right of it"
+    assert right == both >= 15
+
+
+def test_ground_that_is_not_plain_is_searched_for_others() -> None:
+    image = _sample("00003/00.jpg").copy()
+    for column in (8, image.shape[1] - 24):
+        image[40:60, column : column + 16] = 255 - image[40:60, column : column + 16]
+    counting = _Counting(threads=1)
+    assert len(counting.estimate_all(image)) == 1
+    assert counting.looks == 3
+
+
+def test_a_small_person_is_looked_at_again() -> None:
+    counting = _Counting(threads=1)
+    assert len(counting.estimate_all(_small_person())) == 1
+    assert counting.looks >= 2
 
 
 def _nobody(kind: str) -> Image8:

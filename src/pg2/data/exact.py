@@ -12,7 +12,7 @@ from torch import Tensor
 from pg2.data.correspondence import SourceSurface, correspond
 from pg2.data.prepared import PreparedDataset
 
-_SURFACES = 512  # some 0.3 MB each
+_SURFACES = 512  # some 0.5 MB each, with their geometry
 
 
 class Exact(NamedTuple):
@@ -40,7 +40,8 @@ class ExactFlow:
     def __init__(self, data: PreparedDataset, stride: int) -> None:
         """`data` has geometry; `stride`: pixels of the target to a side of a cell."""
         self._data, self._stride = data, stride
-        self._surface = lru_cache(_SURFACES)(lambda index: SourceSurface(data.geometry(index)))
+        self._geometry = lru_cache(_SURFACES)(data.geometry)
+        self._surface = lru_cache(_SURFACES)(lambda index: SourceSurface(self._geometry(index)))
 
     def of(self, pairs: Sequence[tuple[int, int, bool]]) -> Exact:
         """Of (source, target, flipped) pairs of indices; flipped: both are mirrored left to right.
@@ -50,9 +51,9 @@ class ExactFlow:
         """
         parts: list[list[npt.NDArray[Any]]] = [[], [], [], []]
         for source, target, flipped in pairs:
-            geometry = self._data.geometry(target)
+            geometry = self._geometry(target)
             flow = correspond(self._surface(source), geometry, self._stride)
-            masks = [self._data.geometry(source).mask[None], geometry.mask[None]]
+            masks = [self._geometry(source).mask[None], geometry.mask[None]]
             if flipped:
                 flow, masks = flow.mirror(self._data.frame[1]), [mask[..., ::-1] for mask in masks]
             found: list[npt.NDArray[Any]] = [*flow, *masks]

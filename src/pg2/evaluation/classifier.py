@@ -22,7 +22,8 @@ class Classifier:
         Raises:
             Pg2Error: the extra is not installed.
         """
-        self.network = Lite0().to(device)
+        # Channels last is twice as fast on a CPU.
+        self.network = Lite0().to(device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:

@@ -5,6 +5,7 @@ which the tests hold them against, has them only as metrics that shuffle, keep s
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,30 +49,48 @@ def inception_score(probabilities: Tensor, splits: int = SPLITS) -> Estimate:
     return Estimate(float(found.mean()), spread)
 
 
-def frechet_distance(a: Tensor, b: Tensor) -> float:
+class Gaussian(NamedTuple):
+    """A set of features as a Gaussian: what the Fréchet distance takes of it, float64.
+
+    Attributes:
+        mean: [D].
+        trace: of the sample covariance, [].
+        factor: a matrix of at most D rows; its transpose times itself is the covariance.
+    """
+
+    mean: Tensor
+    trace: Tensor
+    factor: Tensor
+
+
+def gaussian(features: Tensor) -> Gaussian:
+    """The Gaussian of features [N, D] of two pictures at least."""
+    x = exact(features)
+    mean = x.mean(0)
+    x = (x - mean) / (len(x) - 1) ** 0.5
+    factor = x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
+    return Gaussian(mean, x.square().sum(), factor)
+
+
+def frechet_distance(a: Tensor | Gaussian, b: Tensor | Gaussian) -> float:
     """Fréchet distance (Heusel et al., 2017) of two sets of features, each taken as a Gaussian.
 
     |mean(a) - mean(b)|^2 + trace(Ca + Cb - 2 (Ca Cb)^(1/2)), with sample covariances. With fewer pictures
     than features it can be computed but is too high, and depends on how many there are.
 
     Args:
-        a, b: features [N, D] and [M, D], two pictures each at least.
+        a, b: features [N, D] and [M, D], two pictures each at least, or what `gaussian` made of them, which
+            saves time where a set is compared with several.
 
     Returns:
         A number from 0 (the same moments) up.
     """
-    a, b = exact(a), exact(b)
-    square = (a.mean(0) - b.mean(0)).square().sum()
+    one, other = (side if isinstance(side, Gaussian) else gaussian(side) for side in (a, b))
     # trace (Ca Cb)^(1/2) is the nuclear norm of the product of the centred features: no square root of a
     # near-singular matrix, and exact with few pictures.
-    a, b = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (a, b))
-    cross = torch.linalg.svdvals(_factor(a) @ _factor(b).T).sum()
-    return max(float(square + a.square().sum() + b.square().sum() - 2 * cross), 0.0)
-
-
-def _factor(x: Tensor) -> Tensor:
-    """A matrix F of at most D rows with F^T F = x^T x, for x of [N, D]."""
-    return x if len(x) <= x.shape[1] else torch.linalg.qr(x, mode="r").R
+    cross = torch.linalg.svdvals(one.factor @ other.factor.T).sum()
+    square = (one.mean - other.mean).square().sum()
+    return max(float(square + one.trace + other.trace - 2 * cross), 0.0)
 
 
 def kernel_distance(

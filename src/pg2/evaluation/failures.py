@@ -29,7 +29,7 @@ _SCALE = 1.4  # of the trunk between source and target, from which on it counts 
 _RARE = 0.9  # quantile of the distance to the nearest training pose, from which on a pose is rare
 _WORST = 0.1  # share of all pairs
 _SHOWN = 6  # pictures of a cause
-_BLOCK = (256, 1024)  # poses and training poses that are compared at a time: what a processor's cache holds
+_BLOCK = (128, 512)  # poses and training poses that are compared at a time: what a processor's cache holds
 
 CAUSES = {
     "cropped": "The target shows no legs: the picture ends above them, or something hides them.",
@@ -87,12 +87,19 @@ def rareness(points: npt.NDArray[np.float32], known: npt.NDArray[np.float32]) ->
 
 def _nearest(some: Tensor, others: Tensor) -> Tensor:
     """Each pose's mean distance to the nearest of some others, over what both have: -> [len(some)]."""
+    lacking = [poses[..., 0].isnan() for poses in (some, others)]
+    # A coordinate at a time, each in one piece, and in place: nothing larger than a block is ever made.
+    columns = [poses.nan_to_num(0.0).permute(1, 2, 0).contiguous() for poses in (some, others)]
     total = torch.zeros(len(some), len(others))
+    x, y = torch.empty_like(total), torch.empty_like(total)
     for keypoint in range(some.shape[1]):
-        # In place, and a coordinate at a time: nothing larger than a block is ever made.
-        x, y = (some[:, None, keypoint, axis] - others[None, :, keypoint, axis] for axis in (0, 1))
-        total += x.mul_(x).addcmul_(y, y).sqrt_().nan_to_num_(0.0)
-    there = [(~poses[..., 0].isnan()).float() for poses in (some, others)]
+        for axis, found in enumerate((x, y)):
+            torch.sub(columns[0][keypoint, axis, :, None], columns[1][keypoint, axis], out=found)
+        x.mul_(x).addcmul_(y, y).sqrt_()
+        for side, missing in enumerate(lacking):
+            x.index_fill_(side, missing[:, keypoint].nonzero()[:, 0], 0.0)
+        total += x
+    there = [(~missing).float() for missing in lacking]
     return (total / (there[0] @ there[1].T).clamp_min(1.0)).amin(dim=1)
 
 

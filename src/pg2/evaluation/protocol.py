@@ -114,6 +114,7 @@ def evaluate(
                 source_mask=source_mask,
                 keypoints=torch.from_numpy(poses[start : start + batch]),
                 regions=None if flow is None else _regions(flow, part, device),
+                real={COPY: [name for name, _ in pairs[start : start + batch]]},
             )
             masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
             keep(start, {"source": source, "target": target} | masks | made)

@@ -164,7 +164,7 @@ class StoredPictures:
 
     @cached_property
     def _estimator(self) -> PoseEstimator:
-        return PoseEstimator()
+        return PoseEstimator(thorough=True)
 
     @cached_property
     def _tables(self) -> dict[str, dict[str, np.ndarray]]:
@@ -335,19 +335,33 @@ def score_stored(
         batches = stored.batches(size)
         for _ in tracked(range(0, len(stored), size), "scoring", progress):
             found = next(batches)
-            # Published pictures do not say which targets are one: their pixels do.
-            names = [sha256(target.numpy().tobytes()).hexdigest() for target in found["target"]]
+            # Published pictures do not say which of them are one: their pixels do.
+            names = {
+                side: _digests(found[side]) for side in ("source", "target", "target_mask") if side in found
+            }
             parts = {name: tensor.to(instruments.device) for name, tensor in found.items()}
             rows = {COPY: parts["source"]} if "source" in parts else {}
             tally.add(
                 rows | {GENERATED: parts["generated"]},
                 parts["target"],
-                names,
+                names["target"],
                 target_mask=parts.get("target_mask"),
                 source_mask=parts.get("source_mask"),
                 keypoints=parts.get("keypoints"),
+                real={COPY: names["source"]} if "source" in names else None,
+                masked_names=[
+                    target + mask
+                    for target, mask in zip(
+                        names["target"], names.get("target_mask", names["target"]), strict=True
+                    )
+                ],
             )
     return tally.evaluation(stored.pairs)
+
+
+def _digests(pictures: Tensor) -> list[str]:
+    """What tells pictures [B, C, H, W] apart, a text a picture."""
+    return [sha256(picture.numpy().tobytes()).hexdigest() for picture in pictures]
 
 
 def _features(folder: str | Path, instruments: Instruments) -> Iterator[list[Tensor]]:

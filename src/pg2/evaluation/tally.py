@@ -2,6 +2,7 @@
 
 import time
 import warnings
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,11 +14,18 @@ from torch import Tensor
 from pg2 import metrics
 from pg2.evaluation.bodies import body_scores
 from pg2.evaluation.classifier import feature_distance
-from pg2.evaluation.distributions import SPLITS, frechet_distance, inception_score, kernel_distance
+from pg2.evaluation.distributions import (
+    SPLITS,
+    frechet_distance,
+    gaussian,
+    inception_score,
+    kernel_distance,
+)
 from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.interval import Estimate
 from pg2.evaluation.judges import Judge, Look
 from pg2.evaluation.pair_lists import Pair, spread
+from pg2.evaluation.remembered import Remembered
 from pg2.evaluation.scores import PAIR_SCORES, REAL, Evaluation, set_scores
 
 
@@ -69,10 +77,53 @@ def _l1_within(picture: Tensor, target: Tensor, where: Tensor) -> Tensor:
     return metrics.exact(error.sum((1, 2, 3)) / where.sum((1, 2, 3)))
 
 
-def _keep_masked(seen: _Seen, judge: Judge, picture: Tensor, mask: Tensor | None) -> None:
-    if mask is not None and bool(_shows(mask).any()):
-        there = _shows(mask)
-        seen.masked.add(judge.look(picture[there] * mask[there]).probabilities)
+class _Watched:
+    """A judge, and what it saw: of each row, and in each real picture, which it looks at once.
+
+    Attributes:
+        judge: the judge.
+        rows: row name -> what it saw there.
+    """
+
+    def __init__(self, judge: Judge, count: int) -> None:
+        self.judge = judge
+        self.rows: defaultdict[str, _Seen] = defaultdict(lambda: _Seen(count))
+        self._looks = Remembered(lambda pictures: _flat(judge.look(pictures)), 2 * count)
+        self._masked = Remembered(
+            lambda pictures, masks: [judge.look(pictures * masks).probabilities], 2 * count
+        )
+
+    def look(self, pictures: Tensor, names: Sequence[str] | None) -> Look:
+        """What it sees in pictures [B, 3, H, W]; those with names may come again."""
+        if names is None:
+            return self.judge.look(pictures)
+        probabilities, pooled, *layers = self._looks(names, pictures)
+        return Look(probabilities, pooled, layers or None)
+
+    def keep_masked(
+        self, row: str, pictures: Tensor, masks: Tensor | None, names: Sequence[str] | None = None
+    ) -> None:
+        """Look at the pictures of a row within their masks, where these show anything.
+
+        Args:
+            row: of the table.
+            pictures, masks: [B, 3, H, W] and [B, 1, H, W]; None: there are none.
+            names: of each picture with its mask, where they may come again.
+        """
+        there = None if masks is None else _shows(masks)
+        if masks is None or there is None or not bool(there.any()):
+            return
+        pictures, masks = pictures[there], masks[there]
+        if names is None:
+            found = self.judge.look(pictures * masks).probabilities
+        else:
+            shown = [name for name, shows in zip(names, there.tolist(), strict=True) if shows]
+            (found,) = self._masked(shown, pictures, masks)
+        self.rows[row].masked.add(found)
+
+
+def _flat(look: Look) -> list[Tensor]:
+    return [look.probabilities, look.pooled, *(look.layers or [])]
 
 
 @dataclass
@@ -92,7 +143,6 @@ class Tally:
     count: int
     training: Sequence[Tensor | None] = ()
     _rows: dict[str, dict[str, _Column]] = field(default_factory=dict, init=False)
-    _seen: dict[str, list[_Seen]] = field(default_factory=dict, init=False)
     _known: set[str] = field(default_factory=set, init=False)
     _at: int = field(default=0, init=False)
     _unmasked: int = field(default=0, init=False)
@@ -102,6 +152,9 @@ class Tally:
         self._sharpness = _Column(self.count)
         self._judged = np.zeros(self.count, dtype=bool)
         self._judged[spread(self.count, self.instruments.bodies)] = True
+        self._watched = [_Watched(judge, self.count) for judge in self.instruments.judges]
+        lpips = self.instruments.lpips
+        self._learned = None if lpips is None else Remembered(lpips.look, 2 * self.count)
 
     def add(
         self,
@@ -113,25 +166,30 @@ class Tally:
         source_mask: Tensor | None = None,
         keypoints: Tensor | None = None,
         regions: Mapping[str, Tensor] | None = None,
+        real: Mapping[str, Sequence[str]] | None = None,
+        masked_names: Sequence[str] | None = None,
     ) -> None:
         """Score the next batch.
 
         Args:
             results: row name -> pictures, uint8 [B, 3, H, W]; the same rows in every batch.
             target: the real pictures, uint8 [B, 3, H, W].
-            names: of the targets, [B]; distances to the real pictures count one that comes again once.
+            names: of the targets, [B]. One that comes again must be the same picture: it is not looked at
+                again, and distances to the real pictures count it once.
             target_mask, source_mask: uint8 [B, 1, H, W] in {0, 1}, for the masked scores; an empty one
                 leaves its pair out of them.
             keypoints: target poses, float [B, 18, 2], for PCKh.
             regions: score name -> bool [B, 1, H, W], where L1 is taken alone for a score of that name.
+            real: names of the pictures, as `names`, of the rows that show real ones: those come again, too.
+            masked_names: of the targets with their masks, [B]; None: a target always has the same mask.
         """
         which = self._judged[self._at : self._at + len(target)]
         self._at += len(target)
         if target_mask is not None:
             self._unmasked += int((~_shows(target_mask)).sum())
-        looks = [judge.look(target) for judge in self.instruments.judges]
-        learned = None if self.instruments.lpips is None else self.instruments.lpips.look(target)
-        self._keep_targets(target, names, target_mask, looks)
+        looks = [watched.look(target, names) for watched in self._watched]
+        learned = None if self._learned is None else self._learned(names, target)
+        self._keep_targets(target, names, target_mask, masked_names or names, looks)
         self._keep_bodies(REAL, target, keypoints, which)
         for row, picture in results.items():
             scores = {
@@ -147,11 +205,12 @@ class Tally:
                 scores["mask_ssim_source"] = _masked_ssim(picture, target, source_mask)
             for region, where in (regions or {}).items():
                 scores[region] = _l1_within(picture, target, where)
-            if self.instruments.lpips is not None and learned is not None:
-                scores["lpips"] = self.instruments.lpips.distance(
-                    self.instruments.lpips.look(picture), learned
-                )
-            for look in self._keep_looks(row, picture, target_mask, looks):
+            known = (real or {}).get(row)
+            lpips = self.instruments.lpips
+            if lpips is not None and self._learned is not None and learned is not None:
+                seen = lpips.look(picture) if known is None else self._learned(known, picture)
+                scores["lpips"] = lpips.distance(seen, learned)
+            for look in self._keep_looks(row, picture, known, target_mask, looks):
                 scores |= look
             self._keep(row, scores)
             self._keep_bodies(row, picture, keypoints, which)
@@ -172,29 +231,36 @@ class Tally:
         if self.instruments.estimator is not None and self.instruments.bodies:
             self._keep(row, body_scores(self.instruments.estimator, picture, keypoints, which))
 
-    def _of(self, row: str) -> list[_Seen]:
-        return self._seen.setdefault(row, [_Seen(self.count) for _ in self.instruments.judges])
-
     def _keep_targets(
-        self, target: Tensor, names: Sequence[str], mask: Tensor | None, looks: Sequence[Look]
+        self,
+        target: Tensor,
+        names: Sequence[str],
+        mask: Tensor | None,
+        masked_names: Sequence[str],
+        looks: Sequence[Look],
     ) -> None:
         new = [index for index, name in enumerate(names) if names.index(name) == index]
         new = [index for index in new if names[index] not in self._known]
         self._known.update(names)
-        for judge, seen, look in zip(self.instruments.judges, self._of(REAL), looks, strict=True):
+        for watched, look in zip(self._watched, looks, strict=True):
             # As many as each row has: Inception Score grows with the number of pictures.
-            seen.probabilities.add(look.probabilities)
-            seen.pooled.add(look.pooled[new])
-            _keep_masked(seen, judge, target, mask)
+            watched.rows[REAL].probabilities.add(look.probabilities)
+            watched.rows[REAL].pooled.add(look.pooled[new])
+            watched.keep_masked(REAL, target, mask, masked_names)
 
     def _keep_looks(
-        self, row: str, picture: Tensor, mask: Tensor | None, looks: Sequence[Look]
+        self,
+        row: str,
+        picture: Tensor,
+        names: Sequence[str] | None,
+        mask: Tensor | None,
+        looks: Sequence[Look],
     ) -> Iterable[dict[str, Tensor]]:
-        for judge, seen, real in zip(self.instruments.judges, self._of(row), looks, strict=True):
-            look = judge.look(picture)
-            seen.probabilities.add(look.probabilities)
-            seen.pooled.add(look.pooled)
-            _keep_masked(seen, judge, picture, mask)
+        for watched, real in zip(self._watched, looks, strict=True):
+            look = watched.look(picture, names)
+            watched.rows[row].probabilities.add(look.probabilities)
+            watched.rows[row].pooled.add(look.pooled)
+            watched.keep_masked(row, picture, mask)
             if look.layers is not None and real.layers is not None:
                 yield {"feature_distance": feature_distance(look.layers, real.layers)}
 
@@ -212,12 +278,13 @@ class Tally:
             if any(score in found for found in rows.values())
         }
         sets: dict[str, dict[str, Estimate]] = {row: {} for row in rows}
-        for number, judge in enumerate(self.instruments.judges):
-            for row in rows:
-                sets[row] |= self._set(number, judge, row)
+        for number, watched in enumerate(self._watched):
+            training = self.training[number] if self.training else None
+            for row, scores in _sets(watched, rows, training).items():
+                sets[row] |= scores
             about |= {
                 score: meaning
-                for score, meaning in set_scores(judge).items()
+                for score, meaning in set_scores(watched.judge).items()
                 if any(score in found for found in sets.values())
             }
         if not (rows[REAL] or sets[REAL]):
@@ -237,16 +304,27 @@ class Tally:
             pairs, people, rows, sets, about, self._sharpness.values, self.instruments.names, notes, seconds
         )
 
-    def _set(self, number: int, judge: Judge, row: str) -> dict[str, Estimate]:
-        seen, real = self._seen[row][number], self._seen[REAL][number].pooled.values
-        found: dict[str, Estimate] = {}
-        for score, column in ((f"{judge.key}is", seen.probabilities), (f"{judge.key}mask_is", seen.masked)):
+
+def _sets(watched: _Watched, rows: Iterable[str], training: Tensor | None) -> dict[str, dict[str, Estimate]]:
+    """The scores of each row as a set, by one judge."""
+    key = watched.judge.key
+    real = watched.rows[REAL].pooled.values
+    # What a distance needs of a set of thousands takes a second: once for all rows that are compared with it.
+    others = {"test": real} | ({} if training is None else {"train": training})
+    others = {against: other for against, other in others.items() if len(other) > 1}
+    fitted = {against: gaussian(other) for against, other in others.items()}
+    sets: dict[str, dict[str, Estimate]] = {}
+    for row in rows:
+        seen, found = watched.rows[row], sets.setdefault(row, {})
+        for score, column in ((f"{key}is", seen.probabilities), (f"{key}mask_is", seen.masked)):
             if len(column.values) >= SPLITS:
                 found[score] = inception_score(column.values)
         pooled = seen.pooled.values
-        training = self.training[number] if self.training else None
-        for against, other in (("test", None if row == REAL else real), ("train", training)):
-            if other is not None and min(len(other), len(pooled)) > 1:
-                found[f"{judge.key}fid_{against}"] = Estimate(frechet_distance(pooled, other), float("nan"))
-                found[f"{judge.key}kid_{against}"] = kernel_distance(pooled, other)
-        return found
+        if not fitted or len(pooled) < 2:
+            continue
+        own = fitted["test"] if row == REAL else gaussian(pooled)
+        for against, other in others.items():
+            if (row, against) != (REAL, "test"):
+                found[f"{key}fid_{against}"] = Estimate(frechet_distance(own, fitted[against]), float("nan"))
+                found[f"{key}kid_{against}"] = kernel_distance(pooled, other)
+    return sets

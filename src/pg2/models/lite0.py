@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pg2.errors import Pg2Error
 from pg2.models.blocks import double
@@ -60,6 +61,7 @@ class Lite0(nn.Module):
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         self.network = network
         self.eval().requires_grad_(False)
+        _fold(network)
         blocks = [part for part in network.modules() if isinstance(part, MBConvBlock)]
         self._taps: list[nn.Module] = [blocks[index] for index in _TAPS]
         (self._classes,) = (part for part in network.modules() if isinstance(part, nn.Linear))
@@ -82,6 +84,28 @@ class Lite0(nn.Module):
                 hooks.callback(block.register_forward_hook(keep).remove)
             pooled = self.network.extract_features(x).mean((2, 3))
         return Seen(self._classes(pooled), pooled, layers)
+
+
+def _fold(network: nn.Module) -> None:
+    """Fewer passes over memory, the same result to float rounding, for a frozen network.
+
+    Each batch norm becomes part of the convolution before it; even padding, too; a ReLU works in place.
+    """
+    for part in list(network.modules()):
+        before: str | None = None
+        for name, child in list(part.named_children()):
+            if isinstance(child, nn.BatchNorm2d) and before is not None:
+                setattr(part, before, fuse_conv_bn_eval(getattr(part, before), child))
+                setattr(part, name, nn.Identity())
+            elif isinstance(child, nn.ReLU6):
+                child.inplace = True
+            before = name if isinstance(child, nn.Conv2d) else None
+    for part in network.modules():
+        padding = getattr(part, "static_padding", None)
+        if isinstance(part, nn.Conv2d) and isinstance(padding, nn.ZeroPad2d):
+            left, right, top, bottom = padding.padding
+            if (left, top) == (right, bottom):
+                part.padding, part.static_padding = (top, left), nn.Identity()
 
 
 def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:

@@ -43,6 +43,16 @@ _POINT_SCORE = 0.3  # a keypoint below is missing
 _PERSON_SCORE = 0.33  # the mean of the best eight keypoints of a person
 _FEWEST_POINTS = 4  # of a person
 
+# When a person is not looked at again.
+_CLOSE = 0.8  # a look from as near as this, against the square around the person, shows no more from nearer
+_CERTAIN = 0.5  # the mean of the best eight keypoints, below which another look may help
+
+# A part of a picture is plain, and nobody stands there, where hardly any neighbouring samples differ.
+_SAMPLES = 64  # of the longer side
+_EDGE, _EDGES = 12, 0.005  # grey levels; share of the samples
+_LINE = 0.8  # share of the samples across, from which on an edge is a border
+_FLESH = 0.12  # of the picture's height: what of a person may be beyond the keypoints, beside them
+
 
 class NoPersonError(Pg2Error):
     """The picture shows nobody, or not as many people as were asked for."""
@@ -50,10 +60,11 @@ class NoPersonError(Pg2Error):
 
 @dataclass(frozen=True)
 class _Found:
-    """What one look at one square shows: points [18, 2] in the working picture, scores [18]."""
+    """What one look at one square shows: points [18, 2] in the working picture, scores [18], its side."""
 
     points: Points
     scores: npt.NDArray[np.float32]
+    side: int
 
     @property
     def certainty(self) -> float:
@@ -104,15 +115,19 @@ class PoseEstimator:
 
     MoveNet sees one person in a square. So it looks at the whole picture and, if that is wide, at overlapping
     strips of it; only if nobody is found there, at smaller squares; then at a square around each person
-    found, where it is most exact; and last at what is free beside these people.
+    found, where it is most exact; and last at what is free beside these people. A photo of one person, who
+    fills it, on plain ground takes one look: what cannot show anything new is not looked at.
     """
 
-    def __init__(self, weights: Path | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self, weights: Path | None = None, threads: int | None = None, thorough: bool = False
+    ) -> None:
         """Load the network.
 
         Args:
             weights: the ONNX file; None takes the one shipped with pg2.
             threads: CPU threads to use; None leaves the number to onnxruntime (one a core).
+            thorough: look everywhere and twice at each person, as scores that were published are taken.
 
         Raises:
             Pg2Error: the file is missing, truncated, or not this network.
@@ -137,6 +152,7 @@ class PoseEstimator:
         if shapes != [("tensor(int32)", [1, _INPUT, _INPUT, 3]), ("tensor(float)", [1, 1, len(_COCO), 3])]:
             raise Pg2Error(f"{weights} is another network than MoveNet SinglePose Thunder")
         self._input = inputs[0].name
+        self._thorough = thorough
 
     def estimate(self, image: Image8, person: int | None = None) -> Pose:
         """The pose of one person.
@@ -157,8 +173,11 @@ class PoseEstimator:
         """The poses of all people seen in a uint8 RGB [H, W, 3] picture, largest first; may be empty."""
         small = shrink(image, _WORKING)
         height, width = small.shape[:2]
-        found = self._people(small, _strips(height, width)) or self._people(small, _squares(height, width))
-        found = _distinct([*found, *self._people(small, _gaps(found, height, width))])
+        found = self._people(small, self._worth(small, _strips(height, width))) or self._people(
+            small, self._worth(small, _squares(height, width))
+        )
+        gaps = self._worth(small, _gaps(found, height, width), round(_FLESH * height))
+        found = _distinct([*found, *self._people(small, gaps)])
         size = (image.shape[0], image.shape[1])
         # Points guessed beyond the photo's edge are missing.
         poses = [
@@ -193,9 +212,28 @@ class PoseEstimator:
         return found.pose.points, found.certainty
 
     def _people(self, image: Image8, windows: Sequence[_Window]) -> list[_Found]:
-        """The people in these windows, each looked at twice: roughly in the window, then close up."""
+        """The people in these windows, seen roughly in the window, then close up where that shows more."""
         first = _distinct([self._look(image, *window) for window in windows])
-        return _distinct([self._look(image, *_around(person.pose)) for person in first])
+        return _distinct([self._closer(image, person) for person in first])
+
+    def _closer(self, image: Image8, person: _Found) -> _Found:
+        left, top, right, bottom = _around(person.pose)
+        near = right - left >= _CLOSE * person.side and person.certainty >= _CERTAIN
+        return person if near and not self._thorough else self._look(image, left, top, right, bottom)
+
+    def _worth(self, image: Image8, windows: Sequence[_Window], beside: int = 0) -> Sequence[_Window]:
+        """The windows that may show a person: not plain, where it is `beside` pixels from their sides."""
+        height, width = image.shape[:2]
+        if self._thorough:
+            return windows
+        found = []
+        for window in windows:
+            left, top, right, bottom = window
+            # At the edge of the picture nobody is beside the window.
+            inner = (left + beside if left else 0, top, right - beside if right < width else right, bottom)
+            if window == (0, 0, width, height) or not _is_plain(image, inner):
+                found.append(window)
+        return found
 
     def _look(self, image: Image8, left: int, top: int, right: int, bottom: int) -> _Found:
         """Run MoveNet on a rectangle of the picture, letterboxed to a square."""
@@ -215,7 +253,7 @@ class PoseEstimator:
         scores[_COCO] = seen[:, 2]
         shoulders = [_RIGHT_SHOULDER, _LEFT_SHOULDER]
         points[_NECK], scores[_NECK] = points[shoulders].mean(axis=0), scores[shoulders].min()
-        return _Found(points, scores)
+        return _Found(points, scores, side)
 
 
 def _strips(height: int, width: int) -> list[_Window]:
@@ -249,6 +287,22 @@ def _gaps(people: Sequence[_Found], height: int, width: int) -> list[_Window]:
             windows.append((reached, 0, left, height))
         reached = max(reached, right)
     return windows
+
+
+def _is_plain(image: Image8, window: _Window) -> bool:
+    """Whether a part of a picture is of one colour, or passes from one to another: nobody is there."""
+    left, top, right, bottom = window
+    if left >= right:
+        return False
+    # Thinned, so that soft edges count, too.
+    step = max(max(right - left, bottom - top) // _SAMPLES, 1)
+    part = image[top:bottom:step, left:right:step].astype(np.int16)
+    count = 0
+    for lines in (part, part.swapaxes(0, 1)):
+        edges = np.abs(np.diff(lines, axis=0)).max(axis=2) > _EDGE
+        # From side to side goes the border of a picture, or of floor and wall.
+        count += int(edges[edges.mean(axis=1) < _LINE].sum())
+    return count <= _EDGES * part.shape[0] * part.shape[1]
 
 
 def _around(pose: Pose) -> _Window:

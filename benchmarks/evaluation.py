@@ -1,0 +1,101 @@
+"""What makes an evaluation quick, as ratios within one run: whole numbers for SSIM, real pictures seen once.
+
+Synthetic pairs in which real pictures come again as often as in Market-1501's list. The model, which takes
+time of its own, is left out: its two pictures are the source, darker and darker still.
+
+    python benchmarks/evaluation.py --pairs 320
+"""
+
+import argparse
+import warnings
+from collections.abc import Callable, Sequence
+
+import torch
+from timing import median_seconds
+from torch import Tensor
+
+from pg2 import metrics
+from pg2.evaluation import tally
+from pg2.evaluation.classifier import available
+from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.remembered import Remembered
+from pg2.evaluation.scores import COPY
+from pg2.evaluation.tally import Tally
+
+FRAME = (128, 64)
+AGAIN = 19  # times that a picture comes in Market-1501's pairs, as source or target
+BATCH = 16
+
+
+class Forgetful(Remembered):
+    """Looks at every picture anew."""
+
+    def __call__(self, names: Sequence[str], *batch: Tensor) -> list[Tensor]:
+        return list(self._look(*batch))
+
+
+def scored(tools: Instruments, count: int) -> Callable[[], None]:
+    """What scores so many pairs, with masks."""
+    random = torch.Generator().manual_seed(0)
+    different = max(2 * count // AGAIN, 2)
+    pictures = torch.randint(0, 256, (different, 3, *FRAME), generator=random, dtype=torch.uint8)
+    masks = torch.zeros(different, 1, *FRAME, dtype=torch.uint8)
+    masks[..., 10:120, 16:48] = 1
+    sides = torch.randint(0, different, (2, count), generator=random).split(BATCH, 1)
+
+    def score() -> None:
+        found = Tally(tools, count)
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of so few pairs no Inception Score is taken
+            for source, target in sides:
+                rows = {
+                    COPY: pictures[source],
+                    "coarse": pictures[source] // 2,
+                    "refined": pictures[source] // 3,
+                }
+                found.add(
+                    rows,
+                    pictures[target],
+                    [str(number) for number in target.tolist()],
+                    target_mask=masks[target],
+                    source_mask=masks[source],
+                    real={COPY: [str(number) for number in source.tolist()]},
+                )
+            found.evaluation([("", "")] * count)
+
+    return score
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--pairs", type=int, default=320)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+
+    def thousand(tools: Instruments) -> float:
+        return median_seconds(scored(tools, options.pairs), options.rounds, 1) * 1000 / options.pairs
+
+    def line(name: str, before: float, after: float) -> None:
+        print(f"| {name} | {before:.1f} | {after:.1f} | {before / after:.2f} |")
+
+    print("| seconds per 1,000 pairs, three rows | before | now | times as fast |\n|---|---|---|---|")
+    pixels = thousand(Instruments())
+    of_bytes = metrics._ssim_of_bytes
+    metrics._ssim_of_bytes = lambda a, b: metrics.ssim(a.double(), b.double())
+    line("pixel scores: SSIM in whole numbers", thousand(Instruments()), pixels)
+    metrics._ssim_of_bytes = of_bytes
+    judge = available()
+    if judge is None:
+        print('The scores of a network need the extra "metrics".')
+        return
+    tools = Instruments([judge])
+    every = thousand(tools)
+    tally.Remembered = Forgetful  # type: ignore[misc]
+    line("and EfficientNet-Lite0's: a real picture is looked at once", thousand(tools), every)
+
+
+if __name__ == "__main__":
+    main()
