@@ -84,7 +84,7 @@ def _ssim(a: Tensor, b: Tensor, taps: Sequence[float], data_range: Tensor, corre
         # The two variances are only ever needed as their sum, square - squares.
         above: Tensor = (2 * means + c1) * (2 * (both - means) + c2)
         below = (squares + c1) * (square - squares + c2)
-        return (above / below).sum((1, 2, 3))
+        return torch.sum(above / below, dim=(1, 2, 3))
 
     tiles = list(product(*(_tiles(size, len(taps)) for size in a.shape[-2:])))
     parts = zip(*(torch.split(tensor, _PART) for tensor in (a, b, c1, c2)), strict=True)

@@ -23,7 +23,8 @@ class Classifier:
             Pg2Error: the extra is not installed.
         """
         # Channels last is twice as fast on a CPU.
-        self.network = Lite0().to(device, memory_format=torch.channels_last)
+        self.network = Lite0().to(device)
+        self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Look:

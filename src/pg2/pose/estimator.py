@@ -302,7 +302,7 @@ def _is_plain(image: Image8, window: _Window) -> bool:
         edges = np.abs(np.diff(lines, axis=0)).max(axis=2) > _EDGE
         # From side to side goes the border of a picture, or of floor and wall.
         count += int(edges[edges.mean(axis=1) < _LINE].sum())
-    return count <= _EDGES * part.shape[0] * part.shape[1]
+    return bool(count <= _EDGES * part.shape[0] * part.shape[1])
 
 
 def _around(pose: Pose) -> _Window:
