@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 SAMPLE, POSE, WRIST = "00009", "arms-raised", 4
 MINUTE = 60_000  # the machine may be busy
@@ -19,7 +19,7 @@ MINUTE = 60_000  # the machine may be busy
 
 def settled(page: Page) -> None:
     page.wait_for_selector("#save-picture:enabled", timeout=5 * MINUTE)
-    page.wait_for_function("!document.querySelector('.stage[aria-busy=true]')", timeout=5 * MINUTE)
+    expect(page.locator(".stage[aria-busy=true]")).to_have_count(0, timeout=5 * MINUTE)
     page.wait_for_timeout(300)
 
 
