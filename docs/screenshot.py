@@ -39,7 +39,7 @@ def shoot(address: str, out: Path, phone: bool) -> None:
         assert wrist is not None
         page.mouse.move(wrist["x"] + wrist["width"] / 2, wrist["y"] + wrist["height"] / 2)
         page.mouse.down()
-        page.mouse.move(wrist["x"] - 20, wrist["y"] + 60, steps=3)
+        page.mouse.move(wrist["x"] - 45, wrist["y"] + 12, steps=3)
         page.mouse.up()
         settled(page)
         page.locator("#samples img").last.wait_for()
