@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pg2 import PG2
 from pg2.data.prepared import PreparedDataset, Record
 from pg2.data.writing import Skipped, write_prepared
 
@@ -72,3 +73,21 @@ def doubled(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
 def square(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """The same of 64x64."""
     return made_up(tmp_path_factory.mktemp("square") / "data", (64, 64))
+
+
+@pytest.fixture(scope="session")
+def exportable() -> PG2:
+    """A small model that fetches."""
+    from export_samples import transport
+
+    return transport()
+
+
+@pytest.fixture(scope="session")
+def exported(exportable: PG2, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of it that `pg2 export` writes; made once for all tests, as it takes seconds."""
+    from pg2.export.onnx_file import export_onnx
+
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export_onnx(exportable, path)
+    return path
