@@ -275,15 +275,6 @@ class _Manifest:
             (self.out / FAILURES).unlink(missing_ok=True)
 
 
-def _weights(pipeline: Pipeline) -> str:
-    """A model's weights as 16 hexadecimal digits: a folder of the same name may hold another training."""
-    digest = hashlib.sha256()
-    for name, value in pipeline.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.cpu().numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
 @dataclass(frozen=True)
 class _Job:
     """One picture to be made; see `Item`. `who`: which of the `people` on the photo."""
@@ -467,12 +458,11 @@ def make_many(
         if out.resolve().is_relative_to(folder.resolve()):
             raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
-    refine = pipeline.model.refine
     options = {
         "model": model,
-        "weights": _weights(pipeline),
-        "background": getattr(refine.config, "background", None) if refine is not None else None,
-        "precision": str(pipeline.dtype).removeprefix("torch."),
+        "weights": pipeline.digest,
+        "background": pipeline.background,
+        "precision": pipeline.precision,
         "picture": kind,
     }
     summary = Summary(len(items))

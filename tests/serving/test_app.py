@@ -26,7 +26,8 @@ from serving_samples import (
 )
 from starlette.testclient import TestClient
 
-from pg2 import Pipeline, cli
+from pg2 import PG2, Pipeline, cli
+from pg2.export.onnx_file import LARGEST
 from pg2.io.packaged import SAMPLES
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
@@ -381,12 +382,23 @@ def test_models_run_where_and_as_they_are_told(
     with start(device="meta") as (client, service):
         assert {served.pipeline.device.type for served in service.models.values()} == {"meta"}
         assert client.get("/readyz").status_code == 200
-    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: True)  # every processor can, if slowly
+    monkeypatch.setattr("pg2.io.devices.runs_bf16", lambda _: True)  # every processor can, if slowly
     with start(precision="bf16") as (client, service):
         assert {served.pipeline.dtype for served in service.models.values()} == {torch.bfloat16}
         made = picture(client.post("/v1/generate", **form()).content)
     off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
     assert 0 < off.max() <= 12
+
+
+def test_an_exported_model_is_served(start: Start, exportable: PG2, exported: Path) -> None:
+    """By onnxruntime, nearly as PyTorch draws it."""
+    with start(models=(str(exported),), threads=1) as (client, _):
+        (entry,) = client.get("/v1/models").json()["models"]
+        assert (entry["name"], entry["stages"], entry["frame"]) == ("model", 2, [64, 32])
+        assert [picture["name"] for picture in entry["pictures"]] == list(exportable.pictures)
+        made = picture(client.post("/v1/generate", **form()).content)
+    expected = Pipeline(exportable)(PHOTO, "walking", source_pose=POSE).image
+    assert np.abs(made - np.asarray(expected)).max() <= LARGEST
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import AllowHost, Device, PrecisionOption
+from pg2.cli.options import AllowHost, BackendOption, Device, PrecisionOption
 
 
 def serve(
@@ -19,6 +19,7 @@ def serve(
     ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="threads of the network; default: one a processor core")
     ] = None,
@@ -59,6 +60,7 @@ def serve(
         models=tuple(model or ()),
         device=device,
         precision=precision,
+        backend=backend,
         threads=threads,
         batch=batch,
         batch_wait=batch_wait,

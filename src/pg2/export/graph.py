@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from pg2.errors import Pg2Error
 from pg2.io.pixels import Image8
-from pg2.models.inputs import CHANGED, PictureInfo
+from pg2.models.inputs import CHANGED, FETCHED, PictureInfo
 
 Engine = Literal["onnx", "openvino"]
 """What runs a graph: onnxruntime, or OpenVINO (extra "openvino")."""
@@ -143,8 +143,8 @@ class Graph:
 
     def __call__(
         self, source: Image8, source_keypoints: npt.NDArray[Any], target_keypoints: npt.NDArray[Any]
-    ) -> dict[str, npt.NDArray[np.uint8]]:
-        """The pictures of a batch, by name; see `pg2.models.inputs.as_bytes`.
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The pictures and maps of a batch, by name; see `pg2.models.inputs.as_bytes`.
 
         Args:
             source: uint8 [B, H, W, 3] RGB, in the model's frame.
@@ -152,7 +152,8 @@ class Graph:
         """
         poses = (points.astype(np.float32, copy=False) for points in (source_keypoints, target_keypoints))
         made = self._run(dict(zip(INPUTS, (np.ascontiguousarray(source), *poses), strict=True)))
-        return {name: made[name] for name in ("image", *self.description.pictures, CHANGED) if name in made}
+        names = ("image", *self.description.pictures, CHANGED, FETCHED)
+        return {name: made[name] for name in names if name in made}
 
 
 def _onnxruntime_runs(content: bytes, threads: int | None) -> tuple[_Run, str | None]:

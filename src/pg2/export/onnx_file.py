@@ -26,6 +26,7 @@ _DOCUMENT = {
     "target_keypoints": "the same of the pose that the person is wanted in",
     "image": "uint8 [batch, height, width, 3] RGB: the person in that pose",
     "changed": "uint8 [batch, height, width]: 255 where the result is not the source's own ground",
+    "fetched": "float32 [batch, height, width, 2]: where in the source each pixel was fetched, (x, y)",
 }
 
 

@@ -48,8 +48,9 @@ COPIED, PERSON, WARPED = "mask", "silhouette", "warped"
 is known: what of a pixel is fetched; where the person is. And what was fetched."""
 
 
-CHANGED = "changed"
-"""The map, of a second stage that keeps the source's ground, of where the result is not that ground."""
+CHANGED, FETCHED = "changed", "fetched"
+"""Maps of a second stage that fetches from the source: where the result is not the source's own ground, of
+shape [B, 1, H, W] in [0, 1]; where in the source each pixel was fetched, [B, H, W, 2], (x, y) in pixels."""
 
 
 class Output(NamedTuple):
@@ -94,7 +95,8 @@ def as_bytes(output: Output, pictures: Mapping[str, PictureInfo]) -> dict[str, T
 
     Returns:
         uint8 each: "image", then the `pictures` as they are looked at: [B, H, W, 3], or of a mask [B, H, W].
-        Last "changed", [B, H, W] in 0..255, where there is such a map.
+        Last the maps, where there are such: "changed", uint8 [B, H, W] in 0..255; "fetched", float32
+        [B, H, W, 2].
     """
     made = {"image": rounded(to_levels(output.image)).movedim(1, -1)}
     for name, picture in output.pictures.items():
@@ -102,6 +104,8 @@ def as_bytes(output: Output, pictures: Mapping[str, PictureInfo]) -> dict[str, T
         made[name] = levels[:, 0] if pictures[name].kind == "mask" else levels.movedim(1, -1)
     if CHANGED in output.maps:
         made[CHANGED] = rounded(output.maps[CHANGED][:, 0].float() * 255)
+    if FETCHED in output.maps:
+        made[FETCHED] = output.maps[FETCHED].float()
     return made
 
 
@@ -115,4 +119,5 @@ def from_bytes(made: Mapping[str, Tensor], pictures: Mapping[str, PictureInfo]) 
             strength = 2 if info.kind == "difference" else 1
             further[name] = to_unit(made[name].movedim(-1, 1)) * strength
     maps = {CHANGED: made[CHANGED][:, None] / 255} if CHANGED in made else {}
+    maps |= {FETCHED: made[FETCHED]} if FETCHED in made else {}
     return Output(to_unit(made["image"].movedim(-1, 1)), further, maps)

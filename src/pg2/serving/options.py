@@ -9,6 +9,7 @@ from pg2.errors import Pg2Error
 
 if TYPE_CHECKING:
     from pg2.io.devices import Precision
+    from pg2.pipeline import Backend
 
 KEY_VARIABLE = "PG2_API_KEY"
 
@@ -18,12 +19,13 @@ class ServeOptions:
     """On these a service's behaviour depends.
 
     Attributes:
-        models: shipped models, model folders or Hugging Face hub ids, the default one first; none: all that
-            are shipped.
+        models: shipped models, model folders, files of `pg2 export` or Hugging Face hub ids, the default one
+            first; none: all that are shipped.
         device: where the models run: auto (an accelerator where there is one), cpu, cuda or mps. People are
             found on the CPU.
         precision: of the models' arithmetic: fp32 or bf16.
-        threads: processor threads of the network; None leaves the number to PyTorch.
+        backend: what the models run on; None: PyTorch, and onnxruntime for an exported model.
+        threads: processor threads of the network; None leaves the number to the backend.
         batch: requests to one model that are answered by one run of it, at most.
         batch_wait: milliseconds that a request waits for others to share a run with.
         queue: requests being handled at a time, of all models; one more is refused (429).
@@ -43,6 +45,7 @@ class ServeOptions:
     models: tuple[str, ...] = ()
     device: str = "cpu"
     precision: "Precision" = "fp32"
+    backend: "Backend | None" = None
     threads: int | None = None
     batch: int = 8
     batch_wait: float = 5.0

@@ -18,7 +18,6 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.devices import DTYPES
 from pg2.io.movies import movie_bytes, written_here
 from pg2.io.pictures import load_shrunk
 from pg2.io.pixels import Image8
@@ -192,7 +191,11 @@ class Service:
         pipelines = {}
         for name, model in names.items():
             pipeline = pipelines[name] = Pipeline.from_pretrained(
-                model, device=self.options.device, dtype=DTYPES[self.options.precision]
+                model,
+                device=self.options.device,
+                dtype=self.options.precision,
+                backend=self.options.backend,
+                threads=self.options.threads,
             )
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.
@@ -214,17 +217,16 @@ class Service:
 
         batcher = Batcher(run, self._worker, self.options.batch, self.options.batch_wait / 1000)
         self.metrics.queue.labels(name).set_function(lambda: len(batcher))
-        model = pipeline.model
         entry = ModelEntry(
             name=name,
             frame=pipeline.frame,
-            stages=len(model.stages),
+            stages=len(pipeline.stages),
             pictures=[
                 ModelPicture(name=key, heading=info.heading, kind=info.kind)
                 for key, info in pipeline.pictures.items()
             ],
             formats=list(_formats(pipeline)),
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            parameters=pipeline.parameters,
             default=not self.models,
         )
         return Served(pipeline, batcher, entry)
