@@ -523,7 +523,7 @@ class Pipeline:
         import torch
 
         poses = (torch.from_numpy(points) for points in (source_points, target_points))
-        output = self.run(Inputs(from_images(source), *poses))
+        output = self.run(Inputs(from_images(list(source)), *poses))
         check_finite(output.image, *output.pictures.values())
         return {name: picture.cpu().numpy() for name, picture in as_bytes(output, self.pictures).items()}
 

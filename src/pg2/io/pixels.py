@@ -33,7 +33,7 @@ def to_levels(images: "Tensor") -> "Tensor":
     return (images.float() + 1.0) * 127.5
 
 
-def from_images(images: Sequence[Image8] | Image8) -> "Tensor":
+def from_images(images: Sequence[Image8]) -> "Tensor":
     """Arrays uint8 [H, W, 3] of one size as one batch, uint8 [B, 3, H, W]; they are copied."""
     import torch
 
