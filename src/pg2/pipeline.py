@@ -234,7 +234,7 @@ class Pipeline:
             background: behind the person, "keep" (the photo's own) or "expected" (like training pictures');
                 None: as the model was made. Models whose second stage fetches from the photo have the choice.
             backend: "torch", "onnx" or "openvino"; None: torch, and onnx for an exported model. For onnx and
-                openvino any other model is exported in memory first, which takes about half a minute.
+                openvino any other model is exported in memory first, which takes a while.
             threads: processor threads of onnx and openvino; None: one a core. PyTorch has its own setting.
 
         Raises:

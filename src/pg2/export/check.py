@@ -25,12 +25,12 @@ def largest_difference(model: PictureModel, graph: Graph) -> tuple[int, float]:
     Returns:
         The largest difference, and the share of values that differ by more than one level.
     """
-    inputs = random_inputs(graph.description.frame, _PAIRS)
+    pictures, *poses = random_inputs(graph.description.frame, _PAIRS)
     with torch.inference_mode():
-        expected = model(*map(torch.from_numpy, inputs))
+        expected = model(*map(torch.from_numpy, (pictures, *poses)))
     largest, values, off = 0, 0, 0
     for part in (slice(0, 1), slice(1, _PAIRS)):
-        made = graph(*(array[part] for array in inputs))
+        made = graph(pictures[part], *(points[part] for points in poses))
         if made.keys() != expected.keys():
             raise ValueError(f"the graph makes {list(made)}, the model {list(expected)}")
         for name, picture in made.items():
@@ -70,4 +70,4 @@ def _pose(rng: np.random.Generator, frame: tuple[int, int]) -> npt.NDArray[np.fl
     scale = frame[0] / pose.size[0] * rng.uniform(0.5, 1.1)
     middle = np.nanmean(pose.points, 0)
     moved = (pose.points - middle) * scale + (frame[1] / 2, frame[0] / 2)
-    return (moved + rng.normal(0, _JITTER * frame[0], moved.shape)).astype(np.float32)
+    return np.asarray(moved + rng.normal(0, _JITTER * frame[0], moved.shape), np.float32)

@@ -1,6 +1,7 @@
 """`pg2 export`: a model as an ONNX file, checked against PyTorch before it is written."""
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import torch
@@ -80,7 +81,9 @@ def to_onnx(model: PG2) -> tuple[bytes, Description]:
     frame = model.config.frame
     pictures = PictureModel(model.eval()).eval()
     example = tuple(map(torch.from_numpy, random_inputs(frame, 2)))
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # What the exporter warns of is for those who work on it; what is wrong is seen below.
+        warnings.simplefilter("ignore")
         names = list(pictures(*example))
         program = torch.onnx.export(
             pictures,
