@@ -15,10 +15,11 @@ _COMMANDS = """
 from pg2.cli.app import app
 for line in (
     "pose PHOTO --out poses",
-    "prepare folder real data --size 32x16 --keypoints auto",
+    "prepare folder real data --size 128x64 --keypoints auto",
     "generate PHOTO --pose walking --model fast/market1501 --out made.png",
     "generate PHOTO --poses walking --model fast/market1501 --out many",
     "animate PHOTO --motion wave --seconds 0.2 --model fast/market1501 --out moved.gif",
+    "augment data more --limit 1",
     "userstudy make generated real study --count 1 --practice 0",
 ):
     app([sys.argv[1] if word == "PHOTO" else word for word in line.split()], standalone_mode=False)
@@ -40,7 +41,8 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     for place in places.values():
         place.mkdir()
     photo = SAMPLES / "00003/00.jpg"
-    for name in ("real/ann/1.jpg", "real/ann/2.jpg", "generated/1.jpg"):
+    people = [f"real/{person}/{person}_c1_{number}.jpg" for person in ("0001", "0002") for number in (1, 2)]
+    for name in (*people, "generated/1.jpg"):
         (places["work"] / name).parent.mkdir(parents=True, exist_ok=True)
         (places["work"] / name).write_bytes(photo.read_bytes())
     before = set(places["work"].iterdir())
@@ -60,7 +62,7 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     assert [*places["home"].rglob("*"), *places["temporary"].rglob("*")] == []
     made = {path.name for path in set(places["work"].iterdir()) - before}
     assert made == (
-        set() if code == _ESTIMATOR else {"poses", "data", "made.png", "many", "moved.gif", "study"}
+        set() if code == _ESTIMATOR else {"poses", "data", "made.png", "many", "moved.gif", "more", "study"}
     )
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from PIL import Image
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pg2.errors import Pg2Error
@@ -38,7 +37,6 @@ _LONGEST, _CUT = 200, 40  # bytes of a file's name, and characters that are kept
 _MOST_BYTES = 1_000_000_000  # of a manifest; a line takes 300
 
 Kind = Literal["image", "strip", "full_size", "origin"]
-Key = tuple[str, int, str]  # photo, person, pose
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +171,7 @@ def _drawn(number: str, seed: int) -> Callable[[str], list[Item]]:
         raise Pg2Error(f"--poses {RANDOM}NUMBER takes a number from 1 to {len(known)}, not {number[:20]}")
 
     def draw(photo: str) -> list[Item]:
-        mine = int.from_bytes(hashlib.sha256(photo.encode("utf-8", "surrogateescape")).digest()[:8])
-        picked = np.random.default_rng((seed, mine)).choice(len(known), count, replace=False)
+        picked = generator_of(seed, photo).choice(len(known), count, replace=False)
         names = [(known[index][0].rpartition(".")[0].replace("/", "-"), known[index][1]) for index in picked]
         return [
             Item(f"sample-{name}", f"sample-{name}", Pose(points, size)) for name, points in sorted(names)
@@ -183,10 +180,21 @@ def _drawn(number: str, seed: int) -> Callable[[str], list[Item]]:
     return draw
 
 
-class _Line(BaseModel):
-    """What of a line of the manifest is read again; the rest of it stays."""
+class Line(BaseModel):
+    """What of a line of a manifest is read again; the rest of it stays."""
 
     model_config = ConfigDict(extra="allow", strict=True)
+
+    file: str | None
+
+    @property
+    def key(self) -> Any:
+        """What tells a line from all others, and orders them."""
+        raise NotImplementedError
+
+
+class _PhotoLine(Line):
+    """A photo in a pose."""
 
     file: str
     photo: str
@@ -196,18 +204,28 @@ class _Line(BaseModel):
     photo_digest: str
     digest: str
 
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.photo, self.person, self.pose
 
-class _Manifest:
+
+class Manifest:
     """The lines of the results that are there, and the settings that all were made with."""
 
-    def __init__(self, out: Path, options: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, options: Mapping[str, Any], line: type[Line]) -> None:
         """Take up what an earlier run left.
+
+        Args:
+            out: the folder.
+            options: the settings that all results in it have in common.
+            line: what a line is; `done` and `add` are told its key.
 
         Raises:
             Pg2Error: `out` holds something else, or results of other settings.
         """
-        self.out, self._options = out, dict(options)
-        self.lines: dict[Key, dict[str, Any]] = {}
+        self.out, self._options, self._line = out, dict(options), line
+        self.lines: dict[Any, dict[str, Any]] = {}
+        self._files: dict[str | None, Any] = {}  # whose line it is that names a file
         if not exists(out):
             return
         if not out.is_dir():
@@ -234,34 +252,38 @@ class _Manifest:
         for line in text.splitlines():
             # A line cut short by a kill is work to do again, no more.
             with suppress(ValidationError):
-                found = _Line.model_validate_json(line)
-                self.lines[found.photo, found.person, found.pose] = json.loads(line)
+                self._take(self._line.model_validate_json(line).key, json.loads(line))
 
-    def done(self, key: Key, digest: str) -> bool:
-        """Whether this result is there, of the same photo and pose."""
+    def _take(self, key: Any, entry: dict[str, Any]) -> None:
+        file = entry["file"]
+        other = self._files.get(file, key)
+        if other != key and self.lines.get(other, {}).get("file") == file:
+            del self.lines[other]
+        self.lines[key] = entry
+        if file is not None:
+            self._files[file] = key
+
+    def done(self, key: Any, digest: str | None = None) -> bool:
+        """Whether this result is there, of the same photo and pose where their digest is given."""
         line = self.lines.get(key)
-        return line is not None and line.get("digest") == digest and (self.out / str(line["file"])).is_file()
+        if line is None or (digest is not None and line.get("digest") != digest):
+            return False
+        return line["file"] is None or (self.out / str(line["file"])).is_file()
 
-    def people(self, photo: str, content: str) -> int | None:
-        """How many people were found on this photo; None: it is not known."""
-        found = (line for (name, *_), line in self.lines.items() if name == photo)
-        return next((int(line["people"]) for line in found if line.get("photo_digest") == content), None)
-
-    def add(self, key: Key, entry: dict[str, Any], picture: Image.Image) -> None:
-        """Keep a result at once."""
+    def begin(self) -> None:
+        """Make the folder, and write down the settings that all results have."""
         if not (self.out / OPTIONS).exists():
             self.out.mkdir(parents=True, exist_ok=True)
             write_json(self.out / OPTIONS, self._options)
-        with atomic_path(self.out / entry["file"]) as new:
-            picture.save(new)
-        for other, line in list(self.lines.items()):
-            if line["file"] == entry["file"] and other != key:
-                del self.lines[other]
-        self.lines[key] = entry
-        with (self.out / MANIFEST).open("a", encoding="utf-8") as log:
-            log.write(f"{json.dumps(entry)}\n")
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def add(self, entries: Mapping[Any, dict[str, Any]]) -> None:
+        """Keep the lines of results whose pictures are there ("file": None: without one), at once."""
+        for key, entry in entries.items():
+            self._take(key, entry)
+        with (self.out / MANIFEST).open("a", encoding="utf-8") as log:
+            log.write("".join(f"{json.dumps(entry)}\n" for entry in entries.values()))
+
+    def finish(self, failures: Sequence[Failure] = ()) -> None:
         """Leave the lines in one order, whatever the order in which they came."""
         if not (self.out / OPTIONS).exists():
             return
@@ -273,6 +295,22 @@ class _Manifest:
             write_text(self.out / FAILURES, "\n".join(listed) + "\n")
         else:
             (self.out / FAILURES).unlink(missing_ok=True)
+
+
+def settings_of(pipeline: Pipeline, model: str) -> dict[str, Any]:
+    """What decides how a pipeline's pictures look, to be kept beside them; `model` is what it is called."""
+    return {
+        "model": model,
+        "weights": pipeline.digest,
+        "background": pipeline.background,
+        "precision": pipeline.precision,
+    }
+
+
+def generator_of(seed: int, name: str) -> np.random.Generator:
+    """Random numbers that are the photo's own, whatever other photos there are."""
+    mine = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8])
+    return np.random.default_rng((seed, mine))
 
 
 @dataclass(frozen=True)
@@ -294,7 +332,7 @@ class _Run:
     def __init__(
         self,
         pipeline: Pipeline,
-        manifest: _Manifest,
+        manifest: Manifest,
         poses: Callable[[str], list[Item]],
         summary: Summary,
         failed: Callable[[Failure], None],
@@ -323,7 +361,7 @@ class _Run:
         with open_picture(photo.given):  # much sooner than the digest of a file that is none
             pass
         content = sha256(photo.given)
-        people = self.manifest.people(photo.name, content)
+        people = self._people(photo.name, content)
         if people is not None and not self._todo(photo, content, people, targets):
             self.summary.kept += len(self._wanted(people, targets))
             return []
@@ -346,6 +384,11 @@ class _Run:
         results = self.pipeline.make([job.source for job in jobs], [job.target for job in jobs])
         for job, result in zip(jobs, results, strict=True):
             self._keep(job, result)
+
+    def _people(self, photo: str, content: str) -> int | None:
+        """How many people were found on this photo; None: it is not known."""
+        found = (line for (name, *_), line in self.manifest.lines.items() if name == photo)
+        return next((int(line["people"]) for line in found if line.get("photo_digest") == content), None)
 
     def _usable(self, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
         for item in poses:
@@ -378,7 +421,7 @@ class _Run:
         ]
 
     def _keep(self, job: _Job, result: Result) -> None:
-        entry = {
+        entry: dict[str, Any] = {
             "file": _file_name(job),
             "photo": job.photo.name,
             "person": job.who,
@@ -390,7 +433,10 @@ class _Run:
             "photo_digest": job.content,
             "digest": _digest(job.content, job.target),
         }
-        self.manifest.add((job.photo.name, job.who, job.pose.name), entry, getattr(result, self.kind))
+        self.manifest.begin()
+        with atomic_path(self.manifest.out / entry["file"]) as new:
+            getattr(result, self.kind).save(new)
+        self.manifest.add({(job.photo.name, job.who, job.pose.name): entry})
         self.summary.made += 1
         self.summary.doubtful += bool(result.doubts)
         if result.copied is not None:
@@ -458,13 +504,7 @@ def make_many(
         if out.resolve().is_relative_to(folder.resolve()):
             raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
-    options = {
-        "model": model,
-        "weights": pipeline.digest,
-        "background": pipeline.background,
-        "precision": pipeline.precision,
-        "picture": kind,
-    }
+    options = {**settings_of(pipeline, model), "picture": kind}
     summary = Summary(len(items))
 
     def fail(failure: Failure) -> None:
@@ -474,7 +514,7 @@ def make_many(
         failed(failure)
 
     with exclusive(out):
-        manifest = _Manifest(out, options)
+        manifest = Manifest(out, options, _PhotoLine)
         run = _Run(
             pipeline, manifest, wanted, summary, fail,
             model=model, person=person, everybody=everybody, pose_person=pose_person, kind=kind,

@@ -3,11 +3,14 @@
 import io
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from pg2.data.prepared import PreparedDataset, Record
+from pg2.data.writing import Skipped, write_prepared
 from pg2.io.geometry_file import Geometry
 from pg2.io.pixels import Image8
 from pg2.pose.estimator import NoPersonError
@@ -27,6 +30,29 @@ def save_noise(path: Path, size: tuple[int, int] = (128, 64), seed: int = 0) -> 
     path.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path)
+
+
+def prepared_market(
+    out: Path, people: Sequence[int] = (2, 7, 11, 30), size: tuple[int, int] = (32, 16)
+) -> PreparedDataset:
+    """A prepared set that is named as Market-1501: 3 pictures of each person, and of person 1501 for testing.
+
+    No two pictures or poses are the same.
+    """
+    generator, pictures = np.random.default_rng(5), []
+    for person, split in [*((person, "train") for person in people), (1501, "test")]:
+        for camera in (1, 3, 6):
+            points = standing(*size) + generator.uniform(-0.5, 0.5, (18, 2)).astype(np.float32)
+            points = np.clip(points, 0, (size[1] - 1, size[0] - 1)).astype(np.float32).round(3)
+            buffer = io.BytesIO()
+            pixels = generator.integers(0, 256, (*size, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
+            name = f"{person:04d}_c{camera}s1_{person:06d}_01.jpg"
+            pictures.append((Record(name, f"{person:04d}", split, points), buffer.getvalue()))
+    write_prepared(
+        out, pictures, source="market1501", frame=size, keypoints="made up", inputs="", skipped=Skipped()
+    )
+    return PreparedDataset(out)
 
 
 class FakeEstimator:

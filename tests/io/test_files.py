@@ -16,6 +16,7 @@ import pytest
 from pg2.errors import Pg2Error
 from pg2.io import files
 from pg2.io.files import (
+    atomic_files,
     atomic_path,
     exists,
     read_json,
@@ -131,6 +132,32 @@ def test_interrupted_between_the_two_renames_of_a_folder(
         new.mkdir()
     assert (folder / "old").read_text() == "old"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_many_files_at_once(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/a").write_text("old")
+    (tmp_path / "out/c").write_text("other")
+    with atomic_files(tmp_path / "out") as new:
+        (new / "a").write_text("new")
+        (new / "b").write_text("new")
+        assert (tmp_path / "out/a").read_text() == "old"
+    assert {file.name: file.read_text() for file in (tmp_path / "out").iterdir()} == {
+        "a": "new", "b": "new", "c": "other"
+    }  # fmt: skip
+    with (
+        pytest.raises(Pg2Error, match="cannot write into"),
+        atomic_files(tmp_path / "out") as new,
+        full_disk(),
+    ):
+        (new / "a").write_text("half" * 10_000)
+    assert (tmp_path / "out/a").read_text() == "new"
+    assert len(list((tmp_path / "out").iterdir())) == 3
+    # As a kill leaves it.
+    (tmp_path / "out/.files.ab12cd34/files").mkdir(parents=True)
+    (tmp_path / "out/.files.ab12cd34/files/a").write_text("half")
+    remove_unfinished(tmp_path / "out")
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_disk_full(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pg2.pose.facing import doubts, seen_from, shoulder_width
+from pg2.pose.facing import doubts, seen_from, shoulder_width, shown_by
 from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.named import NAMES, named_pose
 
@@ -47,6 +47,7 @@ def test_a_photo_that_shows_all_leaves_no_doubt() -> None:
 )
 def test_other_sides(source: str, target: str, said: str) -> None:
     assert doubts(named_pose(source), named_pose(target)) == (said,)
+    assert doubts(shown_by(named_pose(source)), shown_by(named_pose(target))) == (said,)
 
 
 @pytest.mark.parametrize(

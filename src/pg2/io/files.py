@@ -80,6 +80,39 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def atomic_files(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder; on leaving without an error the files in it move into `folder`, each whole.
+
+    Files of those names there are replaced. It costs much less than `atomic_path` for each. Killed outright,
+    it can leave a hidden folder behind, which `remove_unfinished` takes away.
+
+    Raises:
+        Pg2Error: the disk is full or the place cannot be written to.
+    """
+    folder = Path(folder)
+    workspace: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        workspace = Path(tempfile.mkdtemp(prefix=".files.", dir=folder))
+        new = workspace / "files"
+        new.mkdir()
+        yield new
+        files = sorted(new.iterdir())
+        with ThreadPoolExecutor(_THREADS) as pool:
+            for _ in pool.map(_fsync, files):
+                pass
+        for file in files:
+            file.replace(folder / file.name)
+        _fsync(folder)
+    except OSError as error:
+        reason = str(error) if error.errno is None else os.strerror(error.errno).lower()
+        raise Pg2Error(f"cannot write into {folder}: {reason}") from error
+    finally:
+        if workspace is not None:
+            shutil.rmtree(workspace, ignore_errors=True)
+
+
 def is_unfinished(path: Path) -> bool:
     """Whether `path` is what a killed `atomic_path` left: a hidden folder of what it is named after alone."""
     match = _UNFINISHED.fullmatch(path.name)

@@ -1,7 +1,6 @@
 """From which side a person is seen, and what a photo does not show of what a pose asks for."""
 
-from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,12 @@ def _both(*joints: str) -> list[int]:
 
 
 _SHOULDERS, _HIPS = _both("shoulder"), _both("hip")
-_LEGS, _FEET, _ARMS = _both("knee", "ankle"), _both("ankle"), _both("elbow", "wrist")
-_FACE = [KEYPOINTS.index("nose"), *_both("eye")]
+_LIMBS = {
+    "face": [KEYPOINTS.index("nose"), *_both("eye")],
+    "arms": _both("elbow", "wrist"),
+    "legs": _both("knee", "ankle"),
+    "feet": _both("ankle"),
+}
 
 NARROW = 0.2
 """Shoulders that are narrower than this, in lengths of the trunk, are seen from the side."""
@@ -53,7 +56,35 @@ def seen_from(pose: Pose) -> Side | None:
     return "side" if abs(width) < NARROW else "front" if width > 0 else "back"
 
 
-def doubts(source: Pose, target: Pose) -> tuple[str, ...]:
+class Shown(NamedTuple):
+    """What `doubts` asks of a pose.
+
+    Attributes:
+        side: from which the person is seen; None: it is not known.
+        upright: the trunk does not lean by over 60 degrees.
+        some: of which of face, arms, legs and feet there is a keypoint.
+        told: of which of them half of the keypoints are there, or more.
+    """
+
+    side: Side | None
+    upright: bool
+    some: frozenset[str]
+    told: frozenset[str]
+
+
+def shown_by(pose: Pose) -> Shown:
+    """What `doubts` asks of a pose; computed once for a pose that is compared with many."""
+    shares = {limb: float(pose.present[joints].mean()) for limb, joints in _LIMBS.items()}
+    down = pose.points[_HIPS].mean(axis=0) - pose.points[_SHOULDERS].mean(axis=0)
+    return Shown(
+        seen_from(pose),
+        not down[1] < _LEANING * np.hypot(*down),
+        frozenset(limb for limb, share in shares.items() if share),
+        frozenset(limb for limb, share in shares.items() if share >= _TOLD),
+    )
+
+
+def doubts(source: Pose | Shown, target: Pose | Shown) -> tuple[str, ...]:
     """What a photo cannot tell a model about the picture that a pose asks for.
 
     Args:
@@ -63,26 +94,20 @@ def doubts(source: Pose, target: Pose) -> tuple[str, ...]:
     Returns:
         Parts of a sentence, such as "the photo shows no legs"; none where the photo shows what is wanted.
     """
-
-    def lacks(joints: Iterable[int]) -> bool:
-        wanted = target.present[[*joints]]
-        return bool(wanted.mean() >= _TOLD and not source.present[[*joints]].any())
-
+    photo, pose = (shown_by(given) if isinstance(given, Pose) else given for given in (source, target))
+    lacking = pose.told - photo.some
     found = []
-    sides = seen_from(source), seen_from(target)
-    if sides in _UNKNOWN:
-        shown, wanted = (_FROM[side] for side in sides if side is not None)
-        found.append(f"the photo shows the person {shown}, the pose {wanted}")
-    if lacks(_FACE) and sides[0] != "back":
+    if photo.side is not None and pose.side is not None and (photo.side, pose.side) in _UNKNOWN:
+        found.append(f"the photo shows the person {_FROM[photo.side]}, the pose {_FROM[pose.side]}")
+    if "face" in lacking and photo.side != "back":
         found.append("the photo shows no face")
-    if lacks(_ARMS):
+    if "arms" in lacking:
         found.append("the photo shows no arms")
-    if lacks(_LEGS):
+    if "legs" in lacking:
         found.append("the photo shows no legs")
-    elif lacks(_FEET):
+    elif "feet" in lacking:
         found.append("the photo shows no feet")
-    for pose, where in ((source, "on the photo"), (target, "in the pose")):
-        down = pose.points[_HIPS].mean(axis=0) - pose.points[_SHOULDERS].mean(axis=0)
-        if down[1] < _LEANING * np.hypot(*down):
+    for shown, where in ((photo, "on the photo"), (pose, "in the pose")):
+        if not shown.upright:
             found.append(f"the body is not upright {where}")
     return tuple(found)
