@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 SAMPLE, POSE, WRIST = "00009", "arms-raised", 4
 MINUTE = 60_000  # the machine may be busy
@@ -19,7 +19,7 @@ MINUTE = 60_000  # the machine may be busy
 
 def settled(page: Page) -> None:
     page.wait_for_selector("#save-picture:enabled", timeout=5 * MINUTE)
-    page.wait_for_function("!document.querySelector('.stage[aria-busy=true]')", timeout=5 * MINUTE)
+    expect(page.locator(".stage[aria-busy=true]")).to_have_count(0, timeout=5 * MINUTE)
     page.wait_for_timeout(300)
 
 
@@ -39,7 +39,7 @@ def shoot(address: str, out: Path, phone: bool) -> None:
         assert wrist is not None
         page.mouse.move(wrist["x"] + wrist["width"] / 2, wrist["y"] + wrist["height"] / 2)
         page.mouse.down()
-        page.mouse.move(wrist["x"] - 20, wrist["y"] + 60, steps=3)
+        page.mouse.move(wrist["x"] - 45, wrist["y"] + 12, steps=3)
         page.mouse.up()
         settled(page)
         page.locator("#samples img").last.wait_for()

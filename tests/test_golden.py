@@ -20,7 +20,7 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "c4101ed7984df1acf4667a6da1e2a5ead7a215d17a9a61fe5260ebc2fa3d471f",
-    "fast/photo256": "26f29b915e2db3925c6598fe9e25c14c11dc453b79e850c0f920a4140345fbcf",
+    "fast/photo256": "3b35f3ab96ad8b1e7c7bc4b01cb5760ec58ce13a29b439a209ca55b73baea377",
     "fast/people256": "620360eeae594b7da0467fac38d09c7f9b5593f59411efa97c76c82fef22269c",
 }
 """SHA-256 of the sheets' pixels."""

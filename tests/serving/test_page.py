@@ -510,7 +510,8 @@ def test_animation(visit: Visit, address: str) -> None:
     frames = []
     for content in (saved, expected.content):
         with Image.open(io.BytesIO(content)) as film:
-            assert (film.format, film.n_frames) == ("PNG", 20)
+            # Pillow makes one of frames that are alike and follow one another, at both ends of the wave.
+            assert (film.format, film.n_frames) == ("PNG", 16)
             film.seek(3)
             frames.append(np.asarray(film.convert("RGB")).astype(np.int64))
     assert same(*frames)

@@ -40,7 +40,7 @@ class Remembered:
         first = {name: index for index, name in reversed(list(enumerate(names)))}
         if self._kept and len(first) > self._room:
             return list(self._look(*batch))
-        new = [name for name in first if name not in self._places]
+        new = [name for name in dict.fromkeys(names) if name not in self._places]
         for name in first.keys() - new:
             self._places.move_to_end(name)
         if new:

@@ -98,10 +98,12 @@ def load_checkpoint(
                 if key.startswith(f"optimiser/{name}/"):
                     _, _, number, entry = key.split("/")
                     state.setdefault(int(number), {})[entry] = value
-            # Its settings are the recipe's, which a run does not change.
+            # Its settings are the recipe's, which a run does not change, but for the learning rate.
             groups = optimiser.state_dict()["param_groups"]
-            if len(about["groups"][name]) != len(groups):
-                raise ValueError("other groups of parameters")
+            for group, saved in zip(groups, about["groups"][name], strict=True):
+                group["lr"] = float(saved["lr"])
+                if not math.isfinite(group["lr"]):
+                    raise ValueError("no learning rate")
             optimiser.load_state_dict({"state": state, "param_groups": groups})
             for parameter, entries in optimiser.state.items():
                 if entries.keys() != _MOMENTS:
