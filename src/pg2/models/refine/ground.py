@@ -78,8 +78,8 @@ def _around(image: Tensor, trusted: Tensor) -> tuple[Tensor, Tensor]:
     around = max(image.shape[2] // _AROUND, 1)
     seen = torch.cat((image * trusted, image.square().mean(1, keepdim=True) * trusted, trusted), 1)
     means = F.avg_pool2d(seen, 2 * around + 1, 1, around)
-    means = means[:, :-1] / means[:, -1:].clamp_min(1e-6)
-    colours, squares = means[:, :-1], means[:, -1:]
+    share = means[:, -1:].clamp_min(1e-6)
+    colours, squares = means[:, :-2] / share, means[:, -2:-1] / share
     spread = (squares - colours.square().mean(1, keepdim=True)).clamp_min(0).sqrt()
     return colours, spread
 
