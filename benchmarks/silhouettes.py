@@ -5,20 +5,11 @@ Of the source's person, whom the background must not show again, and of the targ
     python benchmarks/silhouettes.py data/look fast/photo256 fast/people256
 """
 
-import argparse
-from pathlib import Path
-
-import numpy as np
 import torch
+from rendered_pairs import arguments, batches, fetching
 from torch import Tensor
 
-from pg2.data.exact import ExactFlow
-from pg2.data.loader import assemble
 from pg2.data.prepared import PreparedDataset
-from pg2.evaluation.pair_lists import all_test_pairs, pair_indices
-from pg2.models.pg2 import PG2
-
-BATCH = 12
 
 
 def overlap(mask: Tensor, exact: Tensor) -> Tensor:
@@ -28,25 +19,15 @@ def overlap(mask: Tensor, exact: Tensor) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, help="prepared data set of people rendered with --geometry")
-    parser.add_argument("models", nargs="+", help="shipped models or model folders")
-    parser.add_argument("--pairs", type=int, default=48, help="of the test split, evenly spread")
+    parser = arguments(__doc__, 48)
     options = parser.parse_args()
-    torch.set_num_threads(2)
-
     data = PreparedDataset(options.data)
-    every = pair_indices(data, all_test_pairs(data))
-    chosen = [every[at] for at in np.linspace(0, len(every) - 1, options.pairs).round().astype(int)]
     print("| model | source | target |")
     print("|---|---|---|")
     for name in options.models:
-        model = PG2.from_pretrained(name)
-        if model.refine is None or model.refine.config.grid is None:
-            parser.error(f"{name} has no silhouettes")
-        flow, found = ExactFlow(data, model.refine.config.grid), []
-        for first in range(0, len(chosen), BATCH):
-            batch = assemble(data, [(*pair, False) for pair in chosen[first : first + BATCH]], flow=flow)
+        model, grid = fetching(parser, name)
+        found = []
+        for batch in batches(data, options.pairs, grid):
             assert batch.exact is not None
             with torch.inference_mode():
                 maps = model(batch.inputs).maps

@@ -682,6 +682,7 @@ def test_an_old_result_is_dim_and_not_for_download(visit: Visit, tmp_path: Path)
     strength = "box => getComputedStyle(box).opacity"
     held: list[Any] = []
     for path, act in (
+        ("**/v1/samples/00004", lambda: visit.click("#samples [data-sample='00004']")),
         ("**/v1/photos", lambda: visit.set_input_files("#photo-file", OTHER)),
         ("**/v1/generate", lambda: visit.select_option("#model", ONE)),
     ):

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import os
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,13 @@ from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.recipe import check_same, load_recipe
 from pg2.training.settings import Recipe
 
-_QUIET: dict[str, Any] = {"capture_output": True, "stdin": subprocess.DEVNULL, "timeout": 10}
+# Without optional locks git only reads: otherwise it may write its index anew.
+_QUIET: dict[str, Any] = {
+    "capture_output": True,
+    "stdin": subprocess.DEVNULL,
+    "timeout": 10,
+    "env": {**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+}
 
 
 def digest(model: PG2) -> str:

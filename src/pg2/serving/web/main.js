@@ -17,7 +17,10 @@ const $ = (selector) => document.querySelector(selector);
 
 const history = new History();
 const newest = new Newest((is) => busy("#result-panel", is));
-const readNewPhoto = newestOf((file, name) => readPhoto(file, name, keepPhoto), ({ kept }) => dropPhoto(kept));
+const readNewPhoto = newestOf(
+  async (file, name) => readPhoto(await file, name, keepPhoto),
+  ({ kept }) => dropPhoto(kept),
+);
 const readNewPose = newestOf((file) => (isJson(file) ? poseFromJson(file) : poseFromPhoto(file)));
 const lastSeen = new Map(); // joint -> where it was before it was hidden
 let models, skeleton, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
@@ -244,6 +247,7 @@ async function poseFromJson(file) {
 
 /* Photo and model */
 
+/** @param file  the photo, or a promise of it: the page is busy while a sample is on its way, too */
 async function setPhoto(file, name) {
   try {
     forgive();
@@ -316,12 +320,8 @@ async function fillSamples(samples) {
   );
 }
 
-async function useSample(name) {
-  try {
-    await setPhoto(await sample(name), `${name}.jpg`);
-  } catch (error) {
-    fail(error);
-  }
+function useSample(name) {
+  return setPhoto(sample(name), `${name}.jpg`);
 }
 
 /* The whole */
