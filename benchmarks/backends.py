@@ -1,12 +1,19 @@
 """What a shipped model costs on each backend: pictures a second, and ratios to PyTorch in fp32, in one run.
 
-`python benchmarks/backends.py [MODEL ...]` prints a table and writes out/backends.json. It needs the extras
+`python benchmarks/backends.py [MODEL ...]` exports each model, which checks that it can be. It prints
+two tables, of pictures and of whole commands, and writes out/backends.json. It needs Linux, and the extras
 "export" and "openvino".
 """
 
 import argparse
 import json
 import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +27,7 @@ from pg2.export.graph import Graph, openvino_runs_bf16
 from pg2.export.onnx_file import to_onnx
 from pg2.io.devices import runs_bf16
 from pg2.io.files import write_json
+from pg2.io.packaged import SAMPLES
 from pg2.io.pixels import Image8
 from pg2.models.inputs import Inputs, as_bytes
 from pg2.models.pg2 import PG2, shipped_models
@@ -28,6 +36,14 @@ from pg2.pose.keypoints import Points
 
 BATCHES = (1, 32)
 OUT = Path("out/backends.json")
+_COLD = 5  # starts of a command, the median of which counts
+# In the end it says how much memory it had at most. A parent is told at least how much it has itself.
+_COMMAND = """
+import atexit, pathlib, sys
+atexit.register(lambda: print(pathlib.Path("/proc/self/status").read_text(), file=sys.stderr))
+from pg2.cli import main
+main()
+"""
 
 Draw = Callable[[Image8, Points, Points], dict[str, np.ndarray]]
 
@@ -43,10 +59,11 @@ def by_torch(pipeline: Pipeline) -> Draw:
     return draw
 
 
-def backends(model: PG2, threads: int) -> Iterator[tuple[str, Draw]]:
-    """Every way to run a model here, PyTorch in float32 first; one in memory at a time."""
-    # Exported before a pipeline changes the memory layout of the weights.
-    content, _ = to_onnx(model)
+def backends(model: PG2, content: bytes, threads: int) -> Iterator[tuple[str, Draw]]:
+    """Every way to run a model here, PyTorch in float32 first; one in memory at a time.
+
+    `content` is of its file.
+    """
     yield "torch fp32", by_torch(Pipeline(model))
     if runs_bf16(torch.device("cpu")):
         yield "torch bf16", by_torch(Pipeline(model, torch.bfloat16))
@@ -56,12 +73,11 @@ def backends(model: PG2, threads: int) -> Iterator[tuple[str, Draw]]:
         yield "openvino bf16", Graph(content, "it", "openvino", rough=True, threads=threads)
 
 
-def measured(name: str, rounds: int, threads: int) -> list[dict[str, object]]:
+def measured(name: str, model: PG2, content: bytes, rounds: int, threads: int) -> list[dict[str, object]]:
     """A row a backend and batch of one model."""
     rows: list[dict[str, object]] = []
-    model = PG2.from_pretrained(name)
     first: dict[int, tuple[float, dict[str, np.ndarray]]] = {}
-    for backend, draw in backends(model, threads):
+    for backend, draw in backends(model, content, threads):
         for batch in BATCHES:
             inputs = random_inputs(model.config.frame, batch)
             made = draw(*inputs)
@@ -89,22 +105,68 @@ def measured(name: str, rounds: int, threads: int) -> list[dict[str, object]]:
     return rows
 
 
+def cold(name: str, content: bytes) -> list[dict[str, object]]:
+    """What one `pg2 generate` takes from its start to its end: a row a backend."""
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "model.onnx"
+        file.write_bytes(content)
+        for backend, model in (("torch", name), ("onnx", str(file)), ("openvino", str(file))):
+            options = ["--model", model, "--backend", backend, "--out", str(Path(folder) / "result.png")]
+            photo = str(SAMPLES / "00003/00.jpg")
+            command = [sys.executable, "-c", _COMMAND, "generate", photo, "--pose", "walking", *options]
+            started = [_started(command) for _ in range(1 + _COLD)][1:]
+            seconds, mebibytes = (statistics.median(values) for values in zip(*started, strict=True))
+            rows.append({"model": name, "backend": backend, "seconds": seconds, "mebibytes": mebibytes})
+            print(f"| {name} | {backend} | {seconds:.2f} | {mebibytes:.0f} |", flush=True)
+    return rows
+
+
+def _started(command: list[str]) -> tuple[float, float]:
+    """Seconds that a command took, and MiB that it had in memory at most."""
+    began = time.perf_counter()
+    ran = subprocess.run(command, capture_output=True, text=True)
+    seconds = time.perf_counter() - began
+    if ran.returncode:
+        raise SystemExit(f"pg2 generate ended with exit code {ran.returncode}: {ran.stderr}")
+    return seconds, int(re.findall(r"VmHWM:\s*(\d+) kB", ran.stderr)[-1]) / 2**10
+
+
 def main() -> None:
-    """Print a table, and write it with what it was measured on."""
+    """Print tables, and write them with what they were measured on."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", default=shipped_models())
     parser.add_argument("--rounds", type=int, default=7, help="of which the median is taken")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    models, contents = {}, {}
+    for name in asked.models:
+        began = time.perf_counter()
+        models[name] = PG2.from_pretrained(name)
+        # Before a pipeline changes the memory layout of the weights.
+        contents[name], said = to_onnx(models[name])
+        seconds = time.perf_counter() - began
+        size = len(contents[name]) / 2**20
+        print(f"{name}: {size:.1f} MiB, exported in {seconds:.0f} s, at most {said.difference} levels off")
+    print()
     print("| model | backend | batch | ms | pictures/s | times as fast | grey levels off, at most | mean |")
     print("|---|---|---|---|---|---|---|---|")
-    rows = [row for name in asked.models for row in measured(name, asked.rounds, asked.threads)]
+    rows = [
+        row
+        for name, model in models.items()
+        for row in measured(name, model, contents[name], asked.rounds, asked.threads)
+    ]
+    print()
+    print("| model | backend | one `pg2 generate`, s | MiB |")
+    print("|---|---|---|---|")
+    starts = [row for name, content in contents.items() for row in cold(name, content)]
+    print()
     packages = ("torch", "onnxruntime", "openvino", "numpy")
     machine = {"processor": _processor(), "threads": asked.threads, "python": platform.python_version()}
     machine |= {name: version(name) for name in packages}
     print(json.dumps(machine))
-    write_json(OUT, {"machine": machine, "rows": rows})
+    write_json(OUT, {"machine": machine, "rows": rows, "starts": starts})
 
 
 def _processor() -> str:

@@ -1,6 +1,7 @@
 """What tests of several packages share: a tiny data set that trains in seconds."""
 
 import io
+import logging
 from pathlib import Path
 
 import hypothesis
@@ -24,6 +25,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("pg2")
+
+# pytest listens to every log that keeps to itself. To this one PyTorch then describes in length all that it
+# traces for an export.
+logging.getLogger("torch.__trace").propagate = True
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

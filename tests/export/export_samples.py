@@ -6,11 +6,9 @@ from pg2 import PG2
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, PoseConfig, TransportConfig
 
 
-def transport(background: str = "keep") -> PG2:
-    """One of each thing that a model that ships is made of, at 64x32."""
-    refine = TransportConfig(
-        kind="transport", widths=(8, 8), finish=8, radius=3.0, background=background, shade=8
-    )
+def transport() -> PG2:
+    """One of each thing that the models of 256x256 that ship are made of, tiny, at 64x32."""
+    refine = TransportConfig(kind="transport", widths=(8, 8), finish=8, segment=(8, 8), radius=3.0, shade=8)
     coarse = CoarseConfig(width=8, blocks=2, unshuffle=2, bottleneck=8, slim_decoder=True)
     return made(ModelConfig(frame=(64, 32), pose=PoseConfig(shrink=2), coarse=coarse, refine=refine))
 
@@ -28,13 +26,14 @@ def difference(embedding: str = "input") -> PG2:
 
 
 def coarse() -> PG2:
-    """Stage I alone, at 32x16."""
-    return made(ModelConfig(frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=None))
+    """Stage I alone, at 32x16, which is told of poses by numbers."""
+    pose = PoseConfig(embedding="coordinates")
+    return made(ModelConfig(frame=(32, 16), pose=pose, coarse=CoarseConfig(width=8, blocks=2), refine=None))
 
 
-def made(config: ModelConfig) -> PG2:
+def made(config: ModelConfig, seed: int = 0) -> PG2:
     """A model with random weights, none of them zero, so that nothing that is wrong stays unseen."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = PG2(config)
     model.initialise()
     with torch.no_grad():

@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from pg2 import Pg2Error
 from pg2.export.check import random_inputs
-from pg2.export.graph import Description, Graph, openvino_runs_bf16
+from pg2.export.graph import KEY, Description, Graph, openvino_runs_bf16
 from pg2.models.inputs import PictureInfo
 from pg2.pose.estimator import MOVENET
 
@@ -47,6 +48,21 @@ def test_files_that_are_no_exported_models(exported: Path, tmp_path: Path, engin
             Graph.open(tmp_path / name, engine)  # type: ignore[arg-type]
     with pytest.raises(Pg2Error, match=r"thunder\.onnx is not a model that `pg2 export` wrote"):
         Graph.open(MOVENET, engine)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_file_that_is_not_what_it_says(exported: Path, tmp_path: Path, engine: str) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    graph = Graph.open(exported, engine)  # type: ignore[arg-type]
+    with pytest.raises(Pg2Error, match=r"model\.onnx does not run; export the model again"):
+        graph(*random_inputs((32, 16), 1))
+    loaded = onnx.load(exported)
+    (said,) = (entry for entry in loaded.metadata_props if entry.key == KEY)
+    said.value = said.value.replace('"silhouette":', '"outline":')
+    onnx.save(loaded, tmp_path / "other.onnx")
+    with pytest.raises(Pg2Error, match=r"other\.onnx is not a model that .* wrote: it has no output outline"):
+        Graph.open(tmp_path / "other.onnx", engine)  # type: ignore[arg-type]
 
 
 def test_threads_are_honoured(exported: Path) -> None:

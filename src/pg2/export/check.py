@@ -6,8 +6,8 @@ import torch
 
 from pg2.export.graph import Graph
 from pg2.export.picture_model import PictureModel
-from pg2.io.pixels import Image8
-from pg2.models.inputs import FETCHED
+from pg2.io.pixels import Image8, check_finite
+from pg2.models.inputs import FETCHED, as_bytes
 from pg2.pose.keypoints import Points
 from pg2.pose.named import NAMES, named_pose
 
@@ -24,10 +24,15 @@ def largest_difference(model: PictureModel, graph: Graph) -> tuple[int, float]:
 
     Returns:
         The largest difference, and the share of values that differ by more than one level.
+
+    Raises:
+        Pg2Error: the model's own pictures are not finite, which their bytes would not show.
     """
     pictures, *poses = random_inputs(graph.description.frame, _PAIRS)
     with torch.inference_mode():
-        expected = model(*map(torch.from_numpy, (pictures, *poses)))
+        output = model.output(*map(torch.from_numpy, (pictures, *poses)))
+    check_finite(output.image, *output.pictures.values())
+    expected = as_bytes(output, model.model.pictures)
     largest, values, off = 0, 0, 0
     for part in (slice(0, 1), slice(1, _PAIRS)):
         made = graph(pictures[part], *(points[part] for points in poses))

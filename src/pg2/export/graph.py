@@ -111,18 +111,22 @@ class Graph:
         Raises:
             Pg2Error: it is no model that `pg2 export` wrote, or OpenVINO is not installed.
         """
+        self._name = name
         self.engine, self.rough = engine, rough and engine == "openvino" and openvino_runs_bf16()
         try:
             if engine == "openvino":
-                self._run, description = _openvino_runs(content, self.rough, threads)
+                self._run, outputs, text = _openvino_runs(content, self.rough, threads)
             else:
-                self._run, description = _onnxruntime_runs(content, threads)
+                self._run, outputs, text = _onnxruntime_runs(content, threads)
         except Pg2Error:
             raise
         except Exception as error:  # neither engine's exceptions share a base class
             raise Pg2Error(f"{name} is damaged or not an ONNX file; export the model again") from error
         try:
-            self.description = Description.from_json(description or "")
+            self.description = Description.from_json(text or "")
+            missing = {"image", *self.description.pictures} - outputs
+            if missing:
+                raise ValueError(f"it has no output {min(missing)}")
         except ValueError as error:
             raise Pg2Error(f"{name} is not a model that `pg2 export` wrote: {error}") from error
 
@@ -149,15 +153,21 @@ class Graph:
         Args:
             source: uint8 [B, H, W, 3] RGB, in the model's frame.
             source_keypoints, target_keypoints: [B, 18, 2], (x, y) in pixels, NaN where missing.
+
+        Raises:
+            Pg2Error: the graph cannot be run; its file is damaged.
         """
         poses = (points.astype(np.float32, copy=False) for points in (source_keypoints, target_keypoints))
-        made = self._run(dict(zip(INPUTS, (np.ascontiguousarray(source), *poses), strict=True)))
+        try:
+            made = self._run(dict(zip(INPUTS, (np.ascontiguousarray(source), *poses), strict=True)))
+        except Exception as error:  # neither engine's exceptions share a base class
+            raise Pg2Error(f"{self._name} does not run; export the model again") from error
         names = ("image", *self.description.pictures, CHANGED, FETCHED)
         return {name: made[name] for name in names if name in made}
 
 
-def _onnxruntime_runs(content: bytes, threads: int | None) -> tuple[_Run, str | None]:
-    """How onnxruntime runs a graph, and what its file says of itself."""
+def _onnxruntime_runs(content: bytes, threads: int | None) -> tuple[_Run, set[str], str | None]:
+    """How onnxruntime runs a graph, its outputs, and what its file says of itself."""
     from pg2.io.sessions import open_session
 
     session = open_session(content, threads)
@@ -166,10 +176,10 @@ def _onnxruntime_runs(content: bytes, threads: int | None) -> tuple[_Run, str | 
     def run(arrays: _Arrays) -> _Arrays:
         return dict(zip(names, session.run(names, arrays), strict=True))
 
-    return run, session.get_modelmeta().custom_metadata_map.get(KEY)
+    return run, set(names), session.get_modelmeta().custom_metadata_map.get(KEY)
 
 
-def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_Run, str | None]:
+def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_Run, set[str], str | None]:
     """The same of OpenVINO, in bf16 or float32."""
     core = _openvino().Core()
     model = core.read_model(io.BytesIO(content))
@@ -179,6 +189,7 @@ def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_R
     )
     # What a model does not look at, such as the source's pose in stage I, is no input here.
     known = {name for port in compiled.inputs for name in port.names}
+    outputs = {name for port in compiled.outputs for name in port.names}
 
     def run(arrays: _Arrays) -> _Arrays:
         # A request of its own each time, so that several threads may ask.
@@ -186,7 +197,7 @@ def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_R
         return {name: np.array(array) for port, array in made.items() for name in port.names}
 
     place = ["framework", KEY]
-    return run, str(model.get_rt_info(place).value) if model.has_rt_info(place) else None
+    return run, outputs, str(model.get_rt_info(place).value) if model.has_rt_info(place) else None
 
 
 def openvino_runs_bf16() -> bool:

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from pg2.models.inputs import Inputs, as_bytes
+from pg2.models.inputs import Inputs, Output, as_bytes
 from pg2.models.pg2 import PG2
 
 
@@ -22,5 +22,9 @@ class PictureModel(nn.Module):
             source: uint8 [B, H, W, 3] RGB, in the model's frame.
             source_keypoints, target_keypoints: float32 [B, 18, 2], (x, y) in pixels, NaN where missing.
         """
-        inputs = Inputs(source.movedim(-1, 1), source_keypoints, target_keypoints)
-        return as_bytes(self.model(inputs), self.model.pictures)
+        return as_bytes(self.output(source, source_keypoints, target_keypoints), self.model.pictures)
+
+    def output(self, source: Tensor, source_keypoints: Tensor, target_keypoints: Tensor) -> Output:
+        """What the model itself gives. See `forward`."""
+        output: Output = self.model(Inputs(source.movedim(-1, 1), source_keypoints, target_keypoints))
+        return output
