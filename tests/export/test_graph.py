@@ -28,6 +28,10 @@ def test_a_description_is_read_as_it_was_written() -> None:
         ("", "cannot be read"),
         (SAID.to_json().replace('"format": 1', '"format": 2'), "by a newer pg2; upgrade pg2"),
         (SAID.to_json().replace('"frame"', '"size"'), "cannot be read"),
+        (SAID.to_json().replace("64", "Infinity"), "cannot be read"),
+        (SAID.to_json().replace('"image"', '"film"'), "cannot be read"),
+        (SAID.to_json().replace('["coarse"', '["first"'), "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
     ],
 )
 def test_a_description_that_is_none(text: str, said: str) -> None:
@@ -59,10 +63,16 @@ def test_a_file_that_is_not_what_it_says(exported: Path, tmp_path: Path, engine:
         graph(*random_inputs((32, 16), 1))
     loaded = onnx.load(exported)
     (said,) = (entry for entry in loaded.metadata_props if entry.key == KEY)
-    said.value = said.value.replace('"silhouette":', '"outline":')
-    onnx.save(loaded, tmp_path / "other.onnx")
-    with pytest.raises(Pg2Error, match=r"other\.onnx is not a model that .* wrote: it has no output outline"):
-        Graph.open(tmp_path / "other.onnx", engine)  # type: ignore[arg-type]
+    whole = said.value
+    for true, false, words in (
+        ('"silhouette":', '"outline":', "it has no output outline"),
+        ("[64, 32]", "[64, 31]", "its pictures are of another size than it says"),
+    ):
+        said.value = whole.replace(true, false)
+        assert said.value != whole
+        onnx.save(loaded, tmp_path / "other.onnx")
+        with pytest.raises(Pg2Error, match=rf"other\.onnx is not a model that .* wrote: {words}"):
+            Graph.open(tmp_path / "other.onnx", engine)  # type: ignore[arg-type]
 
 
 def test_threads_are_honoured(exported: Path) -> None:
@@ -73,11 +83,11 @@ def test_threads_are_honoured(exported: Path) -> None:
 
 
 def test_openvino_draws_the_same(exported: Path) -> None:
-    """In float32 nearly; in bf16, where the processor has it, about."""
+    """In float32 nearly; in bf16, where the processor has it, about: places are rounded, too."""
     pytest.importorskip("openvino")
     inputs = random_inputs((64, 32), 4)
     expected = Graph.open(exported)(*inputs)
-    for rough, most, mean in ((False, 3, 0.01), (True, 255, 3.0)):
+    for rough, most, mean in ((False, 3, 0.01), (True, 255, 8.0)):
         graph = Graph.open(exported, "openvino", rough=rough)
         assert graph.rough == (rough and openvino_runs_bf16())
         made = graph(*inputs)

@@ -7,14 +7,14 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from pg2.errors import Pg2Error
 from pg2.io.pixels import Image8
-from pg2.models.inputs import CHANGED, FETCHED, PictureInfo
+from pg2.models.inputs import CHANGED, FETCHED, PictureInfo, PictureKind
 
 Engine = Literal["onnx", "openvino"]
 """What runs a graph: onnxruntime, or OpenVINO (extra "openvino")."""
@@ -32,6 +32,15 @@ INPUTS = ("source", "source_keypoints", "target_keypoints")
 
 _Arrays = dict[str, npt.NDArray[Any]]
 _Run = Callable[[_Arrays], _Arrays]
+
+
+class _Opened(NamedTuple):
+    """A graph as an engine has it: how it runs, its outputs, its pictures' size, what its file says."""
+
+    run: _Run
+    outputs: set[str]
+    frame: tuple[Any, ...]
+    description: str | None
 
 
 @dataclass(frozen=True)
@@ -68,17 +77,31 @@ class Description:
             ValueError: it is no such description.
         """
         try:
-            document = json.loads(text)
-            if document.pop("format") > FORMAT:
-                raise ValueError("it was written by a newer pg2; upgrade pg2")
-            document["frame"] = tuple(map(int, document["frame"]))
-            document["stages"] = tuple(map(str, document["stages"]))
-            document["pictures"] = {
-                str(name): PictureInfo(*info) for name, info in document["pictures"].items()
-            }
-            return cls(**document)
-        except (AttributeError, KeyError, TypeError, json.JSONDecodeError) as error:
+            said = json.loads(text)
+            if not said["format"] > FORMAT:
+                return cls._read(said)
+        except (ArithmeticError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError("its description cannot be read") from error
+        raise ValueError("it was written by a newer pg2; upgrade pg2")
+
+    @classmethod
+    def _read(cls, said: Mapping[str, Any]) -> Self:
+        height, width = map(int, said["frame"])
+        pictures = {str(name): PictureInfo(*info) for name, info in said["pictures"].items()}
+        stages = tuple(map(str, said["stages"]))
+        if any(info.kind not in get_args(PictureKind) for info in pictures.values()):
+            raise ValueError("a picture of no kind that there is")
+        if not (stages and {*stages[:-1]} <= pictures.keys()):
+            raise ValueError("a stage without its picture")
+        return cls(
+            frame=(height, width),
+            stages=stages,
+            pictures=pictures,
+            background=None if said["background"] is None else str(said["background"]),
+            parameters=int(said["parameters"]),
+            weights=str(said["weights"]),
+            difference=int(said["difference"]),
+        )
 
 
 class Graph:
@@ -115,20 +138,23 @@ class Graph:
         self.engine, self.rough = engine, rough and engine == "openvino" and openvino_runs_bf16()
         try:
             if engine == "openvino":
-                self._run, outputs, text = _openvino_runs(content, self.rough, threads)
+                opened = _openvino_opens(content, self.rough, threads)
             else:
-                self._run, outputs, text = _onnxruntime_runs(content, threads)
+                opened = _onnxruntime_opens(content, threads)
         except Pg2Error:
             raise
         except Exception as error:  # neither engine's exceptions share a base class
             raise Pg2Error(f"{name} is damaged or not an ONNX file; export the model again") from error
         try:
-            self.description = Description.from_json(text or "")
-            missing = {"image", *self.description.pictures} - outputs
+            self.description = Description.from_json(opened.description or "")
+            missing = {"image", *self.description.pictures} - opened.outputs
             if missing:
                 raise ValueError(f"it has no output {min(missing)}")
+            if opened.frame != self.description.frame:
+                raise ValueError("its pictures are of another size than it says")
         except ValueError as error:
             raise Pg2Error(f"{name} is not a model that `pg2 export` wrote: {error}") from error
+        self._run = opened.run
 
     @classmethod
     def open(
@@ -166,21 +192,22 @@ class Graph:
         return {name: made[name] for name in names if name in made}
 
 
-def _onnxruntime_runs(content: bytes, threads: int | None) -> tuple[_Run, set[str], str | None]:
-    """How onnxruntime runs a graph, its outputs, and what its file says of itself."""
+def _onnxruntime_opens(content: bytes, threads: int | None) -> _Opened:
     from pg2.io.sessions import open_session
 
     session = open_session(content, threads)
     names = [output.name for output in session.get_outputs()]
+    shapes = {taken.name: taken.shape for taken in session.get_inputs()}
 
     def run(arrays: _Arrays) -> _Arrays:
         return dict(zip(names, session.run(names, arrays), strict=True))
 
-    return run, set(names), session.get_modelmeta().custom_metadata_map.get(KEY)
+    description = session.get_modelmeta().custom_metadata_map.get(KEY)
+    return _Opened(run, set(names), tuple(shapes.get(INPUTS[0], ())[1:3]), description)
 
 
-def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_Run, set[str], str | None]:
-    """The same of OpenVINO, in bf16 or float32."""
+def _openvino_opens(content: bytes, rough: bool, threads: int | None) -> _Opened:
+    """The same by OpenVINO, in bf16 or float32."""
     core = _openvino().Core()
     model = core.read_model(io.BytesIO(content))
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if rough else "f32"}
@@ -188,16 +215,19 @@ def _openvino_runs(content: bytes, rough: bool, threads: int | None) -> tuple[_R
         model, "CPU", config if threads is None else config | {"INFERENCE_NUM_THREADS": threads}
     )
     # What a model does not look at, such as the source's pose in stage I, is no input here.
-    known = {name for port in compiled.inputs for name in port.names}
+    shapes = {name: port.partial_shape for port in compiled.inputs for name in port.names}
     outputs = {name for port in compiled.outputs for name in port.names}
 
     def run(arrays: _Arrays) -> _Arrays:
         # A request of its own each time, so that several threads may ask.
-        made = compiled.create_infer_request().infer({name: arrays[name] for name in known & arrays.keys()})
+        given = {name: array for name, array in arrays.items() if name in shapes}
+        made = compiled.create_infer_request().infer(given)
         return {name: np.array(array) for port, array in made.items() for name in port.names}
 
     place = ["framework", KEY]
-    return run, outputs, str(model.get_rt_info(place).value) if model.has_rt_info(place) else None
+    description = str(model.get_rt_info(place).value) if model.has_rt_info(place) else None
+    frame = tuple(side.get_length() for side in list(shapes.get(INPUTS[0], ()))[1:3])
+    return _Opened(run, outputs, frame, description)
 
 
 def openvino_runs_bf16() -> bool:
