@@ -35,6 +35,7 @@ docs: $(READY)
 	@echo "Look at build/site/index.html."
 
 bench: $(READY)
+	$(BIN)/python benchmarks/backends.py
 	$(BIN)/python benchmarks/precision.py
 	$(BIN)/python benchmarks/step256.py
 	$(BIN)/python benchmarks/evaluation.py

@@ -1,6 +1,7 @@
 """What tests of several packages share: a tiny data set that trains in seconds."""
 
 import io
+import logging
 from pathlib import Path
 
 import hypothesis
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
+from pg2 import PG2
 from pg2.data.prepared import PreparedDataset, Record
 from pg2.data.writing import Skipped, write_prepared
 
@@ -23,6 +25,10 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("pg2")
+
+# pytest listens to every log that keeps to itself. To this one PyTorch then describes in length all that it
+# traces for an export.
+logging.getLogger("torch.__trace").propagate = True
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -72,3 +78,21 @@ def doubled(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
 def square(tmp_path_factory: pytest.TempPathFactory) -> PreparedDataset:
     """The same of 64x64."""
     return made_up(tmp_path_factory.mktemp("square") / "data", (64, 64))
+
+
+@pytest.fixture(scope="session")
+def exportable() -> PG2:
+    """A small model that fetches."""
+    from export_samples import transport
+
+    return transport()
+
+
+@pytest.fixture(scope="session")
+def exported(exportable: PG2, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of it that `pg2 export` writes; made once for all tests, as it takes seconds."""
+    from pg2.export.onnx_file import export_onnx
+
+    path = tmp_path_factory.mktemp("exported") / "model.onnx"
+    export_onnx(exportable, path)
+    return path

@@ -372,7 +372,7 @@ def test_an_accelerator_draws_the_same(dtype: torch.dtype) -> None:
 
 
 def test_bf16_is_nearly_as_good(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: True)  # every processor can, if slowly
+    monkeypatch.setattr("pg2.io.devices.runs_bf16", lambda _: True)  # every processor can, if slowly
     rough = Pipeline(pipe.model, torch.bfloat16)
     assert rough.dtype == torch.bfloat16
     made = rough(PHOTO, "walking", source_pose=POSE)
@@ -384,7 +384,7 @@ def test_bf16_is_nearly_as_good(pipe: Pipeline, monkeypatch: pytest.MonkeyPatch)
 def test_without_bf16_it_computes_in_fp32_and_says_so(
     pipe: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: False)
+    monkeypatch.setattr("pg2.io.devices.runs_bf16", lambda _: False)
     with pytest.warns(UserWarning, match="this processor has no bf16; the model computes in fp32"):
         rough = Pipeline(pipe.model, torch.bfloat16)
     assert rough.dtype == torch.float32

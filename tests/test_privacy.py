@@ -64,3 +64,15 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     assert made == (
         set() if code == _ESTIMATOR else {"poses", "data", "made.png", "many", "moved.gif", "more", "study"}
     )
+
+
+def test_openvino_reports_nothing(exported: Path, tmp_path: Path) -> None:
+    """With the package installed by which it would."""
+    pytest.importorskip("openvino_telemetry")
+    code = "from pg2.export.graph import Graph; Graph.open(sys.argv[1], 'openvino'); import openvino"
+    subprocess.run(
+        [sys.executable, "-c", f"{_WATCHED}\n{code}\nassert calls == [], calls", str(exported)],
+        env={"HOME": str(tmp_path), "PYTHONPATH": str(SAMPLES.parents[1])},
+        check=True,
+    )
+    assert list(tmp_path.rglob("*")) == []

@@ -49,6 +49,7 @@ def _make(home: Path) -> None:
 
     from pg2.data.prepared import PreparedDataset
     from pg2.data.sources.folder import prepare_folder
+    from pg2.export.onnx_file import export_onnx
     from pg2.io.packaged import SAMPLES
     from pg2.many import make_many
     from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
@@ -135,6 +136,7 @@ def _make(home: Path) -> None:
         model = PG2(config)
         model.initialise()
         model.save(home / name)
+    export_onnx(PG2.from_pretrained(home / "model"), home / "exported.onnx")
 
     pipeline = Pipeline.from_pretrained(home / "model")
     make_many(pipeline, [photos / "p0"], "walking", home / "results", model="small", progress=False)

@@ -145,9 +145,19 @@ def _settings(folder: Path) -> None:
 
 def _models(folder: Path) -> None:
     from pg2.pipeline import Pipeline
+
+    _draw(Pipeline.from_pretrained(folder))
+
+
+def _exported(folder: Path) -> None:
+    from pg2.pipeline import Pipeline
+
+    _draw(Pipeline.from_pretrained(folder / "model.onnx", threads=1))
+
+
+def _draw(pipeline: Any) -> None:
     from pg2.pose.keypoints import Pose
 
-    pipeline = Pipeline.from_pretrained(folder)
     frame = pipeline.frame
     pose = Pose(_source().pose.points * [[frame[1] / 64, frame[0] / 128]], frame)
     import numpy as np
@@ -283,6 +293,7 @@ KINDS: dict[str, Kind] = {
     "recipes": Kind(10, {"recipe.yaml": "recipe.yaml"}, _recipes),
     "settings (--set)": Kind(5, {"recipe.yaml": "set.txt"}, _settings, mend=_set_lines),
     "models": Kind(8, {"model": "", "fetching": ""}, _models, harms=("config.json", "model.safetensors")),
+    "exported models": Kind(3, {"exported.onnx": "model.onnx"}, _exported),
     "data sets": Kind(
         10, {"data": "."}, _datasets, harms=("dataset.json", "records.csv", "images.zip"), mend=_true_sums
     ),

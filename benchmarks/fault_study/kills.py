@@ -67,6 +67,7 @@ SUBJECTS = {
         ("photos", "model"),
         ("made",),
     ),
+    "export": Subject(1, "export model --onnx made/model.onnx", ("model",), ("made",)),
 }
 """Name -> command. `userstudy serve`, which does not end by itself, is `study_answers`'s."""
 

@@ -299,17 +299,11 @@ class Manifest:
 
 def settings_of(pipeline: Pipeline, model: str) -> dict[str, Any]:
     """What decides how a pipeline's pictures look, to be kept beside them; `model` is what it is called."""
-    # As 16 hexadecimal digits: a folder of the same name may hold another training.
-    digest = hashlib.sha256()
-    for name, value in pipeline.model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.cpu().numpy().tobytes())
-    refine = pipeline.model.refine
     return {
         "model": model,
-        "weights": digest.hexdigest()[:16],
-        "background": getattr(refine.config, "background", None) if refine is not None else None,
-        "precision": str(pipeline.dtype).removeprefix("torch."),
+        "weights": pipeline.digest,
+        "background": pipeline.background,
+        "precision": pipeline.precision,
     }
 
 

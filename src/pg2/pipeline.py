@@ -6,31 +6,47 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
 
 from pg2.errors import Pg2Error
-from pg2.full_size import Fetched, at_full_size
-from pg2.io.devices import choose_device, runs_bf16
+from pg2.export.graph import SUFFIX, Engine, Graph
 from pg2.io.files import exists
 from pg2.io.picture_files import MAX_PIXELS
 from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
-from pg2.io.pixels import Image8, from_images, to_images
-from pg2.models.inputs import COPIED, PERSON, WARPED, Inputs, Output, PictureInfo, shown
-from pg2.models.pg2 import PG2
+from pg2.io.pixels import Image8, check_finite, from_images, to_images
+from pg2.models.inputs import (
+    CHANGED,
+    COPIED,
+    FETCHED,
+    PERSON,
+    WARPED,
+    Inputs,
+    Output,
+    PictureInfo,
+    as_bytes,
+    from_bytes,
+    results,
+)
 from pg2.pose.estimator import ENOUGH, PoseEstimator
 from pg2.pose.facing import doubts
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import NAMES, named_pose, suggestion
-from pg2.pose.placing import in_place as put_in_place
-from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import strip
+
+# PyTorch takes a second to load, and an exported model does without it.
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from pg2.models.pg2 import PG2
+
+Backend = Literal["torch", "onnx", "openvino"]
+"""What a model runs on: PyTorch, onnxruntime, or OpenVINO (extra "openvino")."""
 
 Photo = str | Path | bytes | Image.Image | Image8
 """A picture file, the content of one, a Pillow image, or uint8 RGB [H, W, 3]."""
@@ -108,6 +124,8 @@ class Result:
     @property
     def full_size(self) -> Image.Image:
         """The photo with the result over the person at the photo's scale."""
+        from pg2.full_size import Fetched, at_full_size
+
         framing, photo = self._source.framing, _array(self._source.photo)
         fetched = None
         if self._places is not None:
@@ -157,6 +175,10 @@ class Result:
 
 
 def _skeleton(pose: Pose) -> Image8:
+    import torch
+
+    from pg2.pose.skeleton import draw_skeleton
+
     assert pose.size is not None
     return to_images(draw_skeleton(torch.from_numpy(pose.points.copy())[None], pose.size))[0]
 
@@ -168,45 +190,150 @@ class Pipeline:
     >>> pipe("photo.jpg", "walking").image.save("walking.png")
     """
 
-    model: PG2
-    dtype: torch.dtype
+    def __init__(self, model: "PG2 | Graph", dtype: "torch.dtype | str | None" = None) -> None:
+        """A pipeline of a model, or of an exported one.
 
-    def __init__(self, model: PG2, dtype: torch.dtype = torch.float32) -> None:
-        """`dtype`: of the arithmetic; bfloat16, where the device has it, is faster and less exact."""
-        if dtype not in (torch.float32, torch.bfloat16):
-            raise Pg2Error(f"a model computes in float32 or bfloat16, not {dtype}")
-        if dtype == torch.bfloat16 and not runs_bf16(model.device):
+        Args:
+            model: what makes the pictures.
+            dtype: of a `PG2`'s arithmetic, torch.float32 (None, "fp32") or torch.bfloat16 ("bf16"), which is
+                faster and less exact where the device has it.
+        """
+        self._graph = model if isinstance(model, Graph) else None
+        self._model: PG2 | None = None
+        if isinstance(model, Graph):
+            self.rough = model.rough
+            return
+        import torch
+
+        from pg2.io.devices import runs_bf16
+
+        self.rough = _is_rough(dtype)
+        if self.rough and not runs_bf16(model.device):
             warnings.warn("this processor has no bf16; the model computes in fp32", stacklevel=2)
-            dtype = torch.float32
-        self.dtype = dtype
-        self.model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self.rough = False
+        self._model = model.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def from_pretrained(
         cls,
         model: str | Path,
         *,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        device: "str | torch.device" = "cpu",
+        dtype: "torch.dtype | str | None" = None,
         background: str | None = None,
+        backend: Backend | None = None,
+        threads: int | None = None,
         **options: Any,
     ) -> "Pipeline":
-        """Load a shipped model by name, a model folder, or a model on the Hugging Face hub.
+        """Load a shipped model by name, a model folder, a file of `pg2 export`, or a model of the hub.
 
         Args:
-            model: see `PG2.from_pretrained`, and for further options.
+            model: see `PG2.from_pretrained`, and for further options; or an exported model, FILE.onnx.
             device: "cpu", "cuda", "mps", or "auto" for the fastest that is there.
-            dtype: what the networks compute in: torch.float32 or torch.bfloat16.
+            dtype: what the networks compute in: torch.float32 (None, "fp32") or torch.bfloat16 ("bf16").
             background: behind the person, "keep" (the photo's own) or "expected" (like training pictures');
                 None: as the model was made. Models whose second stage fetches from the photo have the choice.
+            backend: "torch", "onnx" or "openvino"; None: torch, and onnx for an exported model. For onnx and
+                openvino any other model is exported in memory first, which takes a while.
+            threads: processor threads of onnx and openvino; None: one a core. PyTorch has its own setting.
 
         Raises:
-            Pg2Error: no such model, device or background, or a file that is damaged.
+            Pg2Error: no such model, device, background or backend, or a file that is damaged.
         """
-        loaded = PG2.from_pretrained(model, device=choose_device(device), **options)
+        exported = str(model).lower().endswith(SUFFIX) and not (exists(model) and Path(model).is_dir())
+        backend = backend or ("onnx" if exported else "torch")
+        if backend not in ("torch", "onnx", "openvino"):
+            raise Pg2Error(f'there is no backend "{backend}"; give torch, onnx or openvino')
+        if backend == "torch":
+            if exported:
+                raise Pg2Error(f"{model} is an exported model, which runs on onnx or openvino, not on torch")
+            return cls(_loaded(model, device, background, options), dtype)
+        if str(device) not in ("auto", "cpu"):
+            raise Pg2Error(
+                f"the backend {backend} runs on the processor, not on {device}; leave out the device"
+            )
+        rough = _is_rough(dtype)
+        if exported:
+            if options.get("revision") is not None:
+                raise Pg2Error(f"{model} is a file and has no revision {options['revision']}")
+            graph = Graph.open(model, backend, rough=rough, threads=threads)
+        else:
+            from pg2.export.onnx_file import check_packages, to_onnx
+
+            check_packages()
+            content, _ = to_onnx(_loaded(model, "cpu", background, options))
+            graph = Graph(content, str(model), backend, rough=rough, threads=threads)
+        if rough and not graph.rough:
+            warnings.warn(f"{backend} has no bf16 here; the model computes in fp32", stacklevel=2)
+        pipeline = cls(graph)
         if background is not None:
-            loaded.set_background(background)
-        return cls(loaded, dtype)
+            pipeline.set_background(background)
+        return pipeline
+
+    @property
+    def model(self) -> "PG2":
+        """The networks.
+
+        Raises:
+            Pg2Error: it is an exported model, which has them in another form.
+        """
+        if self._model is None:
+            raise Pg2Error("an exported model cannot be changed, saved or trained; take the model itself")
+        return self._model
+
+    @property
+    def backend(self) -> Backend:
+        """What the model runs on."""
+        engine: Engine | None = None if self._graph is None else self._graph.engine
+        return engine or "torch"
+
+    @property
+    def dtype(self) -> "torch.dtype":
+        """What the networks compute in."""
+        import torch
+
+        return torch.bfloat16 if self.rough else torch.float32
+
+    @property
+    def precision(self) -> str:
+        """The same by name: float32 or bfloat16."""
+        return "bfloat16" if self.rough else "float32"
+
+    @property
+    def background(self) -> str | None:
+        """What the second stage puts behind the person; None: it has no choice."""
+        return self.model.background if self._graph is None else self._graph.description.background
+
+    def set_background(self, background: str) -> None:
+        """Put another background behind the person. See `PG2.set_background`.
+
+        Raises:
+            Pg2Error: the model does not know it, or is an exported one with another.
+        """
+        if self._graph is None:
+            self.model.set_background(background)
+        elif background != self.background:
+            fixed = "no choice of backgrounds" if self.background is None else f'"{self.background}"'
+            raise Pg2Error(
+                f'the exported model has {fixed}, not "{background}"; export the model with that background'
+            )
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The pictures that the stages make, by name; the last one is the result."""
+        return tuple(self.model.stages) if self._graph is None else self._graph.description.stages
+
+    @property
+    def parameters(self) -> int:
+        """How many the networks have."""
+        if self._graph is not None:
+            return self._graph.description.parameters
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def digest(self) -> str:
+        """The weights as 16 hexadecimal digits. See `PG2.digest`."""
+        return self.model.digest if self._graph is None else self._graph.description.weights
 
     def save_pretrained(self, folder: str | Path, **options: Any) -> None:
         """Write the model as a folder of config.json and model.safetensors. See `huggingface_hub`'s mixin."""
@@ -219,7 +346,9 @@ class Pipeline:
     @property
     def frame(self) -> tuple[int, int]:
         """(height, width) of the pictures that the model makes."""
-        frame: tuple[int, int] = self.model.config.frame
+        frame: tuple[int, int] = (
+            self.model.config.frame if self._graph is None else self._graph.description.frame
+        )
         return frame
 
     @cached_property
@@ -227,41 +356,54 @@ class Pipeline:
         """Finds people on photos; loaded when first needed."""
         return PoseEstimator()
 
-    def to(self, device: str | torch.device) -> "Pipeline":
+    def to(self, device: "str | torch.device") -> "Pipeline":
         """Move the model to a device, such as "cuda"."""
+        from pg2.io.devices import choose_device
+
         self.model.to(choose_device(device))
         return self
 
     @property
     def pictures(self) -> Mapping[str, PictureInfo]:
         """The pictures that the model makes on the way. See `PG2.pictures`."""
-        return self.model.pictures
+        return self.model.pictures if self._graph is None else self._graph.description.pictures
 
     @property
     def tells_origin(self) -> bool:
         """Whether its results say what of them is copied and what invented: `Result.copied` and `origin`."""
         return {COPIED, PERSON} <= self.pictures.keys()
 
-    def results(self, output: Output) -> Mapping[str, Tensor]:
+    def results(self, output: Output) -> "Mapping[str, Tensor]":
         """The picture of each stage. See `PG2.results`."""
-        return self.model.results(output)
+        return results(self.stages, output)
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> "torch.device":
         """Where the model runs."""
-        return self.model.device
+        import torch
+
+        return self.model.device if self._graph is None else torch.device("cpu")
 
     def run(self, inputs: Inputs) -> Output:
         """The model on tensors that are in its frame already, wherever they are.
 
         Returns:
             float32 pictures on the model's device, and of the maps "changed" and "fetched", where there are.
+            Pictures of an exported model are of whole grey levels.
         """
-        rough = self.dtype == torch.bfloat16
-        with torch.inference_mode(), torch.autocast(self.device.type, self.dtype) if rough else nullcontext():
+        import torch
+
+        if self._graph is not None:
+            source, *poses = (tensor.cpu() for tensor in inputs)
+            made = self._graph(source.movedim(1, -1).numpy(), *(pose.numpy() for pose in poses))
+            return from_bytes({name: torch.from_numpy(array) for name, array in made.items()}, self.pictures)
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype) if self.rough else nullcontext(),
+        ):
             output = self.model(inputs.to(self.device))
         pictures = {name: picture.float() for name, picture in output.pictures.items()}
-        maps = {name: part.float() for name, part in output.maps.items() if name in ("changed", "fetched")}
+        maps = {name: output.maps[name].float() for name in (CHANGED, FETCHED) if name in output.maps}
         return Output(output.image.float(), pictures, maps)
 
     def target_pose(self, pose: Pose | Photo, person: int | None = None) -> Pose:
@@ -328,8 +470,10 @@ class Pipeline:
         Raises:
             Pg2Error: there is nothing to go by, or nothing of the pose stays in the photo.
         """
+        from pg2.pose.placing import in_place
+
         with _naming(source.photo):
-            return put_in_place(target, source.pose, source.framing.shown)
+            return in_place(target, source.pose, source.framing.shown)
 
     def make(
         self, sources: Sequence[Source], targets: Sequence[Pose], *, in_place: bool = False, batch: int = 16
@@ -356,31 +500,26 @@ class Pipeline:
 
     def _make(self, sources: Sequence[Source], targets: Sequence[Pose]) -> list[Result]:
         """The same in one run of the model, of at least one."""
-        poses = ([item.pose.points for item in sources], [target.points for target in targets])
-        keypoints = [torch.from_numpy(np.stack(points)) for points in poses]
-        output = self.run(Inputs(from_images([source.image for source in sources]), *keypoints))
+        made = self._drawn(
+            np.stack([source.image for source in sources]),
+            np.stack([source.pose.points for source in sources]),
+            np.stack([target.points for target in targets]),
+        )
         infos = self.pictures
         headings = {name: info.heading for name, info in infos.items()}
-        if len(self.model.stages) > 1:  # with one, the image is its picture
+        if len(self.stages) > 1:  # with one, the image is its picture
             headings["image"] = "result"
-        made = to_images(output.image)
-        further = {
-            name: to_images(shown(picture, infos[name].kind)) for name, picture in output.pictures.items()
-        }
         copied: list[float | None] = [None] * len(sources)
         if self.tells_origin:
-            fetched, person = (output.pictures[name].sum((1, 2, 3)) for name in (COPIED, PERSON))
-            copied = (fetched / person.clamp_min(1.0)).clamp(0, 1).tolist()
-        changed = None
-        if "changed" in output.maps:
-            changed = (output.maps["changed"][:, 0] * 255).round().clamp(0, 255).byte().cpu().numpy()
-        places = None
-        if "fetched" in output.maps and {COPIED, WARPED} <= output.pictures.keys():
-            places = output.maps["fetched"].cpu().numpy()
+            fetched, person = (made[name].sum((1, 2), dtype=np.float64) for name in (COPIED, PERSON))
+            copied = (fetched / person.clip(255)).clip(0, 1).tolist()
+        changed, places = made.get(CHANGED), made.get(FETCHED)
+        if not {COPIED, WARPED} <= infos.keys():
+            places = None
         return [
             Result(
-                image=Image.fromarray(made[number]),
-                pictures={name: Image.fromarray(images[number]) for name, images in further.items()},
+                image=Image.fromarray(made["image"][number]),
+                pictures={name: Image.fromarray(made[name][number]).convert("RGB") for name in infos},
                 headings=headings,
                 pose=target,
                 copied=copied[number],
@@ -390,6 +529,19 @@ class Pipeline:
             )
             for number, (source, target) in enumerate(zip(sources, targets, strict=True))
         ]
+
+    def _drawn(
+        self, source: Image8, source_points: npt.NDArray[Any], target_points: npt.NDArray[Any]
+    ) -> dict[str, npt.NDArray[Any]]:
+        """The pictures and maps of a batch by name. See `as_bytes`."""
+        if self._graph is not None:
+            return self._graph(source, source_points, target_points)
+        import torch
+
+        poses = (torch.from_numpy(points) for points in (source_points, target_points))
+        output = self.run(Inputs(from_images(list(source)), *poses))
+        check_finite(output.image, *output.pictures.values())
+        return {name: picture.cpu().numpy() for name, picture in as_bytes(output, self.pictures).items()}
 
     def __call__(
         self,
@@ -436,6 +588,30 @@ class Pipeline:
             source = self.prepare(photo, person=person, source_pose=known)
             rows.append(self.make([source] * len(targets), targets, in_place=in_place))
         return rows
+
+
+def _is_rough(dtype: "torch.dtype | str | None") -> bool:
+    """Whether this is bfloat16.
+
+    Raises:
+        Pg2Error: it is neither that nor float32.
+    """
+    known = {"None": False, "fp32": False, "torch.float32": False, "bf16": True, "torch.bfloat16": True}
+    if str(dtype) not in known:
+        raise Pg2Error(f"a model computes in float32 or bfloat16, not {dtype}")
+    return known[str(dtype)]
+
+
+def _loaded(
+    model: str | Path, device: "str | torch.device", background: str | None, options: Mapping[str, Any]
+) -> "PG2":
+    from pg2.io.devices import choose_device
+    from pg2.models.pg2 import PG2
+
+    loaded = PG2.from_pretrained(model, device=choose_device(device), **options)
+    if background is not None:
+        loaded.set_background(background)
+    return loaded
 
 
 @contextmanager

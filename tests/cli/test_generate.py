@@ -71,7 +71,7 @@ def test_a_device_that_is_not_here_is_refused(pg2, model: Path, tmp_path: Path, 
 @pytest.mark.filterwarnings("default")
 def test_devices_and_precisions(pg2, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
     """On a processor without bf16 a word says so, and the picture is that of fp32."""
-    monkeypatch.setattr("pg2.pipeline.runs_bf16", lambda _: False)
+    monkeypatch.setattr("pg2.io.devices.runs_bf16", lambda _: False)
     for name, options, said in (
         ("plain", ["--device", "cpu"], ""),
         ("fp32", ["--device", "cpu", "--precision", "fp32"], ""),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pg2.errors import Pg2Error
-from pg2.io.devices import choose_device, tf32
+from pg2.io.devices import choose_device, full_precision, tf32
 
 
 def test_the_device_of_a_name() -> None:
@@ -34,3 +34,14 @@ def _interrupted() -> None:
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32
     raise KeyboardInterrupt
+
+
+def test_full_precision_undoes_autocast_and_nothing_else() -> None:
+    cpu, matrix = torch.device("cpu"), torch.ones(2, 2)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (matrix @ matrix).dtype == torch.bfloat16
+        with full_precision(cpu):
+            assert (matrix @ matrix).dtype == torch.float32
+        assert (matrix @ matrix).dtype == torch.bfloat16
+    with full_precision(cpu):
+        assert (matrix @ matrix).dtype == torch.float32

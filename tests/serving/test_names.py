@@ -17,6 +17,12 @@ def test_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert list(names) == shown
     assert list(names.values()) == [*given, "fast/market1501", "some/hub-id"]
 
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "photo.onnx").touch()
+    files = [str(tmp_path / "one/photo.onnx"), str(tmp_path / "two/photo.onnx")]
+    assert names_for_clients(files, []) == dict(zip(("photo", "photo-2"), files, strict=True))
+
     monkeypatch.chdir(tmp_path / "mine")
     assert names_for_clients([".", "../mine/", "/"], []) == {"mine": ".", "mine-2": "../mine/", "model": "/"}
     monkeypatch.chdir(tmp_path)

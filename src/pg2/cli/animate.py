@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pg2.cli.options import Background, Device, Model, Person, PrecisionOption, Revision
+from pg2.cli.options import BackendOption, Background, Device, Model, Person, PrecisionOption, Revision
 from pg2.cli.telling import of_several
 from pg2.errors import Pg2Error
 from pg2.io.packaged import DEFAULT_MODEL
@@ -45,10 +45,10 @@ def animate(
     ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     revision: Revision = None,
 ) -> None:
     """Let the person of a photo move; says how fast it was made and how much it flickers."""
-    from pg2.io.devices import DTYPES
     from pg2.io.movies import check_written, write_movie
     from pg2.io.outputs import exclusive
     from pg2.motion.animate import animate
@@ -62,7 +62,7 @@ def animate(
     check_written(out, 1, (1, 1))
     with exclusive(out):
         pipeline = Pipeline.from_pretrained(
-            model, device=device, dtype=DTYPES[precision], revision=revision, background=background
+            model, device=device, dtype=precision, revision=revision, background=background, backend=backend
         )
         poses = read_motion(motion, pipeline, fps=fps, seconds=seconds, person=pose_person)
         count = len(poses.complete(missing))

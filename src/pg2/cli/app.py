@@ -15,6 +15,7 @@ import typer
 from pg2.cli.animate import animate
 from pg2.cli.augment import augment
 from pg2.cli.evaluate import evaluate, score, table1
+from pg2.cli.export import export
 from pg2.cli.generate import generate, pose, views
 from pg2.cli.prepare import prepare
 from pg2.cli.render import render
@@ -30,7 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (pose, render, train, runs, generate, animate, views, augment, serve, evaluate, score, table1):
+_COMMANDS = (
+    pose, render, train, runs, generate, animate, views, augment, serve, export, evaluate, score, table1,
+)  # fmt: skip
+for command in _COMMANDS:
     app.command()(command)
 app.add_typer(prepare, name="prepare")
 app.add_typer(userstudy, name="userstudy")
@@ -54,9 +58,9 @@ def options(
 
     If the output exists: train, render, prepare, augment, table1, userstudy make and generate --poses go on
     with what the same command began. evaluate, score and userstudy report replace their own earlier report or
-    pictures. generate, animate, views and pose replace files of that name. A folder that holds anything else
-    is refused and not changed. Two commands cannot write to the same output at the same time; only pose can
-    share its folder.
+    pictures. generate, animate, views, export and pose replace files of that name. A folder that holds
+    anything else is refused and not changed. Two commands cannot write to the same output at the same time;
+    only pose can share its folder.
     """
 
 

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import Background, Device, ModelArgument, PrecisionOption, Revision, command_line
+from pg2.cli.options import (
+    BackendOption,
+    Background,
+    Device,
+    ModelArgument,
+    PrecisionOption,
+    Revision,
+    command_line,
+)
 from pg2.errors import Pg2Error
 
 Inception = Annotated[
@@ -56,6 +64,7 @@ def evaluate(
     background: Background = None,
     device: Device = "cpu",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     revision: Revision = None,
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
@@ -65,7 +74,6 @@ def evaluate(
     from pg2.evaluation.protocol import training_features
     from pg2.evaluation.report import print_scores
     from pg2.evaluation.run import check_places, score_and_report
-    from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
     from pg2.pose.formats import read_pairs_csv
 
@@ -74,7 +82,12 @@ def evaluate(
     if training and not tools.judges:
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
     pipeline = Pipeline.from_pretrained(
-        model, device=tools.device, dtype=DTYPES[precision], revision=revision, background=background
+        model,
+        device=tools.device if backend in (None, "torch") and not model.endswith(".onnx") else "cpu",
+        dtype=precision,
+        revision=revision,
+        background=background,
+        backend=backend,
     )
     whole = PreparedDataset(data)
     dataset = whole.scaled(pipeline.frame)

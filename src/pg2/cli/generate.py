@@ -9,6 +9,7 @@ import typer
 from PIL import Image
 
 from pg2.cli.options import (
+    BackendOption,
     Background,
     Device,
     Model,
@@ -25,7 +26,7 @@ from pg2.io.picture_files import SUFFIXES
 
 if TYPE_CHECKING:
     from pg2.many import Kind
-    from pg2.pipeline import Pipeline, Result
+    from pg2.pipeline import Backend, Pipeline, Result
 
 Out = Annotated[Path, typer.Option(help="the picture to write; replaces one of that name")]
 Strict = Annotated[
@@ -51,6 +52,7 @@ def _load(
     precision: str,
     revision: str | None,
     background: str | None,
+    backend: "Backend | None",
     kind: "Kind" = "image",
 ) -> "Pipeline":
     """The model that is to make pictures of this kind.
@@ -58,18 +60,16 @@ def _load(
     Raises:
         Pg2Error: it cannot be had, or makes no such pictures.
     """
-    from pg2.io.devices import DTYPES
     from pg2.pipeline import Pipeline
 
     pipeline = Pipeline.from_pretrained(
-        model, device=device, dtype=DTYPES[precision], revision=revision, background=background
+        model, device=device, dtype=precision, revision=revision, background=background, backend=backend
     )
     if kind == "origin" and not pipeline.tells_origin:
         raise Pg2Error(f"{model} does not know what it copies from the photo; leave out --origin")
-    refine = pipeline.model.refine
-    if kind == "full_size" and background is None and refine is not None and "keep" in refine.backgrounds:
+    if kind == "full_size" and background is None and pipeline.background is not None:
         # Another background would stand in the photo as a box.
-        pipeline.model.set_background("keep")
+        pipeline.set_background("keep")
     return pipeline
 
 
@@ -218,6 +218,7 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 2, help="of --poses random:NUMBER")] = 0,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     revision: Revision = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
@@ -229,7 +230,7 @@ def generate(
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
         if out is None or out.suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
-        pipeline = _load(model, device, precision, revision, background, kind)
+        pipeline = _load(model, device, precision, revision, background, backend, kind)
         _generate_many(
             pipeline,
             photos,
@@ -262,7 +263,7 @@ def generate(
     out = out or Path("result.png")
     _check_out(out, [*photos, *map(Path, pose)])
     with exclusive(out):
-        pipeline = _load(model, device, precision, revision, background, kind)
+        pipeline = _load(model, device, precision, revision, background, backend, kind)
         rows = _rows(pipeline, photos, pose, strict, person, pose_person, in_place)
         _save(getattr(rows[0][0], kind) if one else _grid_picture(rows, pose), out)
     tell(rows)
@@ -306,6 +307,7 @@ def views(
     person: Person = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     revision: Revision = None,
 ) -> None:
     """Show the person of a photo from the front, both sides and behind: many views from one."""
@@ -313,7 +315,7 @@ def views(
 
     _check_out(out, photos)
     with exclusive(out):
-        pipeline = _load(model, device, precision, revision, background)
+        pipeline = _load(model, device, precision, revision, background, backend)
         rows = _rows(pipeline, photos, _VIEWS, strict, person, in_place=in_place)
         _save(_grid_picture(rows, _VIEWS), out)
     tell(rows)

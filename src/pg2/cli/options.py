@@ -8,9 +8,11 @@ import typer
 
 from pg2.errors import Pg2Error
 
-_MODELS = "a shipped model, a model folder, or a Hugging Face hub id"
+_MODELS = "a shipped model, a model folder, a Hugging Face hub id, or FILE.onnx of `pg2 export`"
+_NETWORKS = "a shipped model, a model folder, or a Hugging Face hub id"
 Model = Annotated[str, typer.Option(help=_MODELS)]
 ModelArgument = Annotated[str, typer.Argument(help=_MODELS)]
+NetworksArgument = Annotated[str, typer.Argument(help=_NETWORKS)]
 Device = Annotated[
     str, typer.Option(help="where networks run: auto (an accelerator where there is one), cpu, cuda or mps")
 ]
@@ -18,6 +20,14 @@ PrecisionOption = Annotated[
     # io.devices has it, too, and PyTorch with it: too slow for `--help`.
     Literal["fp32", "bf16"],
     typer.Option("--precision", help="bf16 is faster and less exact; fp32 where a processor lacks it"),
+]
+BackendOption = Annotated[
+    Literal["torch", "onnx", "openvino"] | None,
+    typer.Option(
+        "--backend",
+        help="what the model runs on: torch, onnxruntime, or OpenVINO (pg2[openvino]); the latter two run on "
+        "the processor, and take FILE.onnx of `pg2 export` at once; default: torch, for such a file onnx",
+    ),
 ]
 Revision = Annotated[
     str | None, typer.Option(help="commit, tag or branch of a model of the hub; default: its newest")

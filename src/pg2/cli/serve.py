@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import AllowHost, Device, PrecisionOption
+from pg2.cli.options import AllowHost, BackendOption, Device, PrecisionOption
 
 
 def serve(
@@ -19,6 +19,7 @@ def serve(
     ] = None,
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
+    backend: BackendOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="threads of the network; default: one a processor core")
     ] = None,
@@ -49,6 +50,13 @@ def serve(
         list[str] | None, typer.Option(help="web site whose pages may use the service; may be repeated")
     ] = None,
     allow_host: AllowHost = None,
+    in_browser: Annotated[
+        bool,
+        typer.Option(
+            "--in-browser",
+            help="the page computes in the browser, and no photo leaves it; models are files of `pg2 export`",
+        ),
+    ] = False,
 ) -> None:
     """Serve models over HTTP until stopped; needs pg2[serve]."""
     from pg2.serving.options import ServeOptions, read_api_key
@@ -59,6 +67,7 @@ def serve(
         models=tuple(model or ()),
         device=device,
         precision=precision,
+        backend=backend,
         threads=threads,
         batch=batch,
         batch_wait=batch_wait,
@@ -72,6 +81,7 @@ def serve(
         api_key=read_api_key(api_key_file),
         cors_origins=tuple(cors_origin or ()),
         hosts=tuple(allow_host or ()),
+        in_browser=in_browser,
     )
     from pg2.serving.server import serve as run
 

@@ -45,7 +45,9 @@ def runs_bf16(device: torch.device) -> bool:
 
 def full_precision(device: torch.device) -> contextlib.AbstractContextManager[object]:
     """Float32 inside, whatever autocast says outside."""
-    if not torch.amp.is_autocast_available(device.type):
+    available = torch.amp.is_autocast_available(device.type)
+    # Where there is nothing to turn off, nothing is: a context would stand in every exported graph.
+    if not available or not torch.is_autocast_enabled(device.type):
         return contextlib.nullcontext()
     return torch.autocast(device.type, enabled=False)
 

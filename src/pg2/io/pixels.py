@@ -52,9 +52,22 @@ def to_uint8(images: "Tensor") -> "Tensor":
     Raises:
         Pg2Error: a value is not finite. As a byte it would look like any other.
     """
-    levels = to_levels(images)
-    if not levels.isfinite().all():
+    check_finite(images)
+    return rounded(to_levels(images))
+
+
+def check_finite(*images: "Tensor") -> None:
+    """Refuse pictures that a model computed amiss.
+
+    Raises:
+        Pg2Error: a value is not finite.
+    """
+    if not all(to_levels(picture).isfinite().all() for picture in images):
         raise Pg2Error("the model made a picture that is not finite: it is broken, or needs fp32")
+
+
+def rounded(levels: "Tensor") -> "Tensor":
+    """Grey levels as bytes: float of any shape to uint8, rounded and clamped to 0..255."""
     return levels.round().clamp(0, 255).byte()
 
 

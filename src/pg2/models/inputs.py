@@ -1,11 +1,16 @@
 """What a model is given, and what it gives back."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from __future__ import annotations  # so that the names of PyTorch, slow to import, need not be there
 
-import torch
-from torch import Tensor
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pg2.io.pixels import rounded, to_levels, to_unit
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 class Inputs(NamedTuple):
@@ -21,7 +26,7 @@ class Inputs(NamedTuple):
     source_keypoints: Tensor
     target_keypoints: Tensor
 
-    def to(self, device: torch.device | str, non_blocking: bool = False) -> "Inputs":
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> Inputs:
         """The same on `device`."""
         return Inputs(*(tensor.to(device, non_blocking=non_blocking) for tensor in self))
 
@@ -41,6 +46,11 @@ class PictureInfo(NamedTuple):
 COPIED, PERSON, WARPED = "mask", "silhouette", "warped"
 """Pictures of a second stage that fetches from the source. Two masks, of which follows how much of the result
 is known: what of a pixel is fetched; where the person is. And what was fetched."""
+
+
+CHANGED, FETCHED = "changed", "fetched"
+"""Maps of a second stage that fetches from the source: where the result is not the source's own ground, of
+shape [B, 1, H, W] in [0, 1]; where in the source each pixel was fetched, [B, H, W, 2], (x, y) in pixels."""
 
 
 class Output(NamedTuple):
@@ -68,3 +78,46 @@ def shown(picture: Tensor, kind: PictureKind) -> Tensor:
     if kind == "mask":
         return (picture * 2 - 1).expand(-1, 3, -1, -1)
     return picture
+
+
+def results(stages: Iterable[str], output: Output) -> dict[str, Tensor]:
+    """The picture of each stage, by the names of one or two `stages`, images [B, 3, H, W]."""
+    *earlier, last = stages
+    return {**{name: output.pictures[name] for name in earlier}, last: output.image}
+
+
+def as_bytes(output: Output, pictures: Mapping[str, PictureInfo]) -> dict[str, Tensor]:
+    """What a model gave, as files have it.
+
+    Args:
+        output: of a batch.
+        pictures: how to read each; see `PG2.pictures`.
+
+    Returns:
+        uint8 each: "image", then the `pictures` as they are looked at: [B, H, W, 3], or of a mask [B, H, W].
+        Last the maps, where there are such: "changed", uint8 [B, H, W] in 0..255; "fetched", float32
+        [B, H, W, 2].
+    """
+    made = {"image": rounded(to_levels(output.image)).movedim(1, -1)}
+    for name, picture in output.pictures.items():
+        levels = rounded(to_levels(shown(picture, pictures[name].kind)))
+        made[name] = levels[:, 0] if pictures[name].kind == "mask" else levels.movedim(1, -1)
+    if CHANGED in output.maps:
+        made[CHANGED] = rounded(output.maps[CHANGED][:, 0].float() * 255)
+    if FETCHED in output.maps:
+        made[FETCHED] = output.maps[FETCHED].float()
+    return made
+
+
+def from_bytes(made: Mapping[str, Tensor], pictures: Mapping[str, PictureInfo]) -> Output:
+    """The way back of `as_bytes`, to whole grey levels."""
+    further = {}
+    for name, info in pictures.items():
+        if info.kind == "mask":
+            further[name] = made[name][:, None] / 255
+        else:
+            strength = 2 if info.kind == "difference" else 1
+            further[name] = to_unit(made[name].movedim(-1, 1)) * strength
+    maps = {CHANGED: made[CHANGED][:, None] / 255} if CHANGED in made else {}
+    maps |= {FETCHED: made[FETCHED]} if FETCHED in made else {}
+    return Output(to_unit(made["image"].movedim(-1, 1)), further, maps)

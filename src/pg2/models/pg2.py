@@ -1,6 +1,7 @@
 """The stages as one model; saving, loading and sharing it."""
 
 import difflib
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -19,7 +20,7 @@ from pg2.io.files import atomic_path, exists, read_json, write_json
 from pg2.io.tensors import load_tensors, read_header, save_tensors
 from pg2.models.coarse import CoarseGenerator
 from pg2.models.config import ModelConfig
-from pg2.models.inputs import Inputs, Output, PictureInfo
+from pg2.models.inputs import Inputs, Output, PictureInfo, results
 from pg2.models.refine import build_refiner
 from pg2.models.stage import Stage
 
@@ -106,6 +107,15 @@ class PG2(
         """Where the weights are."""
         return next(self.parameters()).device
 
+    @property
+    def digest(self) -> str:
+        """The weights as 16 hexadecimal digits: a folder of the same name may hold another training."""
+        digest = hashlib.sha256()
+        for name, value in self.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.cpu().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
     def forward(self, inputs: Inputs) -> Output:
         """All stages. The model draws heat maps itself, as its own settings say; see `Inputs`."""
         coarse = self.coarse(inputs)
@@ -113,6 +123,11 @@ class PG2(
             return Output(coarse, {"coarse": coarse})
         refined: Output = self.refine(inputs, coarse)
         return Output(refined.image, {"coarse": coarse, **refined.pictures}, refined.maps)
+
+    @property
+    def background(self) -> str | None:
+        """What the second stage puts behind the person; None: it has no choice."""
+        return None if self.refine is None else getattr(self.refine.config, "background", None)
 
     def set_background(self, background: str) -> None:
         """Put another of the second stage's `backgrounds` behind the person.
@@ -128,8 +143,7 @@ class PG2(
 
     def results(self, output: Output) -> dict[str, Tensor]:
         """The picture of each of `stages` in what `forward` gave, images [B, 3, H, W]."""
-        images = [output.image] if self.refine is None else [output.pictures["coarse"], output.image]
-        return dict(zip(self.stages, images, strict=True))
+        return results(self.stages, output)
 
     def initialise(self) -> None:
         """Start all stages from nothing, each in its own way."""

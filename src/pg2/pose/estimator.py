@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 from PIL import Image
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import WEIGHTS
 from pg2.io.pictures import shrink
 from pg2.io.pixels import Image8
+from pg2.io.sessions import open_session
 from pg2.pose.facing import NARROW, shoulder_width
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Points, Pose
 
@@ -135,14 +135,8 @@ class PoseEstimator:
         weights = MOVENET if weights is None else Path(weights)
         if not weights.is_file():
             raise Pg2Error(f"the pose estimator's weights {weights} are missing; install pg2 again")
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = threads or 0
-        options.inter_op_num_threads = 1
-        # Idle threads sleep instead of spinning, so that the cores are free for the generator.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+            self._session = open_session(weights, threads)
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise Pg2Error(
                 f"{weights} is damaged or not an ONNX file; install pg2 again, or give MoveNet Thunder"

@@ -49,8 +49,9 @@ def heatmaps(keypoints: Tensor, size: tuple[int, int], radius: float = 4.0, shri
     square = (xs - x) ** 2 + (ys - y) ** 2
     radius = radius / shrink
     if shrink > 1:
-        # The maps are small and mostly far from any keypoint; NaN marks a missing one.
-        return ((radius + 0.5 - square.sqrt()).clamp(0.0, 1.0) * 2.0 - 1.0).nan_to_num(-1.0)
+        # The maps are small and mostly far from any keypoint; NaN, which marks a missing one, goes first: not
+        # every engine that runs an exported graph keeps it when it clamps.
+        return (radius + 0.5 - square.sqrt()).nan_to_num(0.0).clamp(0.0, 1.0) * 2.0 - 1.0
     # A comparison with NaN is False, so a missing keypoint leaves its channel empty.
     return (square <= radius**2).float() * 2.0 - 1.0
 

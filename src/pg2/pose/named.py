@@ -8,13 +8,11 @@ stout. "left" is the person facing the viewer's left, "right" the viewer's right
 import difflib
 
 import numpy as np
-import torch
 
 from pg2.errors import Pg2Error
 from pg2.io.packaged import NAMED_POSES
 from pg2.io.pixels import Image8, to_images
 from pg2.pose.keypoints import Pose
-from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.grids import strip
 
 NAMES = ("front", "back", "left", "right", "walking", "arms-raised", "hands-on-hips")
@@ -43,6 +41,11 @@ def suggestion(name: str) -> str:
 
 def contact_sheet() -> Image8:
     """A picture of all named poses side by side under their names, uint8 [H, W, 3]."""
+    # PyTorch takes a second to load, and the poses themselves do without it.
+    import torch
+
+    from pg2.pose.skeleton import draw_skeleton
+
     poses = [named_pose(name).scale(_ENLARGED) for name in NAMES]
     points = torch.from_numpy(np.stack([pose.points for pose in poses]))
     assert poses[0].size is not None  # the shipped files have a canvas

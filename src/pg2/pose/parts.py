@@ -306,7 +306,7 @@ def _landmarks(keypoints: Tensor) -> _Landmarks:
     lengths = _length(points[:, _ENDS] - points[:, _STARTS])
     by_limbs = (lengths / lengths.new_tensor(_LIMB_LENGTHS)[:, None]).nan_to_num(0.0).amax(1)
     by_head = _length(head) / _NECK_TO_FACE
-    by_trunk = _length(trunk).maximum(_LEAN * by_head.nan_to_num(0.0))
+    by_trunk = _at_least(_length(trunk), _LEAN * by_head.nan_to_num(0.0))
     scale = _first(by_trunk, by_head, by_limbs).clamp_min(_SMALLEST)
 
     down = _unit(_first(trunk, head))
@@ -316,7 +316,7 @@ def _landmarks(keypoints: Tensor) -> _Landmarks:
         (vector * _turned(down)).sum(-1, keepdim=True) / scale
         for vector in (across, _mean(points[:, _NOSE_AND_EYES]) - neck)
     )
-    facing = (facing / _TURNED_FACE).clamp(-1, 1)
+    facing = -_at_least(-_at_least(facing / _TURNED_FACE, -1.0), -1.0)
     return _Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, facing, scale)
 
 
@@ -332,7 +332,7 @@ def _frames(marks: _Landmarks, width: Tensor) -> Frames:
     origin = torch.cat((base[:, None], marks.neck[:, None], starts), 1)
     direction = torch.cat((-marks.down[:, None], marks.down[:, None], _unit(limbs)), 1)
     long = torch.cat((_length(head)[:, None], marks.length[:, None], _length(limbs)), 1)
-    long = long.maximum(scale[:, None] * long.new_tensor(_SHORTEST)[:, None])
+    long = _at_least(long, scale[:, None] * long.new_tensor(_SHORTEST)[:, None])
     wide = torch.cat(
         (
             long[:, :1],
@@ -411,6 +411,14 @@ def _first(*values: Tensor) -> Tensor:
     for value in reversed(others):
         last = torch.where(value.isnan(), last, value)
     return last
+
+
+def _at_least(values: Tensor, least: Tensor | float) -> Tensor:
+    """The larger of the two, where `values` is not NaN.
+
+    As `clamp_min` and `maximum` give it; but not every engine that runs an exported graph keeps NaN there.
+    """
+    return torch.where(values < least, least, values)
 
 
 def _mean(points: Tensor) -> Tensor:

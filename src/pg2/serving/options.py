@@ -9,6 +9,7 @@ from pg2.errors import Pg2Error
 
 if TYPE_CHECKING:
     from pg2.io.devices import Precision
+    from pg2.pipeline import Backend
 
 KEY_VARIABLE = "PG2_API_KEY"
 
@@ -18,12 +19,13 @@ class ServeOptions:
     """On these a service's behaviour depends.
 
     Attributes:
-        models: shipped models, model folders or Hugging Face hub ids, the default one first; none: all that
-            are shipped.
+        models: shipped models, model folders, files of `pg2 export` or Hugging Face hub ids, the default one
+            first; none: all that are shipped.
         device: where the models run: auto (an accelerator where there is one), cpu, cuda or mps. People are
             found on the CPU.
         precision: of the models' arithmetic: fp32 or bf16.
-        threads: processor threads of the network; None leaves the number to PyTorch.
+        backend: what the models run on; None: PyTorch, and onnxruntime for an exported model.
+        threads: processor threads of the network; None leaves the number to the backend.
         batch: requests to one model that are answered by one run of it, at most.
         batch_wait: milliseconds that a request waits for others to share a run with.
         queue: requests being handled at a time, of all models; one more is refused (429).
@@ -38,11 +40,14 @@ class ServeOptions:
         api_key: what clients have to show; None: nothing.
         cors_origins: web sites, such as https://example.org, whose pages may use the service.
         hosts: names by which the service may be called, see `pg2.web.sites.Sites`; with a key by any.
+        in_browser: give models and estimator to clients, so that the page computes in the browser and sends
+            no photo; all models must then be files of `pg2 export`.
     """
 
     models: tuple[str, ...] = ()
     device: str = "cpu"
     precision: "Precision" = "fp32"
+    backend: "Backend | None" = None
     threads: int | None = None
     batch: int = 8
     batch_wait: float = 5.0
@@ -56,6 +61,7 @@ class ServeOptions:
     api_key: str | None = None
     cors_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    in_browser: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served.
@@ -76,11 +82,27 @@ class ServeOptions:
             raise Pg2Error(f"max_held must have room for one body of max_body, {self.max_body} bytes")
         if len(set(self.models)) != len(self.models):
             raise Pg2Error("a model is given twice")
+        if self.in_browser:
+            _check_files(self.models)
         for origin in self.cors_origins:
             if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
                 raise Pg2Error(
                     f'an origin is SCHEME://HOST[:PORT], such as https://example.org, not "{origin}"'
                 )
+
+
+def _check_files(models: tuple[str, ...]) -> None:
+    """Refuse what is no exported model.
+
+    Raises:
+        Pg2Error: a model is not a file .onnx, or there is none.
+    """
+    how = "write one with pg2 export MODEL --onnx FILE.onnx and give it as the model"
+    if not models:
+        raise Pg2Error(f"in_browser needs a model that a browser can run; {how}")
+    for model in models:
+        if not (model.lower().endswith(".onnx") and Path(model).is_file()):
+            raise Pg2Error(f'a browser cannot run "{model}", which is no exported model; {how}')
 
 
 def read_api_key(file: Path | None) -> str | None:

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import io
 import logging
 import math
@@ -11,14 +12,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote
 
 import numpy as np
 import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.io.devices import DTYPES
 from pg2.io.movies import movie_bytes, written_here
 from pg2.io.pictures import load_shrunk
 from pg2.io.pixels import Image8
@@ -87,6 +89,8 @@ class Served:
     pipeline: Pipeline
     batcher: Batcher[_Job, _Made]
     entry: ModelEntry
+    source: str
+    """What the pipeline was loaded from."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,7 @@ class Service:
             self.failure = error
             return
         for name, pipeline in pipelines.items():
-            self.models[name] = self._served(name, pipeline)
+            self.models[name] = self._served(name, pipeline, names[name])
         first = next(iter(pipelines.values()))
         self._estimator = first.estimator
         if self.state == "loading":
@@ -192,7 +196,11 @@ class Service:
         pipelines = {}
         for name, model in names.items():
             pipeline = pipelines[name] = Pipeline.from_pretrained(
-                model, device=self.options.device, dtype=DTYPES[self.options.precision]
+                model,
+                device=self.options.device,
+                dtype=self.options.precision,
+                backend=self.options.backend,
+                threads=self.options.threads,
             )
             pipeline.estimator = estimator
             # The first run is slow; better now than on the first client's time.
@@ -200,7 +208,7 @@ class Service:
             pipeline.run(Inputs(torch.zeros(1, 3, *pipeline.frame, dtype=torch.uint8), nowhere, nowhere))
         return pipelines
 
-    def _served(self, name: str, pipeline: Pipeline) -> Served:
+    def _served(self, name: str, pipeline: Pipeline, source: str) -> Served:
         def run(jobs: Sequence[_Job]) -> list[_Made]:
             began = time.perf_counter()
             sources, targets = [job.source for job in jobs], [job.target for job in jobs]
@@ -214,20 +222,20 @@ class Service:
 
         batcher = Batcher(run, self._worker, self.options.batch, self.options.batch_wait / 1000)
         self.metrics.queue.labels(name).set_function(lambda: len(batcher))
-        model = pipeline.model
         entry = ModelEntry(
             name=name,
             frame=pipeline.frame,
-            stages=len(model.stages),
+            stages=len(pipeline.stages),
             pictures=[
                 ModelPicture(name=key, heading=info.heading, kind=info.kind)
                 for key, info in pipeline.pictures.items()
             ],
             formats=list(_formats(pipeline)),
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            parameters=pipeline.parameters,
             default=not self.models,
+            onnx=_address(name, Path(source)) if self.options.in_browser else None,
         )
-        return Served(pipeline, batcher, entry)
+        return Served(pipeline, batcher, entry, source)
 
     async def poses(self, photo: bytes) -> PoseAnswer:
         """Everybody on a photo.
@@ -397,6 +405,11 @@ def _about(field: str) -> Iterator[None]:
         raise ApiError(code, f"{field}: {error}") from error
     except ApiError as error:
         raise ApiError(error.code, f"{field}: {error.message}") from error
+
+
+def _address(name: str, file: Path) -> str:
+    """Where clients get a file: another one has another address, so that browsers can keep this one."""
+    return f"v1/models/{quote(name)}?{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
 def _formats(pipeline: Pipeline) -> tuple[str, ...]:

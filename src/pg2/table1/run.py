@@ -304,5 +304,5 @@ def _read_scores(folder: Path, row: str) -> _Scored:
 
 def _result(model: Model, folder: Path, steps: Steps, place: Path, found: _Scored) -> Trained:
     spent = sum(read_progress(place / "run" / stage / CHECKPOINT)["seconds"] for stage in steps)
-    parameters = sum(value.numel() for value in Pipeline.from_pretrained(folder).model.parameters())
+    parameters = Pipeline.from_pretrained(folder).parameters
     return Trained(model, folder, parameters, steps, spent / 60, found.rows[found.row], found.pairs)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg2.models.refine.ground import continued, filled
+from pg2.models.refine.ground import continued, filled, running_maximum
 
 
 def hole(size: tuple[int, int] = (32, 32)) -> torch.Tensor:
@@ -96,3 +96,10 @@ def test_far_inside_a_hole_colours_are_those_of_its_own_side() -> None:
     known[..., :16, :] = known[..., 48:, :] = 1.0
     made = filled(top, known)
     assert made[..., 18, 16].max() < -0.2 < 0.2 < made[..., 45, 16].min()
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 8, 13])
+def test_the_running_maximum_is_that_of_pytorch(size: int) -> None:
+    torch.manual_seed(size)
+    for values in (torch.randn(2, 3, size, 4), torch.randint(-9, 9, (2, 3, size, 4))):
+        assert running_maximum(values, 2).equal(values.cummax(2).values)

@@ -29,8 +29,8 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     """
     trusted, width = known > _KNOWN, known.shape[3]
     here = torch.arange(width, device=known.device).expand(known.shape)
-    left = torch.where(trusted, here, -1).cummax(3).values
-    right = torch.where(trusted, here, width).flip(3).cummin(3).values.flip(3)
+    left = running_maximum(torch.where(trusted, here, -1), 3)
+    right = -running_maximum(torch.where(trusted, -here, -width).flip(3), 3).flip(3)
     along = (here - left).float() / (right - left).clamp_min(1)
     to_right = along.square() * (3 - 2 * along)
     # Where the person leaves the picture, one side is all there is.
@@ -51,6 +51,26 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     lowest, highest = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     found = torch.minimum(torch.maximum(found, lowest), highest)
     return torch.where(trusted.any(3, keepdim=True), found, filled(image, known))
+
+
+def running_maximum(values: Tensor, dim: int) -> Tensor:
+    """The largest value so far along a dimension, as `cummax` gives it, which ONNX lacks.
+
+    Each step doubles how far back a place has looked.
+
+    Args:
+        values: of any shape, without NaN.
+        dim: along which; its size must be known when the model is exported.
+
+    Returns:
+        the same shape.
+    """
+    size, step = values.shape[dim], 1
+    while step < size:
+        before, here = values.narrow(dim, 0, size - step), values.narrow(dim, step, size - step)
+        values = torch.cat((values.narrow(dim, 0, step), torch.maximum(before, here)), dim)
+        step *= 2
+    return values
 
 
 def _around(image: Tensor, trusted: Tensor) -> tuple[Tensor, Tensor]:

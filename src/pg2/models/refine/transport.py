@@ -21,7 +21,7 @@ from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
-from pg2.models.refine.ground import continued
+from pg2.models.refine.ground import continued, running_maximum
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
@@ -267,7 +267,7 @@ class TransportRefiner(Refiner):
         views = sample(
             small[:, None].expand(-1, len(PARTS), -1, -1, -1).flatten(0, 1),
             ((ways + 0.5) / stride - 0.5).flatten(0, 1),
-        ).view(len(source), len(PARTS), 3, *ways.shape[2:4])
+        ).view(source.shape[0], len(PARTS), 3, *ways.shape[2:4])
         soft = (priors + 1).sigmoid()
         return torch.cat(((views * soft[:, :, None]).flatten(1, 2), small, small_coarse, soft, *maps), 1)
 
@@ -314,7 +314,7 @@ class TransportRefiner(Refiner):
 
         `there`: log odds of their parts by the pose alone, [B, 10, h, w].
         """
-        below = there[:, PARTS.index("trunk")].cummax(1).values
+        below = running_maximum(there[:, PARTS.index("trunk")], 1)
         odds = torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1)
         return F.interpolate(odds, scale_factor=float(self.config.stride), mode="bilinear")
 
@@ -353,7 +353,7 @@ class TransportRefiner(Refiner):
 
 def _by_part(residual: Tensor) -> Tensor:
     """[B, 20, h, w] as [B, 10, 2, h, w]."""
-    return residual.view(len(residual), len(PARTS), 2, *residual.shape[2:])
+    return residual.view(residual.shape[0], len(PARTS), 2, *residual.shape[2:])
 
 
 def _smoothed(maps: Tensor) -> Tensor:

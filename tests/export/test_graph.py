@@ -1,0 +1,104 @@
+"""Opening an exported model: what it says, and files that are none."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from pg2 import Pg2Error
+from pg2.export.check import random_inputs
+from pg2.export.graph import KEY, Description, Graph, openvino_runs_bf16
+from pg2.models.inputs import PictureInfo
+from pg2.pose.estimator import MOVENET
+
+SAID = Description((64, 32), ("coarse", "refined"), {"coarse": PictureInfo("stage I")}, "keep", 7, "ab", 1)
+
+
+def test_a_description_is_read_as_it_was_written() -> None:
+    assert Description.from_json(SAID.to_json()) == SAID
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{}", "cannot be read"),
+        ("[]", "cannot be read"),
+        ("", "cannot be read"),
+        (SAID.to_json().replace('"format": 1', '"format": 2'), "by a newer pg2; upgrade pg2"),
+        (SAID.to_json().replace('"frame"', '"size"'), "cannot be read"),
+        (SAID.to_json().replace("64", "Infinity"), "cannot be read"),
+        (SAID.to_json().replace('"image"', '"film"'), "cannot be read"),
+        (SAID.to_json().replace('["coarse"', '["first"'), "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+    ],
+)
+def test_a_description_that_is_none(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Description.from_json(text)
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_files_that_are_no_exported_models(exported: Path, tmp_path: Path, engine: str) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    with pytest.raises(Pg2Error, match=r"cannot read .*nowhere\.onnx: no such file or directory"):
+        Graph.open(tmp_path / "nowhere.onnx", engine)  # type: ignore[arg-type]
+    content = exported.read_bytes()
+    for name, damaged in (("empty", b""), ("text", b"hello"), ("half", content[: len(content) // 2])):
+        (tmp_path / name).write_bytes(damaged)
+        with pytest.raises(Pg2Error, match=f"{name} is (damaged or not an ONNX file|not a model that)"):
+            Graph.open(tmp_path / name, engine)  # type: ignore[arg-type]
+    with pytest.raises(Pg2Error, match=r"thunder\.onnx is not a model that `pg2 export` wrote"):
+        Graph.open(MOVENET, engine)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_file_that_is_not_what_it_says(exported: Path, tmp_path: Path, engine: str) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino")
+    graph = Graph.open(exported, engine)  # type: ignore[arg-type]
+    with pytest.raises(Pg2Error, match=r"model\.onnx does not run; export the model again"):
+        graph(*random_inputs((32, 16), 1))
+    loaded = onnx.load(exported)
+    (said,) = (entry for entry in loaded.metadata_props if entry.key == KEY)
+    whole = said.value
+    for true, false, words in (
+        ('"silhouette":', '"outline":', "it has no output outline"),
+        ("[64, 32]", "[64, 31]", "its pictures are of another size than it says"),
+    ):
+        said.value = whole.replace(true, false)
+        assert said.value != whole
+        onnx.save(loaded, tmp_path / "other.onnx")
+        with pytest.raises(Pg2Error, match=rf"other\.onnx is not a model that .* wrote: {words}"):
+            Graph.open(tmp_path / "other.onnx", engine)  # type: ignore[arg-type]
+
+
+def test_threads_are_honoured(exported: Path) -> None:
+    inputs = random_inputs((64, 32), 1)
+    one, two = (Graph.open(exported, threads=threads)(*inputs) for threads in (1, 2))
+    for name in one.keys() - {"fetched"}:
+        assert np.abs(one[name].astype(int) - two[name]).max() <= 1
+
+
+def test_openvino_draws_the_same(exported: Path) -> None:
+    """In float32 nearly; in bf16, where the processor has it, about: places are rounded, too."""
+    pytest.importorskip("openvino")
+    inputs = random_inputs((64, 32), 4)
+    expected = Graph.open(exported)(*inputs)
+    for rough, most, mean in ((False, 3, 0.01), (True, 255, 8.0)):
+        graph = Graph.open(exported, "openvino", rough=rough)
+        assert graph.rough == (rough and openvino_runs_bf16())
+        made = graph(*inputs)
+        assert made.keys() == expected.keys()
+        for name in made.keys() - {"fetched"}:
+            apart = np.abs(made[name].astype(int) - expected[name])
+            assert apart.max() <= most, name
+            assert apart.mean() <= mean, name
+
+
+def test_without_openvino_it_is_said(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(Pg2Error, match=r'needs the extra "openvino": pip install "pg2\[openvino\]"'):
+        Graph.open(exported, "openvino")
