@@ -16,6 +16,7 @@ from pg2.cli.options import (
     ModelArgument,
     Person,
     PrecisionOption,
+    Ray,
     Revision,
 )
 from pg2.cli.telling import of_several, tell
@@ -220,6 +221,7 @@ def generate(
     precision: PrecisionOption = "fp32",
     backend: BackendOption = None,
     revision: Revision = None,
+    ray: Ray = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
     from pg2.io.outputs import exclusive
@@ -230,6 +232,8 @@ def generate(
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
         if out is None or out.suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
+        if ray is not None and device == "auto":
+            device = "cpu"
         pipeline = _load(model, device, precision, revision, background, backend, kind)
         _generate_many(
             pipeline,
@@ -244,8 +248,11 @@ def generate(
             in_place=in_place,
             seed=seed,
             strict=strict,
+            ray=ray,
         )
         return
+    if ray is not None:
+        raise Pg2Error("--ray spreads many photos; say with --poses in which poses, and with --out where to")
     if not pose:
         raise Pg2Error("say with --pose which pose is wanted, or with --poses which ones, a file each")
     if everybody:
