@@ -279,6 +279,9 @@ def test_a_pose_where_the_person_stands(pg2, model: Path, tmp_path: Path) -> Non
         "generate", half, "--pose", "walking", "--in-place", "--model", model, "--out", tmp_path / "one.png"
     )
     assert ran.code == 0, ran.err
+    assert "legs" not in ran.err
+    hinted = pg2("generate", half, "--pose", "walking", "--model", model, "--out", tmp_path / "two.png")
+    assert "the photo shows no legs; --in-place keeps half a person half" in hinted.err
     pipe = Pipeline.from_pretrained(model)
     placed, usual = (pipe(half, "walking", in_place=in_place) for in_place in (True, False))
     assert usual.pose.present[[10, 13]].all()

@@ -8,8 +8,11 @@ if TYPE_CHECKING:
     from pg2.pipeline import Result
 
 
+_NO_LEGS = "the photo shows no legs"  # of the doubts, see pg2.pose.facing
+
+
 def tell(rows: "Sequence[Sequence[Result]]") -> None:
-    """Say in one sentence how much of the pictures is known."""
+    """Say in one sentence how much of the pictures is known, and what may help."""
     results = [result for row in rows for result in row]
     if len(results) == 1:
         said = results[0].about
@@ -19,6 +22,8 @@ def tell(rows: "Sequence[Sequence[Result]]") -> None:
             sum(bool(result.doubts) for result in results),
             len(results),
         )
+    if any(_NO_LEGS in result.doubts for result in results):
+        said += "; --in-place keeps half a person half"
     if said:
         print(f"pg2: {said}", file=sys.stderr)
 
