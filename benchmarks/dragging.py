@@ -14,6 +14,7 @@ import statistics
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from pg2.io.packaged import DEFAULT_MODEL, SAMPLES
 from pg2.pose.named import named_pose
@@ -67,11 +68,9 @@ def rate(server: Server, who: dict[str, str | bytes], at_a_time: int, seconds: f
             made.append(time.perf_counter())
         connection.close()
 
-    threads = [threading.Thread(target=drag) for _ in range(at_a_time)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(at_a_time) as pool:
+        for done in [pool.submit(drag) for _ in range(at_a_time)]:
+            done.result()
     return (len(made) - 1) / (max(made) - min(made))
 
 

@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "c4101ed7984df1acf4667a6da1e2a5ead7a215d17a9a61fe5260ebc2fa3d471f",
-    "fast/photo256": "3b35f3ab96ad8b1e7c7bc4b01cb5760ec58ce13a29b439a209ca55b73baea377",
-    "fast/people256": "620360eeae594b7da0467fac38d09c7f9b5593f59411efa97c76c82fef22269c",
+    "fast/market1501": "abe12c9582db1d36909221c91d47a76aade363335bf3f33243bd8f2de91609b9",
+    "fast/photo256": "42550aa186dc22ecd0e1603d4da61cacaceef098b58b0aef1efcb86e5d7df9b7",
+    "fast/people256": "3be998a4ca608a3341cdad269120a0db11464dfe6a8cbc18f3301159d2f1b9c2",
 }
 """SHA-256 of the sheets' pixels."""
 

@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,9 @@ def mixed(server: Server, material: Material, count: int, seed: int) -> Counter[
                 statuses[status] += 1
         connection.close()
 
-    threads = [threading.Thread(target=work) for _ in range(_THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for done in [pool.submit(work) for _ in range(_THREADS)]:
+            done.result()
     return statuses
 
 

@@ -324,6 +324,7 @@ class _Job:
     source: Source
     pose: Item
     target: Pose
+    digest: str  # by which it is known again
 
 
 class _Run:
@@ -342,10 +343,12 @@ class _Run:
         everybody: bool,
         pose_person: int | None,
         kind: Kind,
+        in_place: bool,
     ) -> None:
         self.pipeline, self.manifest, self.poses, self.summary = pipeline, manifest, poses, summary
         self.model, self.person, self.everybody = model, person, everybody
         self.pose_person, self.kind, self._failed = pose_person, kind, failed
+        self.in_place = in_place
         self._targets: dict[str, Pose | None] = {}
 
     def prepare(self, photo: Item) -> list[_Job]:
@@ -375,9 +378,14 @@ class _Run:
                 self.summary.crowded.append(photo.name)
         todo = self._todo(photo, content, len(sources), targets)
         self.summary.kept += len(self._wanted(len(sources), targets)) - len(todo)
+        place = self.pipeline.place if self.in_place else lambda target, _: target
         return [
-            _Job(photo, content, len(sources), who, sources[who], pose, targets[pose]) for who, pose in todo
-        ]
+            _Job(
+                photo, content, len(sources), who, sources[who], pose, place(targets[pose], sources[who]),
+                _digest(content, targets[pose]),
+            )
+            for who, pose in todo
+        ]  # fmt: skip
 
     def make(self, jobs: Sequence[_Job]) -> None:
         """Make and keep them."""
@@ -431,7 +439,7 @@ class _Run:
             "copied": None if result.copied is None else round(result.copied, 3),
             "doubts": list(result.doubts),
             "photo_digest": job.content,
-            "digest": _digest(job.content, job.target),
+            "digest": job.digest,
         }
         self.manifest.begin()
         with atomic_path(self.manifest.out / entry["file"]) as new:
@@ -467,6 +475,7 @@ def make_many(
     everybody: bool = False,
     pose_person: int | None = None,
     kind: Kind = "image",
+    in_place: bool = False,
     seed: int = 0,
     strict: bool = False,
     failed: Callable[[Failure], None] = lambda failure: None,
@@ -488,6 +497,7 @@ def make_many(
         everybody: all people of each photo instead.
         pose_person: the same for poses of several people.
         kind: which picture of a `Result`.
+        in_place: put each pose where the person stands (`pg2.pose.placing`).
         seed: of random poses.
         strict: stop at the first photo or pose that cannot be used; else it is left out.
         failed: told of each of these.
@@ -504,7 +514,8 @@ def make_many(
         if out.resolve().is_relative_to(folder.resolve()):
             raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
-    options = {**settings_of(pipeline, model), "picture": kind}
+    # None where it is not: so it is in folders from before there was a choice.
+    options = {**settings_of(pipeline, model), "picture": kind, "in_place": in_place or None}
     summary = Summary(len(items))
 
     def fail(failure: Failure) -> None:
@@ -518,6 +529,7 @@ def make_many(
         run = _Run(
             pipeline, manifest, wanted, summary, fail,
             model=model, person=person, everybody=everybody, pose_person=pose_person, kind=kind,
+            in_place=in_place,
         )  # fmt: skip
         try:
             for photo in tracked(items, "Photos", progress):

@@ -464,7 +464,20 @@ class Pipeline:
             poses = self.estimator.everybody(image)
         return [self._framed(photo, image, pose, Framing.around) for pose in poses]
 
-    def make(self, sources: Sequence[Source], targets: Sequence[Pose], *, batch: int = 16) -> list[Result]:
+    def place(self, target: Pose, source: Source) -> Pose:
+        """A pose of `target_pose` where the person of a photo stands, in their size (`pg2.pose.placing`).
+
+        Raises:
+            Pg2Error: there is nothing to go by, or nothing of the pose stays in the photo.
+        """
+        from pg2.pose.placing import in_place
+
+        with _naming(source.photo):
+            return in_place(target, source.pose, source.framing.shown)
+
+    def make(
+        self, sources: Sequence[Source], targets: Sequence[Pose], *, in_place: bool = False, batch: int = 16
+    ) -> list[Result]:
         """Each source in the target pose beside it.
 
         In company a few values may differ by a grey level, because PyTorch then sums in another order.
@@ -472,10 +485,13 @@ class Pipeline:
         Args:
             sources: from `prepare`.
             targets: from `target_pose`, as many.
+            in_place: put each pose where the source's person stands; see `place`.
             batch: pictures in one run of the model, at most; memory grows with it.
         """
         if len(sources) != len(targets):
             raise ValueError(f"{len(sources)} sources cannot take {len(targets)} poses, one each")
+        if in_place:
+            targets = [self.place(target, source) for source, target in zip(sources, targets, strict=True)]
         return [
             result
             for first in range(0, len(sources), batch)
@@ -528,7 +544,13 @@ class Pipeline:
         return {name: picture.cpu().numpy() for name, picture in as_bytes(output, self.pictures).items()}
 
     def __call__(
-        self, photo: Photo, pose: Pose | Photo, *, person: int | None = None, source_pose: Pose | None = None
+        self,
+        photo: Photo,
+        pose: Pose | Photo,
+        *,
+        person: int | None = None,
+        source_pose: Pose | None = None,
+        in_place: bool = False,
     ) -> Result:
         """The person of `photo` in `pose`.
 
@@ -538,14 +560,15 @@ class Pipeline:
             pose: a `Pose`, the name of a pose that ships, an OpenPose JSON file, or another photo.
             person: which person of the photo, 0 being the largest; None takes the largest.
             source_pose: where the person stands in the photo, when known; it is estimated otherwise.
+            in_place: put the pose where the person stands, in their size: of half a person on the photo the
+                result shows half, and nobody moves. Otherwise the pose fills the frame.
 
         Raises:
             SourcePoseError: `source_pose` lies in a picture of another size than the photo, or outside it.
             Pg2Error: a file that is not what it should be, or a photo that shows nobody.
         """
-        return self.grid(
-            [photo], [pose], person=person, source_poses=None if source_pose is None else [source_pose]
-        )[0][0]
+        known = None if source_pose is None else [source_pose]
+        return self.grid([photo], [pose], person=person, source_poses=known, in_place=in_place)[0][0]
 
     def grid(
         self,
@@ -555,6 +578,7 @@ class Pipeline:
         person: int | None = None,
         pose_person: int | None = None,
         source_poses: Sequence[Pose] | None = None,
+        in_place: bool = False,
     ) -> list[list[Result]]:
         """Every photo in every pose: a row a photo, a column a pose. See `__call__` and `make`."""
         targets = [self.target_pose(pose, pose_person) for pose in poses]
@@ -562,7 +586,7 @@ class Pipeline:
         for number, photo in enumerate(photos):
             known = None if source_poses is None else source_poses[number]
             source = self.prepare(photo, person=person, source_pose=known)
-            rows.append(self.make([source] * len(targets), targets))
+            rows.append(self.make([source] * len(targets), targets, in_place=in_place))
         return rows
 
 

@@ -269,6 +269,31 @@ def test_one_picture_says_what_its_photo_does_not_show(pg2, model: Path, tmp_pat
     assert ran.err == "pg2: the photo shows the person from the front, the pose from behind\n"
 
 
+def test_a_pose_where_the_person_stands(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Of half a person the result shows half."""
+    half = tmp_path / "half" / "half.png"
+    half.parent.mkdir()
+    with Image.open(PHOTO) as photo:
+        photo.crop((48, 0, 208, 160)).save(half)
+    ran = pg2(
+        "generate", half, "--pose", "walking", "--in-place", "--model", model, "--out", tmp_path / "one.png"
+    )
+    assert ran.code == 0, ran.err
+    pipe = Pipeline.from_pretrained(model)
+    placed, usual = (pipe(half, "walking", in_place=in_place) for in_place in (True, False))
+    assert usual.pose.present[[10, 13]].all()
+    assert placed.pose.present[:8].all()
+    assert not placed.pose.present[[10, 13]].any()
+    with Image.open(tmp_path / "one.png") as made:
+        assert np.array_equal(made, placed.image)
+
+    many = ("generate", half.parent, "--poses", "walking", "--model", model, "--out", tmp_path / "many")
+    assert pg2(*many, "--in-place").code == 0
+    with Image.open(tmp_path / "many" / "half_person0_walking.png") as made:
+        assert np.array_equal(made, placed.image)
+    assert_refused(pg2(*many), "many")
+
+
 def test_a_full_size_picture_keeps_the_photo_where_the_model_has_the_choice(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     made = {}
     for background in ("", "keep", "expected"):

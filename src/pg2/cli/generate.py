@@ -35,6 +35,14 @@ Strict = Annotated[
         "--strict", help="stop at the first photo that cannot be used; default: leave it out, exit code 1"
     ),
 ]
+InPlace = Annotated[
+    bool,
+    typer.Option(
+        "--in-place",
+        help="put the pose where the person stands, in their size: of half a person the result shows half; "
+        "default: the pose fills the picture",
+    ),
+]
 _VIEWS = ("front", "left", "back", "right")
 
 
@@ -99,6 +107,7 @@ def _rows(
     strict: bool,
     person: int | None,
     pose_person: int | None = None,
+    in_place: bool = False,
 ) -> "list[list[Result]]":
     """A row of results a photo, a column a pose; a photo that cannot be used is named and left out.
 
@@ -110,12 +119,11 @@ def _rows(
     for photo in photos:
         try:
             source = pipeline.prepare(photo, person=person)
+            rows.append(pipeline.make([source] * len(targets), targets, in_place=in_place))
         except Pg2Error as error:
             if strict or len(photos) == 1:
                 raise
             print(f"pg2: left out: {error}", file=sys.stderr)
-            continue
-        rows.append(pipeline.make([source] * len(targets), targets))
     if not rows:
         raise Pg2Error(f"none of the {len(photos)} photos could be used, so nothing is written")
     return rows
@@ -197,6 +205,7 @@ def generate(
         bool,
         typer.Option("--origin", help="show what is copied from the photo (blue), and invented (orange)"),
     ] = False,
+    in_place: InPlace = False,
     strict: Strict = False,
     background: Background = None,
     person: Person = None,
@@ -232,6 +241,7 @@ def generate(
             everybody=everybody,
             pose_person=pose_person,
             kind=kind,
+            in_place=in_place,
             seed=seed,
             strict=strict,
         )
@@ -254,7 +264,7 @@ def generate(
     _check_out(out, [*photos, *map(Path, pose)])
     with exclusive(out):
         pipeline = _load(model, device, precision, revision, background, backend, kind)
-        rows = _rows(pipeline, photos, pose, strict, person, pose_person)
+        rows = _rows(pipeline, photos, pose, strict, person, pose_person, in_place)
         _save(getattr(rows[0][0], kind) if one else _grid_picture(rows, pose), out)
     tell(rows)
     _end(photos, rows)
@@ -291,6 +301,7 @@ def views(
     model: ModelArgument,
     photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
     out: Out = Path("views.png"),
+    in_place: InPlace = False,
     strict: Strict = False,
     background: Background = None,
     person: Person = None,
@@ -305,7 +316,7 @@ def views(
     _check_out(out, photos)
     with exclusive(out):
         pipeline = _load(model, device, precision, revision, background, backend)
-        rows = _rows(pipeline, photos, _VIEWS, strict, person)
+        rows = _rows(pipeline, photos, _VIEWS, strict, person, in_place=in_place)
         _save(_grid_picture(rows, _VIEWS), out)
     tell(rows)
     _end(photos, rows)

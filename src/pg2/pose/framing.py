@@ -70,6 +70,12 @@ class Framing:
         """Frame pixels per picture pixel, (x, y)."""
         return self.frame[1] / (self.right - self.left), self.frame[0] / (self.bottom - self.top)
 
+    @property
+    def shown(self) -> tuple[float, float, float, float]:
+        """(left, top, right, bottom) of the picture, in the frame and perhaps beyond, by edges of pixels."""
+        (height, width), (sx, sy) = self.size, self.scale
+        return -self.left * sx, -self.top * sy, (width - self.left) * sx, (height - self.top) * sy
+
     def pose(self, pose: Pose) -> Pose:
         """A pose of the picture, in the frame; points that fall outside the frame become missing."""
         sx, sy = self.scale

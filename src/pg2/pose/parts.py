@@ -257,6 +257,20 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
     return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 
+def stand(keypoints: Tensor) -> tuple[Tensor, Tensor]:
+    """Where people stand, and how large they are, by whatever there is of them.
+
+    Args:
+        keypoints: [B, 18, 2], NaN where missing.
+
+    Returns:
+        float32: the neck, or else the middle of the face, [B, 2], NaN where there is neither; and S, the
+        length of the trunk as it would be seen from the front, [B, 1] in pixels.
+    """
+    marks = _landmarks(keypoints)
+    return _first(marks.neck, marks.face), marks.scale
+
+
 class _Landmarks(NamedTuple):
     """What the frames of a batch of poses are made of; NaN where it cannot be told.
 

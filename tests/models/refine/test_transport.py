@@ -50,6 +50,50 @@ def test_a_shifted_pose_fetches_the_shifted_picture() -> None:
     torch.testing.assert_close(warped[trunk], wanted[trunk], atol=0.02, rtol=0)
 
 
+def everywhere(network: TransportRefiner) -> TransportRefiner:
+    """One that sees the target's person wherever it looks, and copies all of it."""
+    with torch.no_grad():
+        for name in ("finer", "full"):
+            layer = getattr(network, name)
+            layer.weight.zero_()
+        network.full.bias.fill_(9.0)
+    return network
+
+
+def test_beyond_the_edge_colours_go_on_and_detail_does_not() -> None:
+    given = smooth()
+    stripes = torch.where(torch.arange(32) % 4 < 2, 255, 0).to(torch.uint8).expand(2, 3, 64, 32)
+    # The upper body alone is in the source: the target's legs are fetched from below it.
+    source_pose = given.source_keypoints + torch.tensor((0.0, 34.0))
+    network = everywhere(refiner(reach=0.0))
+    output = network(given._replace(source=stripes, source_keypoints=source_pose), torch.zeros(2, 3, *FRAME))
+    below = output.maps["fetched"][..., 1] > 63 + 6
+    assert below.sum() > 300
+    warped, mask = output.pictures["warped"].movedim(1, -1), output.pictures["mask"][:, 0]
+    assert warped[below].abs().max() < 0.3
+    assert mask[below].max() == 0
+    within = (output.maps["fetched"][..., 1] < 63) & (output.pictures["silhouette"][:, 0] > 0.9)
+    assert within.any()
+    assert mask[within].min() > 0.9
+
+
+def test_nobody_is_far_from_the_pose() -> None:
+    """Though the network sees somebody everywhere."""
+    frame = (256, 256)
+    torch.manual_seed(0)
+    network = TransportRefiner(TransportConfig.model_validate(SMALL), frame)
+    network.initialise()
+    given = inputs(1, frame)
+    small = smooth(1).source_keypoints * 1.5 + torch.tensor((150.0, 20.0))
+    given = given._replace(source_keypoints=small, target_keypoints=small)
+    silhouette = everywhere(network)(given, torch.zeros(1, 3, *frame)).pictures["silhouette"][0, 0]
+    x, y = small[0].T.round().long()
+    assert silhouette[y, x].min() > 0.99
+    assert silhouette[:, :80].max() == 0
+    # Below the trunk there may be more of the person than the pose says.
+    assert silhouette[-1, int(x[8])] > 0.99
+
+
 def test_pictures_and_maps_have_the_shapes_that_are_said() -> None:
     network = refiner()
     output = network(smooth(), torch.zeros(2, 3, *FRAME))

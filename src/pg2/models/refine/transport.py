@@ -59,8 +59,12 @@ _STEEP = 2.0
 # to be the ground's.
 _RIM = 64
 
-# Less than these log odds of a part, by the pose, is next to the person.
-_NEAR = 1.5
+# Less than these log odds of a part, by the pose, is next to the person. Below the other ones nobody is:
+# what a network takes for a person so far off is a dark thing or a lively wall.
+_NEAR, _FAR = 1.5, -11.0
+
+# Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
+_EDGE = (2.0, 6.0)
 
 
 class _UNet(nn.Module):
@@ -218,7 +222,7 @@ class TransportRefiner(Refiner):
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
             fetched = self._places(parts, odds, residual)
-            warped = sample(source, fetched, "bicubic")
+            warped, inside = self._fetch(source, fetched)
         # It looks at what came of its choice; the choice is not to be made to please it.
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
@@ -234,12 +238,13 @@ class TransportRefiner(Refiner):
             painted = coarse + full[:, _PAINT]
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
-            shown, person = _steep(copied.detach()), _steep(target.detach())
+            shown = _steep(copied.detach())
+            person = _steep(target.detach()) * ((self._about(priors)[:, 1:] - _FAR) / 2).clamp(0, 1)
             hidden = self._hidden(stood.detach(), body)
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
-        pictures = {"warped": warped, "mask": shown * person, "silhouette": person}
+        pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
         learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
         learned |= {"fetched": fetched, "copied": copied, "silhouette": target, "source_silhouette": stood}
         return Output(image, pictures, learned | {"changed": torch.maximum(person, covered)})
@@ -286,6 +291,33 @@ class TransportRefiner(Refiner):
         far = by_parts.new_tensor((width, height))
         return (by_parts + added).clamp(-far, 2 * far)
 
+    def _fetch(self, source: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+        """The source at these places [B, 3, H, W], and which of them lie in it, from 0 to 1, [B, 1, H, W].
+
+        Beyond its edge a garment goes on in its colours. Its detail does not: lines that end at the edge
+        would be drawn out into stripes.
+        """
+        height, width = self.frame
+        far = places.new_tensor((width - 1, height - 1))
+        beyond = torch.maximum(-places, places - far).amax(-1)[:, None]
+        first, last = _EDGE
+        inside = ((last - beyond) / (last - first)).clamp(0, 1)
+        cell = 2 * self.config.stride
+        colours = F.avg_pool2d(F.pad(F.avg_pool2d(source, cell), (2, 2, 2, 2), "replicate"), 5, 1)
+        around = sample(colours, (places + 0.5) / cell - 0.5)
+        return inside * sample(source, places, "bicubic") + (1 - inside) * around, inside
+
+    def _about(self, there: Tensor) -> Tensor:
+        """Log odds that a person is about, [B, 2, H, W]: by the parts, and below the trunk, too.
+
+        Below the trunk there may be legs without keypoints.
+
+        `there`: log odds of their parts by the pose alone, [B, 10, h, w].
+        """
+        below = running_maximum(there[:, PARTS.index("trunk")], 1)
+        odds = torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1)
+        return F.interpolate(odds, scale_factor=float(self.config.stride), mode="bilinear")
+
     def _hidden(self, seen: Tensor, there: Tensor) -> Tensor:
         """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
 
@@ -295,12 +327,7 @@ class TransportRefiner(Refiner):
         while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
         trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
         """
-        below = running_maximum(there[:, PARTS.index("trunk")], 1)
-        odds = F.interpolate(
-            torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1),
-            scale_factor=float(self.config.stride),
-            mode="bilinear",
-        )
+        odds = self._about(there)
         on, near = (odds[:, :1] + 0.5).clamp(0, 1), (odds[:, 1:] + _NEAR).clamp(0, 1)
         return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 

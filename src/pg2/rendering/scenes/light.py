@@ -1,12 +1,16 @@
 """The light of a photograph: one key light, coloured and more or less soft; light from above and below."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pg2.rendering.attributes import pick_weighted
 from pg2.rendering.geometry import Array, unit
+
+Draw = Callable[[float, float], float]
+"""Of a uniform number between two."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +57,41 @@ _OUTSIDE = {"sun": 0.38, "overcast": 0.27, "shade": 0.20, "low sun": 0.15}
 _INSIDE = {"window": 0.42, "lamps": 0.33, "flash": 0.15, "daylight": 0.10}
 
 
+class _Kind(NamedTuple):
+    """What is drawn of a light; ranges are uniform."""
+
+    aside: Callable[[float, Draw], float]  # degrees from the camera, by a side from -1 to 1
+    up: tuple[float, float]  # degrees
+    key: tuple[float, float, float]
+    strength: tuple[float, float]  # of the key
+    sky: tuple[float, float, float]
+    softness: tuple[float, float]
+
+
+def _within(degrees: float) -> Callable[[float, Draw], float]:
+    return lambda side, _: side * degrees
+
+
+_KINDS = {
+    "sun": _Kind(
+        lambda _, u: u(-125, 125), (28, 68), (1.0, 0.93, 0.82), (1.1, 1.9), (0.36, 0.46, 0.62), (0.9, 1.6)
+    ),
+    "low sun": _Kind(
+        lambda _, u: u(-150, 150), (9, 24), (1.15, 0.78, 0.46), (0.8, 1.4), (0.36, 0.40, 0.52), (1.2, 2.2)
+    ),
+    "overcast": _Kind(_within(60), (50, 75), (0.30, 0.31, 0.32), (0.6, 1.4), (0.74, 0.78, 0.84), (9, 14)),
+    "shade": _Kind(_within(70), (30, 60), (0.30, 0.32, 0.35), (0.7, 1.3), (0.46, 0.53, 0.64), (7, 12)),
+    "window": _Kind(
+        lambda side, u: np.sign(side) * u(25, 100),
+        (8, 35), (0.92, 0.97, 1.03), (0.6, 1.2), (0.36, 0.35, 0.33), (4, 8),
+    ),
+    "lamps": _Kind(_within(80), (50, 80), (0.95, 0.74, 0.48), (0.5, 1.0), (0.52, 0.42, 0.30), (5, 10)),
+    "flash": _Kind(_within(8), (3, 12), (1.2, 1.2, 1.2), (0.8, 1.3), (0.26, 0.23, 0.19), (0.8, 1.5)),
+    "daylight": _Kind(_within(50), (30, 60), (0.42, 0.44, 0.46), (0.7, 1.2), (0.58, 0.58, 0.58), (9, 14)),
+    "studio": _Kind(_within(55), (20, 55), (0.72, 0.72, 0.72), (0.4, 1.2), (0.50, 0.50, 0.50), (4, 12)),
+}  # fmt: skip
+
+
 def draw_light(rng: np.random.Generator, place: str, camera_distance: float) -> SceneLight:
     """Draw the light of a place: "outside", "inside" or "studio"."""
     u = rng.uniform
@@ -60,67 +99,10 @@ def draw_light(rng: np.random.Generator, place: str, camera_distance: float) -> 
     name = pick_weighted(rng, shares)
     side = float(u(-1, 1))
     tint = np.array([1 + u(-0.03, 0.03), 1.0, 1 + u(-0.04, 0.04)])
-    near = 0.0
-    if name == "sun":
-        direction = _towards(float(u(-125, 125)), float(u(28, 68)))
-        key, sky, softness = (
-            np.array([1.0, 0.93, 0.82]) * u(1.1, 1.9),
-            np.array([0.36, 0.46, 0.62]),
-            u(0.9, 1.6),
-        )
-    elif name == "low sun":
-        direction = _towards(float(u(-150, 150)), float(u(9, 24)))
-        key, sky, softness = (
-            np.array([1.15, 0.78, 0.46]) * u(0.8, 1.4),
-            np.array([0.36, 0.40, 0.52]),
-            u(1.2, 2.2),
-        )
-    elif name == "overcast":
-        direction = _towards(side * 60, float(u(50, 75)))
-        key, sky, softness = (
-            np.array([0.30, 0.31, 0.32]) * u(0.6, 1.4),
-            np.array([0.74, 0.78, 0.84]),
-            u(9, 14),
-        )
-    elif name == "shade":
-        direction = _towards(side * 70, float(u(30, 60)))
-        key, sky, softness = (
-            np.array([0.30, 0.32, 0.35]) * u(0.7, 1.3),
-            np.array([0.46, 0.53, 0.64]),
-            u(7, 12),
-        )
-    elif name == "window":
-        direction = _towards(np.sign(side) * float(u(25, 100)), float(u(8, 35)))
-        key, sky, softness = np.array([0.92, 0.97, 1.03]) * u(0.6, 1.2), np.array([0.36, 0.35, 0.33]), u(4, 8)
-    elif name == "lamps":
-        direction = _towards(side * 80, float(u(50, 80)))
-        key, sky, softness = (
-            np.array([0.95, 0.74, 0.48]) * u(0.5, 1.0),
-            np.array([0.52, 0.42, 0.30]),
-            u(5, 10),
-        )
-    elif name == "flash":
-        direction = _towards(side * 8, float(u(3, 12)))
-        key, sky, softness = (
-            np.array([1.2, 1.2, 1.2]) * u(0.8, 1.3),
-            np.array([0.26, 0.23, 0.19]),
-            u(0.8, 1.5),
-        )
-        near = camera_distance
-    elif name == "daylight":
-        direction = _towards(side * 50, float(u(30, 60)))
-        key, sky, softness = (
-            np.array([0.42, 0.44, 0.46]) * u(0.7, 1.2),
-            np.array([0.58, 0.58, 0.58]),
-            u(9, 14),
-        )
-    else:
-        direction = _towards(side * 55, float(u(20, 55)))
-        key, sky, softness = (
-            np.array([0.72, 0.72, 0.72]) * u(0.4, 1.2),
-            np.array([0.50, 0.50, 0.50]),
-            u(4, 12),
-        )
+    kind = _KINDS[name]
+    direction = _towards(float(kind.aside(side, u)), float(u(*kind.up)))
+    key, sky, softness = np.array(kind.key) * u(*kind.strength), np.array(kind.sky), u(*kind.softness)
+    near = camera_distance if name == "flash" else 0.0
     bounce = u(0.35, 0.75)
     sky = sky * u(0.8, 1.2) * tint
     warm = np.array([1.06, 1.0, 0.92]) if place == "outside" else np.ones(3)

@@ -92,17 +92,22 @@ def cupboard(rng: np.random.Generator) -> list[Piece]:
             paint(rng, Finish.PLAIN, hue(rng)),
         )
         for _ in range(int(rng.integers(0, 5))):
-            x, size = rng.uniform(-wide / 2 + 0.1, wide / 2 - 0.1), rng.uniform(0.05, 0.16)
-            pieces.append(
-                column(
-                    (x, -0.25, high),
-                    size * 0.6,
-                    size * 0.45,
-                    size * 2,
-                    paint(rng, Finish.ENAMEL, hue(rng, (0, 0.8))),
-                )
-            )
+            pieces.append(_pot(rng, (0.05, 0.16), wide, -0.25, high, (0.6, 0.45, 2)))
     return pieces
+
+
+def _pot(
+    rng: np.random.Generator,
+    sizes: tuple[float, float],
+    wide: float,
+    y: float,
+    high: float,
+    shape: tuple[float, float, float],
+) -> Piece:
+    """One on a thing so wide and high; `shape` is its radius below and above and its height, by its size."""
+    x, size = rng.uniform(-wide / 2 + 0.1, wide / 2 - 0.1), rng.uniform(*sizes)
+    below, above, tall = (size * part for part in shape)
+    return column((x, y, high), below, above, tall, paint(rng, Finish.ENAMEL, hue(rng, (0, 0.8))))
 
 
 def table(rng: np.random.Generator) -> list[Piece]:
@@ -114,16 +119,7 @@ def table(rng: np.random.Generator) -> list[Piece]:
         for y in (-deep + 0.05, -0.05):
             pieces += box((x - 0.025, y - 0.025, 0), (x + 0.025, y + 0.025, high), top)
     for _ in range(int(rng.integers(0, 4))):
-        x, size = rng.uniform(-wide / 2 + 0.1, wide / 2 - 0.1), rng.uniform(0.04, 0.14)
-        pieces.append(
-            column(
-                (x, -deep / 2, high),
-                size * 0.7,
-                size * 0.5,
-                size * 1.8,
-                paint(rng, Finish.ENAMEL, hue(rng, (0, 0.8))),
-            )
-        )
+        pieces.append(_pot(rng, (0.04, 0.14), wide, -deep / 2, high, (0.7, 0.5, 1.8)))
     return pieces
 
 
