@@ -61,7 +61,7 @@ def test_commands_take_the_file(pg2, exportable: PG2, exported: Path, tmp_path: 
     ("options", "said"),
     [
         (["--backend", "torch"], "is an exported model, which runs on onnx or openvino, not on torch"),
-        (["--device", "cuda"], "the backend onnx runs on the processor, not on cuda; give no device"),
+        (["--device", "cuda"], "the backend onnx runs on the processor, not on cuda; leave out the device"),
         (
             ["--background", "expected"],
             'the exported model has "keep", not "expected"; export the model with',

@@ -13,12 +13,11 @@ def transport() -> PG2:
     return made(ModelConfig(frame=(64, 32), pose=PoseConfig(shrink=2), coarse=coarse, refine=refine))
 
 
-def difference(embedding: str = "input") -> PG2:
+def difference() -> PG2:
     """The paper's two stages, tiny, at 32x16."""
     return made(
         ModelConfig(
             frame=(32, 16),
-            pose=PoseConfig(embedding=embedding),
             coarse=CoarseConfig(width=8, blocks=2, bottleneck=8),
             refine=DifferenceConfig(width=8, blocks=2),
         )

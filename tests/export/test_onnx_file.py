@@ -1,4 +1,8 @@
-"""A model as an ONNX file: it draws what the model draws, says what it is, or is not written."""
+"""A model as an ONNX file: it draws what the model draws, says what it is, or is not written.
+
+Exports take long, so the tests share one. tests/cli/test_export.py makes another, of the paper's two stages,
+and tests/test_backends.py one of stage I alone. benchmarks/backends.py exports, and so checks, all that ship.
+"""
 
 from pathlib import Path
 
@@ -13,7 +17,7 @@ from pg2 import PG2, Pg2Error
 from pg2.export import onnx_file
 from pg2.export.check import random_inputs
 from pg2.export.graph import Graph
-from pg2.export.onnx_file import LARGEST, export_onnx, to_onnx
+from pg2.export.onnx_file import LARGEST, export_onnx
 from pg2.export.picture_model import PictureModel
 
 
@@ -22,9 +26,9 @@ def assert_alike(model: PG2, graph: Graph, pairs: int, seed: int) -> None:
     inputs = random_inputs(model.config.frame, pairs, seed)
     with torch.inference_mode():
         expected = PictureModel(model)(*map(torch.from_numpy, inputs))
-    made = graph(*inputs)
-    assert list(made) == list(expected)
-    for name, picture in made.items():
+    drawn = graph(*inputs)
+    assert list(drawn) == list(expected)
+    for name, picture in drawn.items():
         if name == "fetched":
             np.testing.assert_allclose(picture, expected[name], atol=0.05)
             continue
@@ -40,15 +44,6 @@ def test_the_file_draws_what_the_model_draws(exportable: PG2, exported: Path) ->
     graph = Graph.open(exported)
     for pairs, seed in ((1, 1), (3, 2), (8, 3)):
         assert_alike(exportable, graph, pairs, seed)
-
-
-def test_a_model_of_another_kind() -> None:
-    """tests/test_backends.py has one more; benchmarks/backends.py exports all that ship."""
-    model = difference("heatmaps")
-    content, description = to_onnx(model)
-    assert_alike(model, Graph(content, "it"), 3, 1)
-    assert description.stages == ("coarse", "refined")
-    assert description.background is None
 
 
 def test_it_says_what_it_is(exportable: PG2, exported: Path) -> None:
