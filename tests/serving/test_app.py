@@ -1,6 +1,7 @@
 """Every address: what it gives, and what it refuses."""
 
 import base64
+import hashlib
 import json
 import logging
 import re
@@ -28,7 +29,8 @@ from starlette.testclient import TestClient
 
 from pg2 import PG2, Pipeline, cli
 from pg2.export.onnx_file import LARGEST
-from pg2.io.packaged import SAMPLES
+from pg2.io.packaged import SAMPLES, SERVICE_PAGE
+from pg2.pose.estimator import MOVENET
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
 from pg2.serving.schemas import AnimationRequest, GenerateRequest, Keypoints
@@ -447,7 +449,7 @@ def test_the_page(start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_document_has_an_example_of_every_answer(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     told = {(path, method) for path, methods in document["paths"].items() for method in methods}
-    assert len(told) == 13
+    assert len(told) == 15
     for path, method in told:
         operation = document["paths"][path][method]
         assert operation["description"]
@@ -549,3 +551,56 @@ def test_log_lines(client: TestClient, caplog: pytest.LogCaptureFixture) -> None
     assert first["milliseconds"] > 0
     for private in ("123.4375", "77.8125", "secret"):
         assert private not in "".join(lines)
+
+
+def test_networks_for_browsers(start: Start, exported: Path) -> None:
+    with start(models=(str(exported),), threads=1, in_browser=True) as (client, _):
+        (entry,) = client.get("/v1/models").json()["models"]
+        # Another file has another address, so that browsers can keep this one.
+        digest = hashlib.sha256(exported.read_bytes()).hexdigest()
+        assert entry["onnx"] == f"v1/models/model?{digest[:16]}"
+        for address, file in ((entry["onnx"], exported), ("v1/estimator", MOVENET)):
+            answer = client.get(address)
+            assert answer.content == file.read_bytes()
+            assert answer.headers["Cache-Control"] == "private, max-age=3600"
+        error_of(client.get("/v1/models/other"), 404, "not_found")
+        # So that the page may run WebAssembly, in threads; nothing else is loosened.
+        headers = client.get("/").headers
+        policy = dict(rule.split(maxsplit=1) for rule in headers["Content-Security-Policy"].split("; "))
+        assert policy.pop("script-src") == "'self' 'wasm-unsafe-eval'"
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert headers["Cross-Origin-Embedder-Policy"] == "require-corp"
+        assert (
+            client.get("/onnxruntime/ort.wasm.min.mjs").headers["Content-Type"].startswith("text/javascript")
+        )
+        assert (
+            client.head("/onnxruntime/ort-wasm-simd-threaded.wasm").headers["Content-Type"]
+            == "application/wasm"
+        )
+    with start(models=(str(exported),), threads=1) as (client, _):
+        assert client.get("/v1/models").json()["models"][0]["onnx"] is None
+        for address in ("/v1/models/model", "/v1/estimator"):
+            error_of(client.get(address), 404, "not_found")
+        plain = client.get("/").headers
+        assert f"{plain['Content-Security-Policy']}; script-src" in headers["Content-Security-Policy"]
+        assert "Cross-Origin-Embedder-Policy" not in plain
+
+
+def test_networks_are_for_those_with_the_key(start: Start, exported: Path) -> None:
+    with start(models=(str(exported),), threads=1, in_browser=True, api_key="k") as (client, _):
+        for address in ("/v1/models/model", "/v1/estimator"):
+            error_of(client.get(address), 401, "unauthorized")
+
+
+def test_what_runs_in_browsers_is_as_its_readme_says() -> None:
+    """Unchanged, and nothing else is there."""
+    folder = SERVICE_PAGE / "onnxruntime"
+    said = re.findall(
+        r"^\| (\S+) \| ([0-9a-f]{64}) \|$", (folder / "README.md").read_text("utf-8"), re.MULTILINE
+    )
+    files = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.iterdir()
+        if file.suffix != ".md"
+    }
+    assert dict(said) == files

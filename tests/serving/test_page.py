@@ -19,12 +19,17 @@ import numpy.typing as npt
 import pytest
 import uvicorn
 from PIL import Image
-from serving_samples import ONE, PHOTO, TWO, form, picture, wait_for
+from serving_samples import CONTENT, ONE, PHOTO, TWO, form, grey, picture, wait_for
 
 from pg2 import PG2, Pose
+from pg2.export.onnx_file import LARGEST
 from pg2.io.packaged import SAMPLES
+from pg2.io.pictures import shrink
 from pg2.models.config import CoarseConfig, ModelConfig
-from pg2.pose.named import NAMES
+from pg2.pose.facing import doubts
+from pg2.pose.framing import Framing
+from pg2.pose.keypoints import COUNT
+from pg2.pose.named import NAMES, named_pose
 from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -40,7 +45,7 @@ OTHER = SAMPLES / "00001/01.jpg"
 
 
 @contextlib.contextmanager
-def serving(models: tuple[str, str], **options: Any) -> Iterator[str]:
+def serving(models: tuple[str, ...], **options: Any) -> Iterator[str]:
     """The address of a service in a thread of this process."""
     service = Service(ServeOptions(models=models, **options))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -72,14 +77,18 @@ def browser() -> Iterator[Any]:
 class Visit:
     """The page as somebody sees it, and what the browser complains about or asks of another host."""
 
-    def __init__(self, browser: Any, address: str, hold: bool = False, **options: Any) -> None:
+    def __init__(
+        self, browser: Any, address: str, hold: bool = False, patience: float = 5_000, **options: Any
+    ) -> None:
         self.page = browser.new_context(accept_downloads=True, **options).new_page()
         self.troubles: list[str] = []
-        self.page.set_default_timeout(10_000)
+        self.asked: list[Any] = []
+        self.patience = patience
+        self.page.set_default_timeout(2 * patience)
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("console", lambda message: self.troubles.append(message.text))
         host = urllib.parse.urlsplit(address).netloc
-        self.page.on("request", lambda request: self._asked(request.url, host))
+        self.page.on("request", lambda request: self._asked(request, host))
         if hold:  # pictures are asked for in vain until `let_go`
             self.page.route("**/v1/generate", lambda _: None)
         self.page.goto(address)
@@ -87,7 +96,9 @@ class Visit:
     def let_go(self) -> None:
         self.page.unroute("**/v1/generate")
 
-    def _asked(self, url: str, host: str) -> None:
+    def _asked(self, request: Any, host: str) -> None:
+        self.asked.append(request)
+        url = request.url
         if not url.startswith(("blob:", "data:", "about:")) and urllib.parse.urlsplit(url).netloc != host:
             self.troubles.append(f"a request to {url}")
 
@@ -96,8 +107,8 @@ class Visit:
 
     def settled(self) -> None:
         """Wait until no answer is on its way."""
-        api.expect(self.locator("#save-picture")).to_be_enabled()
-        api.expect(self.locator(".stage[aria-busy=true]")).to_have_count(0)
+        api.expect(self.locator("#save-picture")).to_be_enabled(timeout=self.patience)
+        api.expect(self.locator(".stage[aria-busy=true]")).to_have_count(0, timeout=self.patience)
 
     def pixels(self, image: str = "#picture") -> npt.NDArray[np.int64]:
         """What an <img> shows."""
@@ -158,7 +169,7 @@ class Visit:
     def error(self) -> str:
         """What the page says is wrong; the browser's own line about it is then no trouble."""
         alert = self.get_by_role("alert")
-        api.expect(alert).to_be_visible()
+        api.expect(alert).to_be_visible(timeout=self.patience)
         self.troubles[:] = [trouble for trouble in self.troubles if "Failed to load resource" not in trouble]
         text: str = alert.locator("p").inner_text()
         return text
@@ -808,3 +819,263 @@ def test_contrast(visit: Visit, scheme: str) -> None:
             for back in backs.split():
                 one, other = sorted(luminance(visit.evaluate(style, f"--{name}")) for name in (front, back))
                 assert (other + 0.05) / (one + 0.05) >= wanted, (scheme, front, back)
+
+
+# The page computes in the browser
+
+SLOW = 60_000  # milliseconds: there networks are compiled first
+
+
+def alike(a: npt.NDArray[np.int64], b: npt.NDArray[np.int64]) -> bool:
+    """As pictures are that two builds of onnxruntime make of a photo that two programs decode."""
+    apart = np.abs(a - b)
+    return a.shape == b.shape and bool(apart.max() <= LARGEST and (apart > 1).mean() <= 0.01)
+
+
+@pytest.fixture(scope="module")
+def tab_address(exported: Path) -> Iterator[str]:
+    """Of a service whose page computes in the browser: the model `exportable`, called model."""
+    with serving((str(exported),), in_browser=True, threads=1) as address:
+        yield address
+
+
+def posts(visit: Visit) -> list[str]:
+    return [urllib.parse.urlsplit(asked.url).path for asked in visit.asked if asked.method != "GET"]
+
+
+def test_no_photo_leaves_the_tab(visiting: Visiting, tab_address: str, tmp_path: Path) -> None:
+    """And the pictures are the service's."""
+
+    def expected(**fields: object) -> npt.NDArray[np.int64]:
+        sample = (SAMPLES / "00003/00.jpg").read_bytes()
+        asked = {"photo": sample, "source_pose": None} | fields
+        return picture(httpx2.post(f"{tab_address}v1/generate", **form(**asked)).content)
+
+    visit = visiting(tab_address, patience=SLOW)
+    visit.settled()
+    assert visit.evaluate("crossOriginIsolated"), "so that threads share memory"
+    visit.click("#samples [data-sample='00003']")
+    visit.click("#poses [data-pose=walking]")
+    visit.settled()
+    assert alike(visit.pixels(), expected(pose="walking"))
+    assert alike(visit.pixels("#source"), expected(pose="walking", format="source"))
+    about = httpx2.post(f"{tab_address}v1/generate", **form(source_pose=None, format="json")).json()["about"]
+    assert visit.locator("#about").inner_text() == f"{about[0].upper()}{about[1:]}."
+
+    # A pose that is edited, of another photo, and of a file.
+    before = visit.pixels()
+    visit.drag(WRIST, -4, 12)
+    visit.settled()
+    assert not same(visit.pixels(), before)
+    visit.set_input_files("#pose-file", OTHER)
+    visit.settled()
+    assert alike(visit.pixels(), expected(pose=OTHER.read_bytes()))
+    named_pose("left").save(tmp_path / "pose.json")
+    visit.set_input_files("#pose-file", tmp_path / "pose.json")
+    visit.settled()
+    assert alike(visit.pixels(), expected(pose="left"))
+    (tmp_path / "empty.json").write_text('{"people": []}')
+    visit.set_input_files("#pose-file", tmp_path / "empty.json")
+    assert visit.error() == "Pose: the document holds no person."
+    visit.get_by_role("button", name="Close").click()
+
+    # What is copied; all poses; one's own photo of two people, as a file without loss.
+    visit.get_by_role("button", name="What is copied?").click()
+    assert alike(visit.pixels(), expected(pose="left", format="origin"))
+    visit.get_by_role("button", name="What is copied?").click()
+    visit.click("#make-sheet")
+    api.expect(visit.locator("#save-sheet")).to_be_enabled(timeout=SLOW)
+    assert alike(visit.pixels("#sheet [data-pose=back] img"), expected(pose="back"))
+    two_people().save(tmp_path / "both.png")
+    visit.set_input_files("#photo-file", tmp_path / "both.png")
+    visit.settled()
+    visit.get_by_role("button", name="Person 2").click()
+    visit.settled()
+    both = (tmp_path / "both.png").read_bytes()
+    source = expected(photo=both, person="1", pose="left", format="source")
+    assert same(visit.pixels("#source"), source)
+    assert alike(visit.pixels(), expected(photo=both, person="1", pose="left"))
+    assert alike(picture(visit.saved("#save-picture"))[..., :3], visit.pixels())
+    (tmp_path / "grey.png").write_bytes(grey())
+    visit.set_input_files("#photo-file", tmp_path / "grey.png")
+    assert visit.error().startswith("Nobody was found on grey.png.")
+
+    # What the tab cannot do; and none of all this was sent.
+    api.expect(visit.locator("#save-strip")).to_be_disabled()
+    api.expect(visit.locator("#make-animation")).to_be_disabled()
+    assert visit.get_by_text("no photo leaves it").is_visible()
+    assert posts(visit) == []
+    files = [urllib.parse.urlsplit(asked.url).path for asked in visit.asked if "/v1/" in asked.url]
+    assert files.count("/v1/estimator") == files.count("/v1/models/model") == 1
+
+    # At the service: the photo that was the tab's alone is not what it gets.
+    visit.uncheck("#in-tab input")
+    visit.settled()
+    assert visit.get_by_text("Photos go to this service alone").is_visible()
+    assert set(posts(visit)) == {"/v1/photos", "/v1/generate"}
+    assert "00000.jpg" in visit.locator("#curl").inner_text()
+    api.expect(visit.locator("#save-strip")).to_be_enabled()
+    sent = len(posts(visit))
+    visit.check("#in-tab input")
+    visit.settled()
+    visit.click("#poses [data-pose=front]")
+    visit.settled()
+    assert posts(visit)[sent:] == [f"/v1/photos/{kept_token(visit)}"], "it lets go of the photo"
+
+
+def kept_token(visit: Visit) -> str:
+    """Of the photo that the page has asked the service for last."""
+    (*_, last) = (asked for asked in visit.asked if asked.url.endswith("/v1/generate"))
+    found = re.search(rb'name="kept"\r\n\r\n(\S+)', last.post_data_buffer)
+    assert found
+    return found[1].decode()
+
+
+def two_people() -> Image.Image:
+    both = Image.new("RGB", (512, 256))
+    for number, person in enumerate(("00003", "00009")):
+        with Image.open(SAMPLES / person / "00.jpg") as opened:
+            both.paste(opened, (256 * number, 0))
+    return both
+
+
+def test_the_tab_finds_the_same_people(visiting: Visiting, tab_address: str) -> None:
+    """One who fills the photo, several, a small one in a corner; nobody."""
+    with Image.open(PHOTO) as opened:
+        person = opened.convert("RGB")
+    small = Image.new("RGB", (700, 500), "grey")
+    small.paste(person.resize((120, 120)), (560, 360))
+    buffers = [io.BytesIO() for _ in range(3)]
+    for image, buffer in zip((person, two_people(), small), buffers, strict=True):
+        image.save(buffer, "PNG")
+    photos = [*(buffer.getvalue() for buffer in buffers), grey(), CONTENT]
+    visit = visiting(tab_address, patience=SLOW)
+    visit.settled()
+    found = visit.evaluate(
+        """async (photos) => {
+            const { Tab } = await import("/tab/tab.js");
+            const tab = new Tab([], [], () => {});
+            const found = [];
+            for (const bytes of photos) found.push(await tab.findPeople(new Blob([Uint8Array.from(bytes)])));
+            return found;
+        }""",
+        list(map(list, photos)),
+    )
+    for number, (tab, photo) in enumerate(zip(found, photos, strict=True)):
+        service = httpx2.post(f"{tab_address}v1/pose", files={"photo": ("photo", photo)}).json()
+        assert tab["size"] == service["size"]
+        assert len(tab["people"]) == len(service["people"]) == (1, 2, 1, 0, 1)[number]
+        for one, other in zip(tab["people"], service["people"], strict=True):
+            assert [point is None for point in one] == [point is None for point in other]
+            apart = [np.subtract(a, b) for a, b in zip(one, other, strict=True) if a is not None]
+            assert np.abs(apart).max() <= (0.1 if photo is not CONTENT else 1.0)
+
+
+@pytest.mark.parametrize("file", ["*.wasm", "tab/worker.js"])
+def test_a_browser_that_cannot_compute_sends_nothing_either(
+    visiting: Visiting, tab_address: str, file: str
+) -> None:
+    visit = visiting(tab_address, patience=SLOW, viewport={"width": 360, "height": 740})
+    assert visit.evaluate("document.documentElement.scrollWidth") == 360
+    visit.route(f"**/{file}", lambda route: route.abort())
+    visit.reload()
+    assert visit.error().startswith("This browser cannot compute pictures in the tab (")
+    api.expect(visit.locator("#save-picture")).to_be_disabled()
+    assert posts(visit) == []
+    visit.uncheck("#in-tab input")
+    visit.settled()
+    assert set(posts(visit)) == {"/v1/photos", "/v1/generate"}
+    visit.troubles.clear()  # the browser's own words
+
+
+IN_THE_TAB = """async (cases) => {
+    const { resize, shrink, ...filters } = await import("/tab/resample.js");
+    const { framedPicture, framedPose, rectangleAround } = await import("/tab/framing.js");
+    const { doubts } = await import("/tab/keypoints.js");
+    const pictureOf = ({ width, height, data }) => ({ width, height, data: Uint8Array.from(data) });
+    const does = {
+        resize: ({ picture, width, height, filter, box }) =>
+            [...resize(pictureOf(picture), width, height, filters[filter], box).data],
+        shrink: ({ picture, longest }) => [...shrink(pictureOf(picture), longest).data],
+        frame: ({ picture, rectangle, frame }) =>
+            [...framedPicture(pictureOf(picture), rectangle, frame).data],
+        around: ({ points, size, frame }) => {
+            const rectangle = rectangleAround(points, size, frame);
+            return { rectangle, pose: framedPose(points, rectangle, frame) };
+        },
+        doubts: ({ source, target }) => doubts(source, target),
+    };
+    return cases.map(({ what, ...given }) => does[what](given));
+}"""
+
+
+def points_in(generator: np.random.Generator, size: tuple[int, int], missing: float) -> Pose:
+    points = generator.uniform((0, 0), (size[1] - 1, size[0] - 1), (COUNT, 2))
+    points[generator.random(COUNT) < missing] = np.nan
+    points[0] = size[1] / 2, size[0] / 2
+    return Pose(points.astype(np.float32), size)
+
+
+def as_json(pose: Pose) -> list[list[float] | None]:
+    return [None if np.isnan(point).any() else point.tolist() for point in pose.points]
+
+
+def test_pictures_are_scaled_to_the_same_pixels(visit: Visit) -> None:
+    """As Pillow does it, one direction after the other: later versions of it change that order at times."""
+    generator = np.random.default_rng(0)
+
+    def noise(height: int, width: int) -> tuple[npt.NDArray[np.uint8], dict[str, object]]:
+        pixels = generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+        return pixels, {"width": width, "height": height, "data": pixels.ravel().tolist()}
+
+    cases: list[dict[str, Any]] = []
+    expected: list[npt.NDArray[np.uint8]] = []
+    for filter_ in Image.Resampling.BOX, Image.Resampling.BILINEAR, Image.Resampling.LANCZOS:
+        for height, width, h, w in ((50, 40, 20, 33), (20, 30, 64, 32), (64, 32, 64, 32), (33, 70, 32, 32)):
+            pixels, sent = noise(height, width)
+            for box in ((0, 0, width, height), (1.3, 2.2, width - 3.7, height - 0.5)):
+                left, top, right, bottom = box
+                case = {"picture": sent, "width": w, "height": h, "filter": filter_.name, "box": box}
+                cases.append({"what": "resize"} | case)
+                across = Image.fromarray(pixels).resize((w, height), filter_, box=(left, 0, right, height))
+                expected.append(np.asarray(across.resize((w, h), filter_, box=(0, top, w, bottom))))
+    for height, width, longest in ((100, 57, 40), (300, 200, 33), (31, 31, 64)):
+        pixels, sent = noise(height, width)
+        cases.append({"what": "shrink", "picture": sent, "longest": longest})
+        expected.append(shrink(pixels, longest))
+    for rectangle in (
+        (-10.5, -3.2, 60.1, 138),
+        (5.5, 6.6, 20.2, 36),
+        (0, 0, 80, 100),
+        (-300, -200, 400, 1200),
+    ):
+        pixels, sent = noise(100, 80)
+        frame = (64, 32)
+        cases.append({"what": "frame", "picture": sent, "rectangle": rectangle, "frame": frame})
+        expected.append(Framing(*rectangle, (100, 80), frame).image(pixels))
+    for case, made, wanted in zip(cases, visit.evaluate(IN_THE_TAB, cases), expected, strict=True):
+        apart = np.abs(np.array(made) - wanted.ravel())
+        assert apart.max() <= (0 if case["what"] == "resize" else 1), case["what"]
+
+
+def test_poses_are_framed_and_judged_alike(visit: Visit) -> None:
+    generator = np.random.default_rng(1)
+    frames = ((64, 32), (256, 256), (128, 64))
+    poses = [points_in(generator, (300, 200 + 20 * n), missing=n / 60) for n in range(40)]
+    poses += [named_pose(name) for name in NAMES]
+    cases: list[dict[str, Any]] = []
+    for number, pose in enumerate(poses):
+        size = pose.size if number % 3 else None
+        case = {"points": as_json(pose), "size": size, "frame": frames[number % len(frames)]}
+        cases.append({"what": "around"} | case)
+        cases.append({"what": "doubts", "source": as_json(pose), "target": as_json(poses[-number])})
+    answers = visit.evaluate(IN_THE_TAB, cases)
+    for number, pose in enumerate(poses):
+        around, doubted = answers[2 * number : 2 * number + 2]
+        case = cases[2 * number]
+        framing = Framing.around(pose, case["size"], case["frame"])
+        rectangle = framing.left, framing.top, framing.right, framing.bottom
+        assert around["rectangle"] == pytest.approx(rectangle, abs=1e-3)
+        framed = np.array([point or (np.nan, np.nan) for point in around["pose"]])
+        np.testing.assert_allclose(framed, framing.pose(pose).points, atol=1e-3)
+        assert tuple(doubted) == doubts(pose, poses[-number])

@@ -19,6 +19,15 @@ def test_settings_that_cannot_be_served() -> None:
             ServeOptions(**options)  # type: ignore[arg-type]
 
 
+def test_browsers_run_exported_models_alone(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    for models in ((), ("fast/photo256",), (str(file),), (str(tmp_path),)):
+        with pytest.raises(Pg2Error, match=r"pg2 export MODEL --onnx FILE\.onnx"):
+            ServeOptions(models=models, in_browser=True)
+    file.touch()
+    assert ServeOptions(models=(str(file),), in_browser=True).in_browser
+
+
 def test_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PG2_API_KEY", raising=False)
     assert read_api_key(None) is None

@@ -50,6 +50,13 @@ def serve(
         list[str] | None, typer.Option(help="web site whose pages may use the service; may be repeated")
     ] = None,
     allow_host: AllowHost = None,
+    in_browser: Annotated[
+        bool,
+        typer.Option(
+            "--in-browser",
+            help="the page computes in the browser, and no photo leaves it; models are files of `pg2 export`",
+        ),
+    ] = False,
 ) -> None:
     """Serve models over HTTP until stopped; needs pg2[serve]."""
     from pg2.serving.options import ServeOptions, read_api_key
@@ -74,6 +81,7 @@ def serve(
         api_key=read_api_key(api_key_file),
         cors_origins=tuple(cors_origin or ()),
         hosts=tuple(allow_host or ()),
+        in_browser=in_browser,
     )
     from pg2.serving.server import serve as run
 

@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
 from pg2.io.picture_files import open_picture
+from pg2.pose.estimator import MOVENET
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import KEYPOINTS, MIRRORED, Pose
 from pg2.pose.maps import LIMBS
@@ -51,6 +52,15 @@ _POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
+_IN_BROWSER = {
+    # For WebAssembly, which is no script.
+    "Content-Security-Policy": f"{_POLICY}; script-src 'self' 'wasm-unsafe-eval'",
+    # Only a page that is alone with itself may share memory between threads.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+}
+_ONCE = {"Cache-Control": "private, max-age=3600"}  # of what does not change at its address
+
 _PHOTO = "00.jpg"  # of each person of the samples
 
 _KINDS = {"gif": "image/gif", "png": "image/png", "webp": "image/webp", "mp4": "video/mp4"}
@@ -84,7 +94,7 @@ def service_app(service: Service) -> FastAPI:
         Around,
         # With a key, those who show it are welcome from anywhere.
         sites=Sites(options.hosts, options.cors_origins) if options.api_key is None else None,
-        headers={"Content-Security-Policy": _POLICY},
+        headers=_IN_BROWSER if options.in_browser else {"Content-Security-Policy": _POLICY},
         private="/v1/",
         then=service.metrics.count,
     )
@@ -213,6 +223,32 @@ def service_app(service: Service) -> FastAPI:
         """The models that are served."""
         return ModelsAnswer(models=[served.entry for served in service.models.values()])
 
+    @app.get(
+        "/v1/models/{name}",
+        dependencies=guard_open,
+        response_class=FileResponse,
+        responses=document.ONNX | errors(*always, "not_found", "not_ready"),
+    )
+    async def model(name: Annotated[str, PathParameter(examples=["photo256"])]) -> FileResponse:
+        """A model as `pg2 export` wrote it, for clients who make pictures themselves (`--in-browser`)."""
+        if not options.in_browser or name not in service.models:
+            raise ApiError(
+                "not_found", "there is no such file; GET /v1/models says where the models' files are"
+            )
+        return FileResponse(service.models[name].source, headers=_ONCE)
+
+    @app.get(
+        "/v1/estimator",
+        dependencies=guard_open,
+        response_class=FileResponse,
+        responses=document.ONNX | errors(*always, "not_found", "not_ready"),
+    )
+    async def estimator() -> FileResponse:
+        """MoveNet, which finds people on photos, for the same clients."""
+        if not options.in_browser:
+            raise ApiError("not_found", "this service does not give its networks away")
+        return FileResponse(MOVENET, headers=_ONCE)
+
     @app.get("/v1/poses", dependencies=guard_open, responses=errors(*always, "not_ready"))
     async def poses() -> PosesAnswer:
         """The named poses, and the joints and limbs of a skeleton."""
@@ -234,8 +270,7 @@ def service_app(service: Service) -> FastAPI:
         """One of these photos."""
         if person not in _samples():
             raise ApiError("not_found", "there is no such sample; GET /v1/samples lists them")
-        headers = {"Cache-Control": "private, max-age=3600"}
-        return FileResponse(SAMPLES / person / _PHOTO, media_type="image/jpeg", headers=headers)
+        return FileResponse(SAMPLES / person / _PHOTO, media_type="image/jpeg", headers=_ONCE)
 
     @app.get("/healthz")
     async def healthz() -> Health:

@@ -77,6 +77,9 @@ def content(kind: str, description: str, **schema: Any) -> dict[int | str, dict[
     return {200: {"description": description, "content": {kind: {"schema": {"type": "string", **schema}}}}}
 
 
+ONNX = content("application/octet-stream", "The ONNX file", contentMediaType="application/octet-stream")
+
+
 def _body(name: str, form: dict[str, Any], required: list[str], examples: dict[str, Any]) -> dict[str, Any]:
     """A body that is JSON, or a form with the fields `form`."""
     return {

@@ -40,6 +40,8 @@ class ServeOptions:
         api_key: what clients have to show; None: nothing.
         cors_origins: web sites, such as https://example.org, whose pages may use the service.
         hosts: names by which the service may be called, see `pg2.web.sites.Sites`; with a key by any.
+        in_browser: give models and estimator to clients, so that the page computes in the browser and sends
+            no photo; all models must then be files of `pg2 export`.
     """
 
     models: tuple[str, ...] = ()
@@ -59,6 +61,7 @@ class ServeOptions:
     api_key: str | None = None
     cors_origins: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
+    in_browser: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served.
@@ -79,11 +82,27 @@ class ServeOptions:
             raise Pg2Error(f"max_held must have room for one body of max_body, {self.max_body} bytes")
         if len(set(self.models)) != len(self.models):
             raise Pg2Error("a model is given twice")
+        if self.in_browser:
+            _check_files(self.models)
         for origin in self.cors_origins:
             if not origin.startswith(("http://", "https://")) or origin.count("/") != 2:
                 raise Pg2Error(
                     f'an origin is SCHEME://HOST[:PORT], such as https://example.org, not "{origin}"'
                 )
+
+
+def _check_files(models: tuple[str, ...]) -> None:
+    """Refuse what is no exported model.
+
+    Raises:
+        Pg2Error: a model is not a file .onnx, or there is none.
+    """
+    how = "write one with pg2 export MODEL --onnx FILE.onnx and give it as the model"
+    if not models:
+        raise Pg2Error(f"in_browser needs a model that a browser can run; {how}")
+    for model in models:
+        if not (model.lower().endswith(".onnx") and Path(model).is_file()):
+            raise Pg2Error(f'a browser cannot run "{model}", which is no exported model; {how}')
 
 
 def read_api_key(file: Path | None) -> str | None:

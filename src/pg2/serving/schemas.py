@@ -332,6 +332,12 @@ class ModelEntry(BaseModel):
     formats: Annotated[list[str], Field(description="what format of POST /v1/generate takes")]
     parameters: int
     default: bool
+    onnx: Annotated[
+        str | None,
+        Field(
+            description="where its file is, with which clients can make pictures; null: it is not given away"
+        ),
+    ] = None
 
 
 class ModelsAnswer(BaseModel):

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import contextlib
+import hashlib
 import io
 import logging
 import math
@@ -11,7 +12,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -86,6 +89,8 @@ class Served:
     pipeline: Pipeline
     batcher: Batcher[_Job, _Made]
     entry: ModelEntry
+    source: str
+    """What the pipeline was loaded from."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +181,7 @@ class Service:
             self.failure = error
             return
         for name, pipeline in pipelines.items():
-            self.models[name] = self._served(name, pipeline)
+            self.models[name] = self._served(name, pipeline, names[name])
         first = next(iter(pipelines.values()))
         self._estimator = first.estimator
         if self.state == "loading":
@@ -203,7 +208,7 @@ class Service:
             pipeline.run(Inputs(torch.zeros(1, 3, *pipeline.frame, dtype=torch.uint8), nowhere, nowhere))
         return pipelines
 
-    def _served(self, name: str, pipeline: Pipeline) -> Served:
+    def _served(self, name: str, pipeline: Pipeline, source: str) -> Served:
         def run(jobs: Sequence[_Job]) -> list[_Made]:
             began = time.perf_counter()
             sources, targets = [job.source for job in jobs], [job.target for job in jobs]
@@ -228,8 +233,9 @@ class Service:
             formats=list(_formats(pipeline)),
             parameters=pipeline.parameters,
             default=not self.models,
+            onnx=_address(name, Path(source)) if self.options.in_browser else None,
         )
-        return Served(pipeline, batcher, entry)
+        return Served(pipeline, batcher, entry, source)
 
     async def poses(self, photo: bytes) -> PoseAnswer:
         """Everybody on a photo.
@@ -399,6 +405,11 @@ def _about(field: str) -> Iterator[None]:
         raise ApiError(code, f"{field}: {error}") from error
     except ApiError as error:
         raise ApiError(error.code, f"{field}: {error.message}") from error
+
+
+def _address(name: str, file: Path) -> str:
+    """Where clients get a file: another one has another address, so that browsers can keep this one."""
+    return f"v1/models/{quote(name)}?{hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
 def _formats(pipeline: Pipeline) -> tuple[str, ...]:

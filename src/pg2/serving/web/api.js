@@ -1,4 +1,4 @@
-/** The service: every request of the page goes through here. */
+/** The service: every request of the page goes through here. What the page can do without it, tab/tab.js does. */
 
 const KEY = "pg2-api-key";
 
@@ -63,6 +63,11 @@ export async function list(name, onWait = () => {}) {
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
+}
+
+/** What lies at an address of the service, as an ArrayBuffer. */
+export async function content(address) {
+  return (await request(address)).arrayBuffer();
 }
 
 /** One of the sample photos, as a blob. */

@@ -1,7 +1,8 @@
 /** The page: what is chosen, and what happens when something else is. */
 
 import { Animation } from "./animation.js";
-import { Newest, animate, dropPhoto, generate, hasKey, keepPhoto, list, newestOf, rememberKey, sample } from "./api.js";
+import * as service from "./api.js";
+import { Newest, hasKey, list, newestOf, rememberKey, sample } from "./api.js";
 import { download, downloadJson } from "./download.js";
 import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
 import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
@@ -9,6 +10,7 @@ import { curl, fileOf, pythonLines } from "./recipe.js";
 import { ResultPanel } from "./result.js";
 import { ContactSheet, poseButtons } from "./sheet.js";
 import { SkeletonEditor, describe } from "./skeleton.js";
+import { Tab } from "./tab/tab.js";
 
 const FIRST_POSE = "arms-raised";
 const STEP = 1.05; // of the buttons that make the body larger and smaller
@@ -17,13 +19,12 @@ const $ = (selector) => document.querySelector(selector);
 
 const history = new History();
 const newest = new Newest((is) => busy("#result-panel", is));
-const readNewPhoto = newestOf(
-  async (file, name) => readPhoto(await file, name, keepPhoto),
-  ({ kept }) => dropPhoto(kept),
-);
+const readNewPhoto = newestOf(async (file, name, its = place) => readPhoto(await file, name, its, true), letGo);
 const readNewPose = newestOf((file) => (isJson(file) ? poseFromJson(file) : poseFromPhoto(file)));
 const lastSeen = new Map(); // joint -> where it was before it was hidden
-let models, skeleton, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
+let place = service; // where photos that are chosen from now on are looked at and drawn: there, or in this tab
+let tab = null; // made when it is first wanted
+let models, skeleton, samples, model, photo, person, editor, photoPanel, result, sheet, animation, buttons;
 let shown = null; // the request whose picture is on the page
 let reading = 0; // photos that are looked at
 
@@ -63,10 +64,10 @@ function ofPerson() {
 
 /** The picture of the photo in a pose. */
 function pictureOf(pose, format, signal) {
-  return withPhoto(() => generate({ ...ofPerson(), pose: asField(pose), format }, signal));
+  return withPhoto(() => photo.place.generate({ ...ofPerson(), pose: asField(pose), format }, signal));
 }
 
-/** Do `work`, which asks the service for something of the photo: one that it has let go of meanwhile is sent again. */
+/** Do `work`, which asks for something of the photo: the service, if it has let go of it meanwhile, gets it again. */
 async function withPhoto(work) {
   const { kept } = ofPerson();
   try {
@@ -75,7 +76,7 @@ async function withPhoto(work) {
     if (error.code !== "gone") throw error;
     if (photo.kept === kept) {
       const again = photo;
-      again.sending ??= keepPhoto(again.blob).finally(() => (again.sending = null));
+      again.sending ??= again.place.keepPhoto(again.blob).finally(() => (again.sending = null));
       again.kept = (await again.sending).kept;
     }
     return work();
@@ -117,7 +118,8 @@ function tellWhetherOld() {
   const same = shown && shown.photo === photo && shown.person === person && shown.model === model;
   const old = reading > 0 || !same;
   result.dim(old);
-  for (const id of ["picture", "strip"]) $(`#save-${id}`).disabled = old;
+  $("#save-picture").disabled = old;
+  $("#save-strip").disabled = old || photo?.place !== service;
 }
 
 /** A pose that came with a canvas of its own goes on in the model's frame, where it is edited. */
@@ -234,18 +236,36 @@ async function poseFromFile(file) {
 const isJson = (file) => file.type === "application/json" || /\.json$/i.test(file.name);
 
 async function poseFromPhoto(file) {
-  const { size, people } = await readPhoto(file, file.name);
+  const { size, people } = await readPhoto(file, file.name, place);
   return poseOf({ size, keypoints: people[0] });
 }
 
-/** The service reads OpenPose's files; it needs a photo to do so, and gives the pose in the model's frame. */
+/** OpenPose's files are read where pictures are drawn; that needs a photo, and gives the pose in the model's frame. */
 async function poseFromJson(file) {
   const document = await file.text();
-  const answer = await withPhoto(() => generate({ ...ofPerson(), pose: document, format: "json" }));
+  const answer = await withPhoto(() => photo.place.generate({ ...ofPerson(), pose: document, format: "json" }));
   return poseOf(answer.pose);
 }
 
 /* Photo and model */
+
+function letGo({ place: its, kept }) {
+  its.dropPhoto(kept);
+}
+
+/** Compute in this tab or at the service from now on. A photo that was chosen for the tab alone is never sent. */
+async function choosePlace(inTab) {
+  tellPlace(inTab);
+  if (inTab && photo) await setPhoto(photo.blob, photo.name);
+  else await useSample(samples[0].name);
+}
+
+function tellPlace(inTab) {
+  if (inTab) tab ??= new Tab(models, skeleton.poses, (name) => wait(name ? `loading the ${name} into this tab` : ""));
+  place = inTab ? tab : service;
+  $("#make-animation").disabled = inTab;
+  for (const text of document.querySelectorAll("[data-place]")) text.hidden = (text.dataset.place === "tab") !== inTab;
+}
 
 /** @param file  the photo, or a promise of it: the page is busy while a sample is on its way, too */
 async function setPhoto(file, name) {
@@ -256,7 +276,7 @@ async function setPhoto(file, name) {
     tellWhetherOld();
     const read = await readNewPhoto(file, name);
     if (!read) return;
-    if (photo) dropPhoto(photo.kept);
+    if (photo) letGo(photo);
     photo = read;
     person = 0;
     photoPanel.show(photo, person);
@@ -299,7 +319,7 @@ function fillModels() {
   $("#model").disabled = false;
 }
 
-async function fillSamples(samples) {
+async function fillSamples() {
   const choices = samples.map(({ name }) => {
     const button = document.createElement("button");
     button.type = "button";
@@ -328,6 +348,7 @@ function useSample(name) {
 
 function listen() {
   $("#model").addEventListener("change", (event) => setModel(event.target.value));
+  $("#in-tab input").addEventListener("change", (event) => choosePlace(event.target.checked));
   $("#error button").addEventListener("click", forgive);
   onFile("#photo-file", (file) => setPhoto(file, file.name));
   onFile("#pose-file", poseFromFile);
@@ -344,7 +365,7 @@ function listen() {
   for (const button of document.querySelectorAll("[data-mode]")) button.addEventListener("click", () => setMode(button));
   for (const button of document.querySelectorAll("[data-copy]")) button.addEventListener("click", () => copy(button));
   document.addEventListener("keydown", onKey);
-  addEventListener("pagehide", () => photo && dropPhoto(photo.kept));
+  addEventListener("pagehide", () => photo && letGo(photo));
   acceptDrops();
 }
 
@@ -419,14 +440,18 @@ async function pictureFor(name, signal) {
 
 async function animationOf(asked, signal) {
   const { frame } = model;
-  return { ...(await withPhoto(() => animate({ ...ofPerson(), ...asked }, signal))), size: frame };
+  return { ...(await withPhoto(() => photo.place.animate({ ...ofPerson(), ...asked }, signal))), size: frame };
+}
+
+function wait(message) {
+  $("#timing").textContent = message && sentence(message);
 }
 
 async function open() {
-  const wait = (message) => ($("#timing").textContent = sentence(message));
   ({ models } = await list("models", wait));
-  const [poses, motions, { samples }] = await Promise.all([list("poses"), list("motions"), list("samples")]);
+  const [poses, motions, photos] = await Promise.all([list("poses"), list("motions"), list("samples")]);
   skeleton = poses;
+  ({ samples } = photos);
   $("#timing").textContent = "";
   editor = new SkeletonEditor($("#editor"), skeleton, { onEdit: edit, onSelect: tellJoint, onHide: hideJoint });
   photoPanel = new PhotoPanel(skeleton.limbs, setPerson);
@@ -439,12 +464,15 @@ async function open() {
     failed: fail,
   });
   fillModels();
+  const inTab = models.every(({ onnx }) => onnx !== null);
+  $("#in-tab").hidden = !inTab;
+  tellPlace(inTab);
   setModel(models[0].name); // the default of the service comes first
   namedPose(FIRST_POSE);
   listen();
   $("#recipe").open = matchMedia("(min-width: 901px)").matches;
   await useSample(samples[0].name);
-  await fillSamples(samples);
+  await fillSamples();
 }
 
 function start() {

@@ -1,30 +1,30 @@
 /** Photos: made smaller where that helps, and the people found on them. */
 
-import { dropPhoto, findPeople } from "./api.js";
 import { drawing } from "./skeleton.js";
 
 const LONGEST = 1280; // a larger photo would only make every request slower: models see 256 pixels of it
 const QUALITY = 0.95;
 
 /**
- * @param find  `findPeople`, or `keepPhoto` for a photo that pictures are to be made of
- * @returns {blob, name, size: [height, width], people: [keypoints, largest person first], smaller, kept}
+ * @param place  what looks at it: the service (api.js), or this tab (tab/tab.js)
+ * @param keep  whether pictures are to be made of it, there
+ * @returns {blob, name, size: [height, width], people: [keypoints, largest person first], smaller, kept, place}
  * @throws ApiError or Error in words for the reader
  */
-export async function readPhoto(file, name, find = findPeople) {
+export async function readPhoto(file, name, place, keep = false) {
   const bitmap = await createImageBitmap(file).catch(() => null);
   const large = bitmap !== null && Math.max(bitmap.width, bitmap.height) > LONGEST;
   const blob = large ? await shrunk(bitmap) : file;
   const nobody = new Error(`Nobody was found on ${name}. Choose a photo that shows a person as a whole.`);
-  const { size, people, kept } = await find(blob).catch((error) => {
+  const { size, people, kept } = await (keep ? place.keepPhoto(blob) : place.findPeople(blob)).catch((error) => {
     throw error.code === "no_person" ? nobody : error;
   });
   if (people.length === 0) throw nobody;
   if (bitmap === null) {
-    if (kept) dropPhoto(kept);
+    if (kept) place.dropPhoto(kept);
     throw new Error(`This browser cannot show ${name}. Save it as JPEG, PNG or WebP.`);
   }
-  return { blob, name: large ? `${name.replace(/\.\w+$/, "")}-${LONGEST}.jpg` : name, size, people, smaller: large, kept };
+  return { blob, name: large ? `${name.replace(/\.\w+$/, "")}-${LONGEST}.jpg` : name, size, people, smaller: large, kept, place };
 }
 
 function shrunk(bitmap) {

@@ -3,6 +3,8 @@
  * which it is, or null. Poses are never changed, only replaced.
  */
 
+import { areaOf } from "./tab/keypoints.js";
+
 const round = (value) => Math.round(value * 100) / 100;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
@@ -29,6 +31,38 @@ export function toOpenPose({ size, keypoints }) {
     canvas_height: size[0],
     canvas_width: size[1],
   };
+}
+
+const BODY_25 = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]; // our keypoints among its 25
+const FARTHEST = 1e6;
+
+/** The largest person of an OpenPose document: {size: null where it is not known, keypoints}. */
+export function fromOpenPose(text) {
+  const document = readJson(text);
+  if (!Array.isArray(document?.people)) throw new Error('Pose: it is not an OpenPose document: it has no list "people".');
+  const people = document.people.map((person) => pointsOf(person?.pose_keypoints_2d)).filter((points) => points.some(Boolean));
+  if (people.length === 0) throw new Error("Pose: the document holds no person.");
+  const { canvas_height: height, canvas_width: width } = document;
+  const known = [height, width].every((side) => Number.isInteger(side) && side > 0 && side < FARTHEST);
+  return { size: known ? [height, width] : null, keypoints: people.reduce((a, b) => (areaOf(b) > areaOf(a) ? b : a)) };
+}
+
+function readJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error("Pose: the file is not JSON.");
+  }
+}
+
+function pointsOf(flat) {
+  const good = Array.isArray(flat) && [54, 75].includes(flat.length);
+  if (!good || !flat.every((value) => typeof value === "number" && Math.abs(value) <= FARTHEST)) {
+    throw new Error("Pose: a person needs 54 (18 points) or 75 numbers (25 points), each point as x, y, confidence.");
+  }
+  const points = Array.from({ length: flat.length / 3 }, (_, at) => flat.slice(3 * at, 3 * at + 3));
+  const ours = points.length === 25 ? BODY_25.map((at) => points[at]) : points;
+  return ours.map(([x, y, confidence]) => (confidence > 0 ? [x, y] : null));
 }
 
 /** Rounded, for it is another pose anyway, and commands with its numbers shall be readable. */
