@@ -232,7 +232,7 @@ def test_a_full_disk_ends_it(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(Pg2Error, match="no space left on device"):
         make(pipe, folder, tmp_path / "out", "front")
     assert (tmp_path / "out" / MANIFEST).read_text() == ""

@@ -1,6 +1,8 @@
 """Photo + pose -> picture: every way in, every way out."""
 
 import copy
+import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
 from pg2.io.packaged import SAMPLES
+from pg2.io.picture_files import Content
 from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
 from pg2.models.inputs import Inputs, Output
 from pg2.models.refine.transport import TransportRefiner
@@ -330,6 +333,19 @@ def test_a_pose_on_another_photo_is_refused(pipe: Pipeline) -> None:
     # One that does not say where it lies is taken as it is.
     bare = pipe(PHOTO, "front", source_pose=Pose(POSE.points)).image
     assert bare == pipe(PHOTO, "front", source_pose=POSE).image
+
+
+def test_another_process_draws_the_same(pipe: Pipeline) -> None:
+    """Given the model, and a photo's content with its name."""
+    there = pickle.loads(pickle.dumps(pipe))
+    content = pickle.loads(pickle.dumps(Content(Path(PHOTO).read_bytes(), "ann/1.jpg")))
+    assert np.array_equal(there(content, "back").image, pipe(PHOTO, "back").image)
+    with pytest.raises(Pg2Error, match=r"^ann/1\.jpg is damaged or truncated"):
+        there.prepare(Content(content[:2000], content.name))
+    grey = io.BytesIO()
+    Image.new("RGB", (64, 64), "grey").save(grey, "PNG")
+    with pytest.raises(Pg2Error, match=r"^ann/2\.png: no person is seen"):
+        there.prepare(Content(grey.getvalue(), "ann/2.png"))
 
 
 def test_saved_and_loaded_it_draws_the_same(pipe: Pipeline, tmp_path: Path) -> None:

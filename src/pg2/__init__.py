@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 
 # Photos stay home, and so does word of their use: set before the libraries are imported, and handed on to
 # worker processes. onnxruntime would write an identity of the device into the home and report to its makers.
-for _name in ("ORT_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY"):
-    os.environ.setdefault(_name, "1")
+for _name, _value in (
+    ("ORT_DISABLE_TELEMETRY", "1"),
+    ("HF_HUB_DISABLE_TELEMETRY", "1"),
+    ("RAY_USAGE_STATS_ENABLED", "0"),
+):
+    os.environ.setdefault(_name, _value)
 
 _HOME = {
     "PG2": "models.pg2",

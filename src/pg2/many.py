@@ -1,11 +1,13 @@
 """Many photos in many poses: a file each, a line each in a manifest, and a way on after an interruption."""
 
 import hashlib
+import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +15,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pg2.errors import Pg2Error
+from pg2.io.cluster import alone, connected
 from pg2.io.files import atomic_path, exists, read_json, read_text, sha256, write_json, write_text
 from pg2.io.outputs import exclusive
 from pg2.io.packaged import SAMPLES
-from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, open_picture, pictures_below
+from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture, pictures_below
 from pg2.io.progress import tracked
-from pg2.pipeline import Pipeline, Result, Source
+from pg2.pipeline import Pipeline, Source
 from pg2.pose.estimator import chosen
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import Pose
@@ -320,103 +323,84 @@ def generator_of(seed: int, name: str) -> np.random.Generator:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One picture to be made; see `Item`. `who`: which of the `people` on the photo."""
+class _Task:
+    """What is to be made of one photo.
 
+    Attributes:
+        number: of the photo among all of them.
+        photo: see `Item`.
+        source: its file, or what is in it.
+        content: digest of that.
+        targets: in which poses.
+        done: which of the people on it are there already in which of these poses, by its name.
+    """
+
+    number: int
     photo: Item
+    source: Path | Content
     content: str
-    people: int
+    targets: Mapping[Item, Pose]
+    done: frozenset[tuple[int, str]]
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A picture: which of the people, in the pose of this name; see `Result` for the rest."""
+
     who: int
-    source: Source
-    pose: Item
-    target: Pose
-    digest: str  # by which it is known again
+    pose: str
+    png: bytes
+    copied: float | None
+    doubts: tuple[str, ...]
 
 
-class _Run:
-    """One run over all photos."""
+@dataclass(frozen=True)
+class _Answer:
+    """What was made of one photo: how many people are on it, and why nothing is made of it ("": it is)."""
 
-    def __init__(
-        self,
-        pipeline: Pipeline,
-        manifest: Manifest,
-        poses: Callable[[str], list[Item]],
-        summary: Summary,
-        failed: Callable[[Failure], None],
-        *,
-        model: str,
-        person: int | None,
-        everybody: bool,
-        pose_person: int | None,
-        kind: Kind,
-        in_place: bool,
-    ) -> None:
-        self.pipeline, self.manifest, self.poses, self.summary = pipeline, manifest, poses, summary
-        self.model, self.person, self.everybody = model, person, everybody
-        self.pose_person, self.kind, self._failed = pose_person, kind, failed
-        self.in_place = in_place
-        self._targets: dict[str, Pose | None] = {}
+    people: int
+    made: Iterable[_Made]
+    refused: str = ""
 
-    def prepare(self, photo: Item) -> list[_Job]:
-        """What is still to be made of one photo.
 
-        Raises:
-            Pg2Error: it cannot be used.
-        """
-        assert isinstance(photo.given, Path)
-        targets = dict(self._usable(self.poses(photo.name)))
-        if not targets:
-            raise Pg2Error(f"{photo.given}: none of the poses for it could be used")
-        with open_picture(photo.given):  # much sooner than the digest of a file that is none
-            pass
-        content = sha256(photo.given)
-        people = self._people(photo.name, content)
-        if people is not None and not self._todo(photo, content, people, targets):
-            self.summary.kept += len(self._wanted(people, targets))
-            return []
-        sources = self.pipeline.prepare_everybody(photo.given)
-        if not self.everybody:
-            try:
-                chosen(sources, self.person)
-            except Pg2Error as error:
-                raise type(error)(f"{photo.given}: {error}") from error
-            if len(sources) > 1 and self.person is None:
-                self.summary.crowded.append(photo.name)
-        todo = self._todo(photo, content, len(sources), targets)
-        self.summary.kept += len(self._wanted(len(sources), targets)) - len(todo)
-        place = self.pipeline.place if self.in_place else lambda target, _: target
-        return [
-            _Job(
-                photo, content, len(sources), who, sources[who], pose, place(targets[pose], sources[who]),
-                _digest(content, targets[pose]),
-            )
-            for who, pose in todo
-        ]  # fmt: skip
+@dataclass(frozen=True)
+class _Maker:
+    """Makes what is asked for. It knows nothing of the other photos, and other processes may be given it."""
 
-    def make(self, jobs: Sequence[_Job]) -> None:
-        """Make and keep them."""
-        results = self.pipeline.make([job.source for job in jobs], [job.target for job in jobs])
-        for job, result in zip(jobs, results, strict=True):
-            self._keep(job, result)
+    pipeline: Pipeline
+    person: int | None
+    everybody: bool
+    kind: Kind
+    in_place: bool
 
-    def _people(self, photo: str, content: str) -> int | None:
-        """How many people were found on this photo; None: it is not known."""
-        found = (line for (name, *_), line in self.manifest.lines.items() if name == photo)
-        return next((int(line["people"]) for line in found if line.get("photo_digest") == content), None)
-
-    def _usable(self, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
-        for item in poses:
-            if item.name not in self._targets:
+    def __call__(self, task: _Task) -> _Answer:
+        """The pictures of one photo, each compressed when it is asked for."""
+        try:
+            sources = self.pipeline.prepare_everybody(task.source)
+            if not self.everybody:
                 try:
-                    self._targets[item.name] = self.pipeline.target_pose(item.given, self.pose_person)
+                    chosen(sources, self.person)
                 except Pg2Error as error:
-                    self._targets[item.name] = None
-                    self._failed(Failure("pose", item.name, str(error)))
-            target = self._targets[item.name]
-            if target is not None:
-                yield item, target
+                    raise type(error)(f"{task.photo.given}: {error}") from error
+            todo = [
+                (who, pose)
+                for who, pose in self.wanted(len(sources), task.targets)
+                if (who, pose.name) not in task.done
+            ]
+            targets = [task.targets[pose] for _, pose in todo]
+            if self.in_place:
+                places = zip(todo, targets, strict=True)
+                targets = [self.pipeline.place(target, sources[who]) for (who, _), target in places]
+        except Pg2Error as error:
+            return _Answer(0, (), str(error))
+        return _Answer(len(sources), self._pictures(sources, todo, targets))
 
-    def _wanted(self, people: int, targets: Mapping[Item, Pose]) -> list[tuple[int, Item]]:
+    def whole(self, task: _Task) -> _Answer:
+        """All of them at once, as they can be sent."""
+        answer = self(task)
+        return replace(answer, made=tuple(answer.made))
+
+    def wanted(self, people: int, targets: Iterable[Item]) -> list[tuple[int, Item]]:
         """Whom of a photo in which pose."""
         return [
             (who, pose)
@@ -424,42 +408,145 @@ class _Run:
             for pose in targets
         ]
 
-    def _todo(
-        self, photo: Item, content: str, people: int, targets: Mapping[Item, Pose]
-    ) -> list[tuple[int, Item]]:
-        """The same without what is there already."""
-        return [
-            (who, pose)
-            for who, pose in self._wanted(people, targets)
-            if not self.manifest.done((photo.name, who, pose.name), _digest(content, targets[pose]))
-        ]
+    def _pictures(
+        self, sources: Sequence[Source], todo: Sequence[tuple[int, Item]], targets: Sequence[Pose]
+    ) -> Iterator[_Made]:
+        results = self.pipeline.make([sources[who] for who, _ in todo], targets)
+        for (who, pose), result in zip(todo, results, strict=True):
+            png = io.BytesIO()
+            getattr(result, self.kind).save(png, "PNG")
+            yield _Made(who, pose.name, png.getvalue(), result.copied, result.doubts)
 
-    def _keep(self, job: _Job, result: Result) -> None:
+
+class _Run:
+    """One run over all photos: says what is to be made, and keeps what was."""
+
+    def __init__(
+        self,
+        maker: _Maker,
+        manifest: Manifest,
+        poses: Callable[[str], list[Item]],
+        summary: Summary,
+        failed: Callable[[Failure], None],
+        *,
+        model: str,
+        pose_person: int | None,
+        sent: bool,
+    ) -> None:
+        self.maker, self.manifest, self.poses, self.summary = maker, manifest, poses, summary
+        self.model, self.pose_person, self._failed, self._sent = model, pose_person, failed, sent
+        self._targets: dict[str, Pose | None] = {}
+        # On the photos, by name and digest, that an earlier run looked at.
+        self._people: dict[tuple[str, str], int] = {
+            (line["photo"], line["photo_digest"]): line["people"] for line in manifest.lines.values()
+        }
+        # By the number of the photo: answers may come in any order.
+        self._failures: list[tuple[int, Failure]] = []
+        self._crowded: list[tuple[int, str]] = []
+
+    def tasks(self, photos: Sequence[Item]) -> Iterator[_Task | None]:
+        """What is still to be made of each photo; None: nothing."""
+        for number, photo in enumerate(photos):
+            task = None
+            try:
+                task = self._task(number, photo)
+            except Pg2Error as error:
+                self.fail(number, Failure("photo", photo.name, str(error)))
+            yield task
+
+    def fail(self, number: int, failure: Failure) -> None:
+        """Leave a photo or a pose out, found at the photo of this number.
+
+        Raises:
+            Pg2Error: nothing is to be left out.
+        """
+        self._failed(failure)
+        self._failures.append((number, failure))
+
+    def finish(self) -> None:
+        """Leave everything in one order, whatever the order in which it came."""
+        self.summary.failures = [failure for _, failure in sorted(self._failures, key=itemgetter(0))]
+        self.summary.crowded = [name for _, name in sorted(self._crowded)]
+        self.manifest.finish(self.summary.failures)
+
+    def _task(self, number: int, photo: Item) -> _Task | None:
+        assert isinstance(photo.given, Path)
+        targets = dict(self._usable(number, self.poses(photo.name)))
+        if not targets:
+            raise Pg2Error(f"{photo.given}: none of the poses for it could be used")
+        with open_picture(photo.given):  # much sooner than the digest of a file that is none
+            pass
+        source: Path | Content
+        if self._sent:
+            source = Content(photo.given.read_bytes(), str(photo.given))
+            content = hashlib.sha256(source).hexdigest()
+        else:
+            source, content = photo.given, sha256(photo.given)
+        done: frozenset[tuple[int, str]] = frozenset()
+        people = self._people.get((photo.name, content))
+        if people is not None:
+            wanted = self.maker.wanted(people, targets)
+            done = frozenset(
+                (who, pose.name)
+                for who, pose in wanted
+                if self.manifest.done((photo.name, who, pose.name), _digest(content, targets[pose]))
+            )
+            if len(done) == len(wanted):
+                self.summary.kept += len(wanted)
+                return None
+        return _Task(number, photo, source, content, targets, done)
+
+    def _usable(self, number: int, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
+        for item in poses:
+            if item.name not in self._targets:
+                try:
+                    self._targets[item.name] = self.maker.pipeline.target_pose(item.given, self.pose_person)
+                except Pg2Error as error:
+                    self._targets[item.name] = None
+                    self.fail(number, Failure("pose", item.name, str(error)))
+            target = self._targets[item.name]
+            if target is not None:
+                yield item, target
+
+    def keep(self, task: _Task, answer: _Answer) -> None:
+        """Write the pictures of one photo, and their lines."""
+        if answer.refused:
+            return self.fail(task.number, Failure("photo", task.photo.name, answer.refused))
+        if answer.people > 1 and self.maker.person is None and not self.maker.everybody:
+            self._crowded.append((task.number, task.photo.name))
+        self.summary.kept += len(self.maker.wanted(answer.people, task.targets))
+        poses = {pose.name: pose for pose in task.targets}
+        for made in answer.made:
+            self.summary.kept -= 1
+            self._keep(task, answer.people, poses[made.pose], made)
+        return None
+
+    def _keep(self, task: _Task, people: int, pose: Item, made: _Made) -> None:
         entry: dict[str, Any] = {
-            "file": _file_name(job),
-            "photo": job.photo.name,
-            "person": job.who,
-            "people": job.people,
-            "pose": job.pose.name,
+            "file": _file_name(task.photo, made.who, pose),
+            "photo": task.photo.name,
+            "person": made.who,
+            "people": people,
+            "pose": pose.name,
             "model": self.model,
-            "copied": None if result.copied is None else round(result.copied, 3),
-            "doubts": list(result.doubts),
-            "photo_digest": job.content,
-            "digest": job.digest,
+            "copied": None if made.copied is None else round(made.copied, 3),
+            "doubts": list(made.doubts),
+            "photo_digest": task.content,
+            "digest": _digest(task.content, task.targets[pose]),
         }
         self.manifest.begin()
         with atomic_path(self.manifest.out / entry["file"]) as new:
-            getattr(result, self.kind).save(new)
-        self.manifest.add({(job.photo.name, job.who, job.pose.name): entry})
+            new.write_bytes(made.png)
+        self.manifest.add({(task.photo.name, made.who, pose.name): entry})
         self.summary.made += 1
-        self.summary.doubtful += bool(result.doubts)
-        if result.copied is not None:
-            self.summary.copied.append(result.copied)
+        self.summary.doubtful += bool(made.doubts)
+        if made.copied is not None:
+            self.summary.copied.append(made.copied)
 
 
-def _file_name(job: _Job) -> str:
-    folder, _, stem = job.photo.short.rpartition("/")
-    name = f"{stem}_person{job.who}_{job.pose.short.replace('/', '-')}"
+def _file_name(photo: Item, who: int, pose: Item) -> str:
+    folder, _, stem = photo.short.rpartition("/")
+    name = f"{stem}_person{who}_{pose.short.replace('/', '-')}"
     if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
         name = f"{name[:_CUT]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]}"
     return str(Path(folder) / f"{name}.png")
@@ -486,6 +573,7 @@ def make_many(
     strict: bool = False,
     failed: Callable[[Failure], None] = lambda failure: None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Summary:
     """Every photo in every pose, a PNG each, called PHOTO_personN_POSE.png in the folders of the photos.
 
@@ -508,14 +596,20 @@ def make_many(
         strict: stop at the first photo or pose that cannot be used; else it is left out.
         failed: told of each of these.
         progress: show a bar when stderr is a terminal.
+        ray: spread the work over the processes of this Ray cluster; see `pg2.io.cluster.connected`. Files are
+            read and written here alone.
 
     Raises:
         Pg2Error: no photos, no such poses, not one that can be used, or with `strict` one that cannot; `out`
-            lies among the photos, or holds something else or results of other settings.
+            lies among the photos, or holds something else or results of other settings; no such cluster.
     """
     out = Path(out)
     if everybody and person is not None:
         raise Pg2Error("--person takes one of the people on a photo, --everybody all; give one of them")
+    if ray is not None and pipeline.device.type != "cpu":
+        raise Pg2Error(
+            f"workers of a Ray cluster compute on the CPU, not on {pipeline.device.type}; give --device cpu"
+        )
     for folder in (path for path in (*photos, Path(poses)) if exists(path) and path.is_dir()):
         if out.resolve().is_relative_to(folder.resolve()):
             raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
@@ -527,26 +621,25 @@ def make_many(
     def fail(failure: Failure) -> None:
         if strict:
             raise Pg2Error(failure.error)
-        summary.failures.append(failure)
         failed(failure)
 
-    with exclusive(out):
+    def lost(task: _Task, why: str) -> _Answer:
+        return _Answer(0, (), f"{task.photo.given}: {why}")
+
+    maker = _Maker(pipeline, person, everybody, kind, in_place)
+    with connected(ray) if ray else nullcontext() as cluster, exclusive(out):
         manifest = Manifest(out, options, _PhotoLine)
         run = _Run(
-            pipeline, manifest, wanted, summary, fail,
-            model=model, person=person, everybody=everybody, pose_person=pose_person, kind=kind,
-            in_place=in_place,
-        )  # fmt: skip
+            maker, manifest, wanted, summary, fail, model=model, pose_person=pose_person, sent=bool(cluster)
+        )
+        tasks = run.tasks(items)
+        answers = cluster.spread(maker.whole, tasks, lost) if cluster else alone(maker, tasks)
         try:
-            for photo in tracked(items, "Photos", progress):
-                try:
-                    jobs = run.prepare(photo)
-                except Pg2Error as error:
-                    fail(Failure("photo", photo.name, str(error)))
-                    continue
-                run.make(jobs)
+            for answer in tracked(answers, "Photos", progress, total=len(items)):
+                if answer is not None:
+                    run.keep(*answer)
         finally:
-            manifest.finish(summary.failures)
+            run.finish()
     if not summary.made and not summary.kept:
         raise Pg2Error(f"none of the {len(items)} photos could be used, so nothing is written")
     return summary

@@ -18,7 +18,7 @@ from pg2.errors import Pg2Error
 from pg2.full_size import Fetched, at_full_size
 from pg2.io.devices import choose_device, runs_bf16
 from pg2.io.files import exists
-from pg2.io.picture_files import MAX_PIXELS
+from pg2.io.picture_files import MAX_PIXELS, called
 from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
 from pg2.io.pixels import Image8, from_images, to_images
 from pg2.models.inputs import COPIED, PERSON, WARPED, Inputs, Output, PictureInfo, shown
@@ -444,7 +444,8 @@ def _naming(photo: Pose | Photo) -> Iterator[None]:
     try:
         yield
     except Pg2Error as error:
-        raise type(error)(f"{photo}: {error}" if isinstance(photo, str | Path) else str(error)) from error
+        name = called(photo)
+        raise type(error)(str(error) if name is None else f"{name}: {error}") from error
 
 
 def _around_given(pose: Pose, size: tuple[int, int], frame: tuple[int, int]) -> Framing:

@@ -324,3 +324,12 @@ def test_what_is_copied_and_what_is_invented(pg2, model: Path, tmp_path: Path) -
     assert_refused(refused, "does not know what it copies from the photo; leave out --origin")
     refused = pg2(*command, "--origin", "--full-size", "--model", model)
     assert_refused(refused, "--full-size and --origin are different pictures")
+
+
+def test_a_cluster_is_for_many_photos(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "a.png"
+    ran = pg2("generate", PHOTO, "--pose", "front", "--model", model, "--out", out, "--ray", "local")
+    assert_refused(ran, "--ray spreads many photos; say with --poses in which poses")
+    ran = pg2("render", tmp_path / "people", "--ray", "local", "--workers", 2)
+    assert_refused(ran, "leave out --workers, or --ray")
+    assert list(tmp_path.iterdir()) == []

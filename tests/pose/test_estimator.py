@@ -1,5 +1,6 @@
 """MoveNet: right on people of known pose, several of them, and silent about pictures without any."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +206,18 @@ def test_threads_are_honoured() -> None:
     one, two = PoseEstimator(threads=1), PoseEstimator(threads=2)
     assert one._session.get_session_options().intra_op_num_threads == 1
     np.testing.assert_allclose(one.estimate(image).points, two.estimate(image).points, atol=0.1)
+
+
+def test_another_process_gets_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many threads as that process is to have."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    copy = pickle.loads(pickle.dumps(PoseEstimator(thorough=True)))
+    assert copy._thorough
+    assert copy._session.get_session_options().intra_op_num_threads == 3
+    copy = pickle.loads(pickle.dumps(PoseEstimator(threads=1)))
+    assert copy._session.get_session_options().intra_op_num_threads == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")  # OpenMP takes a list for nested parts
+    assert PoseEstimator()._session.get_session_options().intra_op_num_threads == 0
 
 
 def test_weights_missing_truncated_or_of_another_network(

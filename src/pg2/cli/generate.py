@@ -15,6 +15,7 @@ from pg2.cli.options import (
     ModelArgument,
     Person,
     PrecisionOption,
+    Ray,
     Revision,
 )
 from pg2.cli.telling import of_several, tell
@@ -219,6 +220,7 @@ def generate(
     device: Device = "auto",
     precision: PrecisionOption = "fp32",
     revision: Revision = None,
+    ray: Ray = None,
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
     from pg2.io.outputs import exclusive
@@ -229,6 +231,8 @@ def generate(
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
         if out is None or out.suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
+        if ray is not None and device == "auto":
+            device = "cpu"
         pipeline = _load(model, device, precision, revision, background, kind)
         _generate_many(
             pipeline,
@@ -243,8 +247,11 @@ def generate(
             in_place=in_place,
             seed=seed,
             strict=strict,
+            ray=ray,
         )
         return
+    if ray is not None:
+        raise Pg2Error("--ray spreads many photos; say with --poses in which poses, and with --out where to")
     if not pose:
         raise Pg2Error("say with --pose which pose is wanted, or with --poses which ones, a file each")
     if everybody:

@@ -36,6 +36,13 @@ AllowHost = Annotated[
         "without a dot and this computer's own name are always allowed; may be repeated"
     ),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        help="spread the work over a Ray cluster: local (starts one on this machine), auto (the one that "
+        "runs here), or HOST:PORT; needs pg2[ray]"
+    ),
+]
 Person = Annotated[int | None, typer.Option(min=0, help="which person, 0 being the largest (the default)")]
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import parse_size
+from pg2.cli.options import Ray, parse_size
 
 
 def render(
@@ -31,10 +31,11 @@ def render(
         bool, typer.Option("--geometry", help="also write which place on the person each pixel shows")
     ] = False,
     workers: Annotated[int | None, typer.Option(help="processes; default: one a processor core")] = None,
+    ray: Ray = None,
 ) -> None:
     """Render synthetic people with exact keypoints, for `pg2 prepare folder`; needs pg2[render]."""
     from pg2.rendering.options import RenderOptions
     from pg2.rendering.people import render_people
 
     options = RenderOptions(poses, parse_size(size), seed, look, framing, geometry)
-    print(render_people(out, people, options, workers=workers).summary())
+    print(render_people(out, people, options, workers=workers, ray=ray).summary())

@@ -56,6 +56,29 @@ _MARKER = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _ALONE, _END, _SCAN = (0x01, 0xD8), 0xD9, 0xDA
 
 
+class Content(bytes):
+    """The content of a picture file that is not here, or not to be read again; errors call it by its name."""
+
+    name: str
+
+    def __new__(cls, content: bytes, name: str) -> "Content":
+        """`name`: the path that it was read from."""
+        made = super().__new__(cls, content)
+        made.name = name
+        return made
+
+    def __reduce__(self) -> tuple[type["Content"], tuple[bytes, str]]:
+        """As another process is given it."""
+        return Content, (bytes(self), self.name)
+
+
+def called(source: object) -> str | None:
+    """The path that a picture was read from, or is to be; None: it has none that is known."""
+    if isinstance(source, Content):
+        return source.name
+    return str(source) if isinstance(source, str | Path) else None
+
+
 def pictures_below(folder: Path, suffixes: Collection[str] = SUFFIXES) -> list[Path]:
     """The picture files of a folder and the folders below it, by their endings, in order of their names.
 
@@ -92,7 +115,7 @@ def open_picture(source: str | Path | bytes, name: str | None = None) -> Iterato
         Pg2Error: no such file, not such a picture, damaged, or more than can be decoded in little time and
             memory.
     """
-    name = name or ("the file" if isinstance(source, bytes) else str(source))
+    name = name or called(source) or "the file"
     try:
         with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
             yield _opened(file, name)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import ExifTags, Image
 
 from pg2.errors import Pg2Error
-from pg2.io.picture_files import open_picture
+from pg2.io.picture_files import called, open_picture
 from pg2.io.pixels import Image8
 
 MIN_SIDE = 16
@@ -128,7 +128,7 @@ def load_shrunk(source: str | Path | bytes, longest: int) -> tuple[Image8, tuple
 
 
 def _load(source: str | Path | bytes, longest: int | None) -> tuple[Image8, tuple[int, int]]:
-    name = "the file" if isinstance(source, bytes) else str(source)
+    name = called(source) or "the file"
     with open_picture(source, name) as opened:
         width, height = opened.size
         if min(width, height) < MIN_SIDE:

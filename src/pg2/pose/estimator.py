@@ -1,5 +1,6 @@
 """Photo -> pose: MoveNet, which ships with the package, made to see every person in a picture."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,6 +111,12 @@ def chosen(people: Sequence[_Person], person: int | None) -> _Person:
     return people[person or 0]
 
 
+def _told() -> int:
+    """How many threads PyTorch's variable gives, which onnxruntime does not heed; 0: it says nothing."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdecimal() and len(given) < 5 else 0
+
+
 class PoseEstimator:
     """MoveNet SinglePose Thunder on the CPU, made to see several people.
 
@@ -126,18 +133,19 @@ class PoseEstimator:
 
         Args:
             weights: the ONNX file; None takes the one shipped with pg2.
-            threads: CPU threads to use; None leaves the number to onnxruntime (one a core).
+            threads: CPU threads to use; None: as many as `OMP_NUM_THREADS` says, or one a core.
             thorough: look everywhere and twice at each person, as scores that were published are taken.
 
         Raises:
             Pg2Error: the file is missing, truncated, or not this network.
         """
+        self._given = weights, threads, thorough
         weights = MOVENET if weights is None else Path(weights)
         if not weights.is_file():
             raise Pg2Error(f"the pose estimator's weights {weights} are missing; install pg2 again")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
-        options.intra_op_num_threads = threads or 0
+        options.intra_op_num_threads = threads or _told()
         options.inter_op_num_threads = 1
         # Idle threads sleep instead of spinning, so that the cores are free for the generator.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -153,6 +161,10 @@ class PoseEstimator:
             raise Pg2Error(f"{weights} is another network than MoveNet SinglePose Thunder")
         self._input = inputs[0].name
         self._thorough = thorough
+
+    def __reduce__(self) -> tuple[type["PoseEstimator"], tuple[Path | None, int | None, bool]]:
+        """As another process is given it, which loads the network itself."""
+        return type(self), self._given
 
     def estimate(self, image: Image8, person: int | None = None) -> Pose:
         """The pose of one person.

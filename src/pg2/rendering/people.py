@@ -13,6 +13,7 @@ stopped, by whatever, goes on where it was.
 import importlib.util
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from pg2.errors import Pg2Error
+from pg2.io.cluster import connected
 from pg2.io.files import read_json, remove_unfinished, write_text
 from pg2.io.outputs import exclusive
 from pg2.io.progress import tracked
@@ -28,7 +30,7 @@ from pg2.pose.formats import format_keypoints_csv
 from pg2.pose.keypoints import Points
 from pg2.rendering.folders import is_complete, json_text, person_folder, read_person
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
-from pg2.rendering.workers import render_in_workers
+from pg2.rendering.workers import render_in_workers, render_on_cluster
 
 RENDERER = 1
 """Goes up when the same options give other pictures: a set is never continued with another renderer."""
@@ -78,6 +80,7 @@ def render_people(
     options: RenderOptions,
     *,
     workers: int | None = None,
+    ray: str | None = None,
     progress: bool = True,
 ) -> RenderReport:
     """Render people 0 to `people` - 1, each in several poses, with exact keypoints.
@@ -90,16 +93,19 @@ def render_people(
         people: how many.
         options: what each looks like.
         workers: processes; None: as many as there are processor cores.
+        ray: use the processes of this Ray cluster instead; see `pg2.io.cluster.connected`.
         progress: show a progress bar when stderr is a terminal.
 
     Raises:
         Pg2Error: a number is out of range; `out` holds something else, or people of other options; another
-            rendering is at work there; it is not possible on this machine; a worker fails; or the disk is
-            full.
+            rendering is at work there; it is not possible on this machine; a worker fails; there is no such
+            cluster; or the disk is full.
     """
     out = Path(out)
     if not 1 <= people <= MAX_PEOPLE:
         raise Pg2Error(f"give 1 to {MAX_PEOPLE:,} people, not {people}")
+    if ray is not None and workers is not None:
+        raise Pg2Error("a Ray cluster has as many workers as processor cores; leave out --workers, or --ray")
     workers = _cores() if workers is None else workers
     if workers < 1:
         raise Pg2Error(f"rendering needs at least 1 worker, not {workers}")
@@ -109,12 +115,17 @@ def render_people(
         missing = [person for person in range(people) if not is_complete(person_folder(out, person))]
         if missing:
             check_renderer()
-            if not (out / _SETTINGS).exists():
-                write_text(out / _SETTINGS, json_text(_settings(options)))
-            _write_if_new(out / "LICENSE.txt", LICENCE)
-            finished = render_in_workers(missing, out, options, workers)
-            for _ in tracked(finished, "People", progress, total=len(missing)):
-                pass
+            with connected(ray) if ray else nullcontext() as cluster:
+                if not (out / _SETTINGS).exists():
+                    write_text(out / _SETTINGS, json_text(_settings(options)))
+                _write_if_new(out / "LICENSE.txt", LICENCE)
+                finished = (
+                    render_on_cluster(missing, out, options, cluster)
+                    if cluster
+                    else render_in_workers(missing, out, options, workers)
+                )
+                for _ in tracked(finished, "People", progress, total=len(missing)):
+                    pass
         records = _write_tables(out)
     return RenderReport(len(records), sum(len(record["images"]) for record in records), len(missing))
 

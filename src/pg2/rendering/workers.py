@@ -1,18 +1,23 @@
-"""People rendered in parallel by worker processes, each of which goes when the parent goes."""
+"""People rendered in parallel: by processes that go when the parent goes, or by those of a Ray cluster."""
 
 import contextlib
 import itertools
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg2.errors import Pg2Error
+from pg2.io.cluster import Cluster
+from pg2.io.files import atomic_path
+from pg2.rendering.folders import person_folder, write_person
 from pg2.rendering.options import RenderOptions
 
 if TYPE_CHECKING:
@@ -58,6 +63,42 @@ def render_in_workers(
                 _check(future, person)
                 add(1)
                 yield person
+
+
+def render_on_cluster(
+    people: Sequence[int], out: Path, options: RenderOptions, cluster: Cluster
+) -> Iterator[int]:
+    """The same by the workers of a cluster, who need no folder in common with this process.
+
+    Raises:
+        Pg2Error: as `Cluster.spread`, or the disk is full.
+    """
+
+    def lost(person: int, why: str) -> dict[str, bytes]:
+        raise Pg2Error(f"person {person} cannot be rendered: {why}; what is complete is kept")
+
+    for one in cluster.spread(_Folder(options), people, lost, _ENVIRONMENT):
+        if one is not None:
+            person, files = one
+            with atomic_path(person_folder(out, person)) as new:
+                new.mkdir()
+                for name, content in files.items():
+                    (new / name).write_bytes(content)
+            yield person
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """In a worker of a cluster: gives the files of a person."""
+
+    options: RenderOptions
+
+    def __call__(self, person: int) -> dict[str, bytes]:
+        with tempfile.TemporaryDirectory(prefix="pg2-") as place:
+            _render(Path(place), self.options, person)
+            return {
+                file.name: file.read_bytes() for file in sorted(person_folder(Path(place), person).iterdir())
+            }
 
 
 def _check(future: Future[None], person: int) -> None:
@@ -110,7 +151,6 @@ def _start() -> None:
 def _render(out: Path, options: RenderOptions, person: int) -> None:
     """In a worker: render one person; the body model and the device are kept for the next."""
     global _photographer
-    from pg2.rendering.folders import write_person
     from pg2.rendering.pictures import Photographer
 
     if _photographer is None:
