@@ -34,11 +34,9 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -q --fail-on-warning --keep-going -c docs . build/site
 	@echo "Look at build/site/index.html."
 
+# Ratios of speed in one run, in a short form: a table, and out/bench.json with what it was measured on.
 bench: $(READY)
-	$(BIN)/python benchmarks/precision.py
-	$(BIN)/python benchmarks/step256.py
-	$(BIN)/python benchmarks/evaluation.py
-	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/bench.py --out out/bench.json
 
 clean:
 	rm -rf $(VENV) out build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

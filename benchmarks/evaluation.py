@@ -8,10 +8,10 @@ time of its own, is left out: its two pictures are the source, darker and darker
 
 import argparse
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from timing import median_seconds
+from timing import Ratio, median_seconds, ratio_table
 from torch import Tensor
 
 from pg2 import metrics
@@ -66,6 +66,33 @@ def scored(tools: Instruments, count: int) -> Callable[[], None]:
     return score
 
 
+def ratios(pairs: int = 320, rounds: int = 3) -> Iterator[Ratio]:
+    """Seconds for a thousand pairs, three rows each."""
+
+    def thousand(tools: Instruments) -> float:
+        return median_seconds(scored(tools, pairs), rounds, 1) * 1000 / pairs
+
+    pixels = thousand(Instruments())
+    of_bytes, remembered = metrics._ssim_of_bytes, tally.Remembered
+    try:
+        metrics._ssim_of_bytes = lambda a, b: metrics.ssim(a.double(), b.double())
+        without = thousand(Instruments())
+    finally:
+        metrics._ssim_of_bytes = of_bytes
+    yield Ratio("pixel scores of 1,000 pairs: SSIM in whole numbers", without, pixels)
+    judge = available()
+    if judge is None:
+        return
+    tools = Instruments([judge])
+    every = thousand(tools)
+    try:
+        tally.Remembered = Forgetful  # type: ignore[misc]
+        without = thousand(tools)
+    finally:
+        tally.Remembered = remembered  # type: ignore[misc]
+    yield Ratio("and EfficientNet-Lite0's: a real picture is looked at once", without, every)
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -74,27 +101,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-
-    def thousand(tools: Instruments) -> float:
-        return median_seconds(scored(tools, options.pairs), options.rounds, 1) * 1000 / options.pairs
-
-    def line(name: str, before: float, after: float) -> None:
-        print(f"| {name} | {before:.1f} | {after:.1f} | {before / after:.2f} |")
-
-    print("| seconds per 1,000 pairs, three rows | before | now | times as fast |\n|---|---|---|---|")
-    pixels = thousand(Instruments())
-    of_bytes = metrics._ssim_of_bytes
-    metrics._ssim_of_bytes = lambda a, b: metrics.ssim(a.double(), b.double())
-    line("pixel scores: SSIM in whole numbers", thousand(Instruments()), pixels)
-    metrics._ssim_of_bytes = of_bytes
-    judge = available()
-    if judge is None:
+    print(ratio_table(ratios(options.pairs, options.rounds)))
+    if available() is None:
         print('The scores of a network need the extra "metrics".')
-        return
-    tools = Instruments([judge])
-    every = thousand(tools)
-    tally.Remembered = Forgetful  # type: ignore[misc]
-    line("and EfficientNet-Lite0's: a real picture is looked at once", thousand(tools), every)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,12 @@ import threading
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
+
+from timing import Ratio
 
 from pg2.io.packaged import SAMPLES
 from pg2.pose.formats import read_keypoints_csv
@@ -139,6 +142,24 @@ class Load:
 
 
 def main() -> None:
+    options = _options()
+    _, failed = study(options)
+    sys.exit(failed)
+
+
+def ratios(*arguments: str) -> list[Ratio]:
+    """Seconds a picture, one by one and batched; `arguments` as on the command line.
+
+    Raises:
+        RuntimeError: an answer was wrong or lost.
+    """
+    ratio, failed = study(_options(arguments))
+    if failed:
+        raise RuntimeError("the service failed under load; see above")
+    return [ratio]
+
+
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clients", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=60, help="of all the load together")
@@ -146,7 +167,11 @@ def main() -> None:
     parser.add_argument("--model", default="fast/market1501")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=None)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
+
+
+def study(options: argparse.Namespace) -> tuple[Ratio, bool]:
+    """All of it; seconds a picture without and with batches, and whether anything failed."""
     common: list[object] = ["--model", options.model, "--queue", options.clients]
     if options.threads:
         common += ["--threads", options.threads]
@@ -175,7 +200,10 @@ def main() -> None:
                 f"{name}: {size:.1f} requests a run; memory {before[name] / 1e6:.0f} MB after warming up, "
                 f"{after / 1e6:.0f} MB at the end"
             )
-        print(f"batched / one by one: {sum(rates['batched']) / sum(rates['one by one']):.2f}")
+        # Each way had two turns.
+        seconds = {name: 2 / sum(found) for name, found in rates.items()}
+        ratio = Ratio(f"a picture of the service, {options.clients} clients: batches", *seconds.values())
+        print(f"batched / one by one: {ratio.times:.2f}")
 
         load = Load(batching, options.clients, 60, options.requests)
         time.sleep(part / 2)
@@ -187,7 +215,7 @@ def main() -> None:
         wrong = [line for line in lines if line["status"] >= 500 and line["status"] != 503]
         failed |= bool(lost or wrong or code)
         print(f"SIGTERM under load: {load.describe()}; exit code {code}, {len(lost)} answers lost")
-    sys.exit(failed)
+    return ratio, failed
 
 
 if __name__ == "__main__":

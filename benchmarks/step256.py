@@ -1,7 +1,9 @@
 """What makes 256x256 trainable on a CPU: the time of one stage I step, as ratios within one run."""
 
+from collections.abc import Iterator
+
 import torch
-from timing import median_seconds
+from timing import Ratio, median_seconds, ratio_table
 
 from pg2.data.loader import Batch
 from pg2.models.inputs import Inputs
@@ -21,7 +23,7 @@ CASES = {
 }
 
 
-def seconds(overrides: list[str]) -> float:
+def seconds(overrides: list[str], rounds: int) -> float:
     """Median time of one training step of `fast/people256`, without reading pictures."""
     recipe = load_recipe("fast/people256", [*overrides, "coarse.losses.ssim.after=0"])
     torch.manual_seed(0)
@@ -41,17 +43,21 @@ def seconds(overrides: list[str]) -> float:
         optimiser.step()
         optimiser.zero_grad()
 
-    return median_seconds(step, rounds=5)
+    return median_seconds(step, rounds)
+
+
+def ratios(rounds: int = 5) -> Iterator[Ratio]:
+    """Each way against the first."""
+    first, *others = CASES.items()
+    base = seconds(first[1], rounds)
+    for name, overrides in others:
+        yield Ratio(f"a step of {BATCH} pairs at 256x256: {name}", base, seconds(overrides, rounds))
 
 
 def main() -> None:
     """Print a table."""
     torch.set_num_threads(2)
-    base = 0.0
-    for name, overrides in CASES.items():
-        taken = seconds(overrides)
-        base = base or taken
-        print(f"{name}: {taken:.2f} s a step of {BATCH} pairs, {base / taken:.2f} times as fast")
+    print(ratio_table(ratios()))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 import re
 import struct
 import time
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,22 @@ def test_what_is_usual_is_read() -> None:
         _saved("JPEG") + b"\xff\xda\0\2" * 1000,
     ):
         assert load_image(content).shape[2] == 3
+
+
+def test_a_jpeg_takes_memory_by_its_own_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by that of the largest that is read: 250 MB would be set aside for each photo."""
+    photo = tmp_path / "a.jpg"
+    photo.write_bytes(_saved("JPEG"))
+    tracemalloc.start()
+    try:
+        load_image(photo)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    monkeypatch.setattr(picture_files, "_MAX_JPEG_BYTES", 500)
+    for source in (photo, photo.read_bytes()):
+        with pytest.raises(Pg2Error, match="a JPEG of over"):
+            load_image(source)
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"mif1", b"avif"])

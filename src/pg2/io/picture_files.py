@@ -120,7 +120,7 @@ def _opened(file: IO[bytes], name: str) -> Image.Image:
         raise Pg2Error(f"{name} is not a picture that can be read; give a JPEG, PNG or WebP file")
     file.seek(0)
     if kind == "JPEG":
-        _check_jpeg(file.read(_MAX_JPEG_BYTES + 1), name)
+        _check_jpeg(file, name)
     elif kind == "PNG":
         _check_png(file, name)
     elif kind == "TIFF":
@@ -139,10 +139,13 @@ def _opened(file: IO[bytes], name: str) -> Image.Image:
     return picture
 
 
-def _check_jpeg(content: bytes, name: str) -> None:
+def _check_jpeg(file: IO[bytes], name: str) -> None:
     """Count what takes time whatever the size of the picture, as libjpeg will find it."""
-    if len(content) > _MAX_JPEG_BYTES:
+    size = file.seek(0, io.SEEK_END)
+    if size > _MAX_JPEG_BYTES:
         raise Pg2Error(f"{name} is a JPEG of over {_MAX_JPEG_BYTES // 1_000_000} MB; save it smaller")
+    file.seek(0)
+    content = file.read(size)  # told how much: memory is set aside for all that is asked for
     at, parts, scans = 2, 0, 0
     while found := _MARKER.search(content, at):
         # Before the pixels also what lies between two parts is looked at byte by byte.
