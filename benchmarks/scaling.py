@@ -41,6 +41,7 @@ _FIRST_GUESS = Rates(2e-5, 1e-11, 1e-10)  # for what to leave out, until there a
 _ENOUGH = 6
 _ROUNDS = range(3, 8)
 _PATIENCE = 6.0  # seconds of rounds of a short step
+_START = 600  # seconds for processes to start, on a busy machine
 _MEMORY = 0.6  # share of what is free that a step may take; the rest is for what convolutions set aside
 
 
@@ -57,89 +58,94 @@ Measured = dict[Point, float]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure within the budget, then print all that is known."""
     options = _options(arguments)
-    found = _read(options)
-    document = {"machine": found.machine, "points": [], "left_out": []}
-    points = in_order(_points(options))
-    measured = found.measured
-    began = time.monotonic()
-    left_out: dict[Point, str] = {}
+    study = Study(options.out, machine(options.threads), check=options.budget > 0)
+    measure(study, in_order(_points(options)), options)
+    rates = {group: fit_and_check(study.measured, group) for group in groups(study.measured)}
+    study.rates = [group._asdict() | vars(checked.rates) | checked.said for group, checked in rates.items()]
+    if study.measured:
+        study.save()
+    fits = {group: checked.rates for group, checked in rates.items()}
+    lines = [
+        "",
+        described(study.machine),
+        *_accuracy(rates),
+        *_grid(options, study.measured, fits),
+        *_released(study.measured),
+        *_schedule(fits),
+    ]
+    print("\n".join(lines))
 
-    def save() -> None:
-        document["points"] = [
+
+class Study:
+    """All that is measured, and the file that keeps it.
+
+    Attributes:
+        machine: what it was measured on.
+        measured: seconds of each step.
+        left_out: why a step was not measured this time.
+        rates: of the model, for the file.
+    """
+
+    def __init__(self, file: Path, here: dict[str, Any], check: bool) -> None:
+        """Take up what an earlier run has measured; `check` that it was on the machine that is `here`."""
+        self.machine, self.measured = here, dict[Point, float]()
+        self.left_out: dict[Point, str] = {}
+        self.rates: list[dict[str, Any]] = []
+        self._file = file
+        if not file.exists():
+            return
+        document = read_object(file, "measurements of scaling.py")
+        if check and document["machine"] != here:
+            raise SystemExit(
+                f"{file} was measured with another machine, other versions or threads; give another --out"
+            )
+        self.machine = document["machine"]
+        for row in document["points"]:
+            self.measured[Point(**{name: row[name] for name in Point._fields})] = row["seconds"]
+
+    def save(self) -> None:
+        """Write the file anew."""
+        points = [
             point._asdict() | {"seconds": seconds, "work": vars(work(point))}
-            for point, seconds in measured.items()
+            for point, seconds in self.measured.items()
         ]
-        document["left_out"] = [point._asdict() | {"why": why} for point, why in left_out.items()]
-        write_json(options.out, document)
+        left_out = [point._asdict() | {"why": why} for point, why in self.left_out.items()]
+        document = {"machine": self.machine, "rates": self.rates, "points": points, "left_out": left_out}
+        write_json(self._file, document)
 
+
+def measure(study: Study, points: Sequence[Point], options: argparse.Namespace) -> None:
+    """Measure one after the other what is not measured yet, until the budget is spent."""
+    end = time.monotonic() + 60 * options.budget
     with ExitStack() as stack:
         crews: dict[int, Crew] = {}
-        for number, point in enumerate(points):
-            if point in measured:
+        for number, point in enumerate(points, 1):
+            if time.monotonic() > end:
+                return
+            if point in study.measured:
                 continue
-            if time.monotonic() - began > 60 * options.budget:
-                break
-            estimate = guess(measured, point)
+            estimate = guess(study.measured, point)
             rounds = min(max(int(_PATIENCE / estimate), _ROUNDS[0]), _ROUNDS[-1])
             warm_up = 1 if estimate > _PATIENCE / 2 else 2
             if (warm_up + rounds) * estimate > options.longest:
-                left_out[point] = "too long"
+                study.left_out[point] = "too long"
                 continue
             if point.processes * work(point).memory > _MEMORY * psutil.virtual_memory().available:
-                left_out[point] = "too large"
+                study.left_out[point] = "too large"
                 continue
             if point.processes not in crews:
-                crews[point.processes] = stack.enter_context(
-                    Crew(point.processes, max(options.threads // point.processes, 1))
-                )
+                crew = Crew(point.processes, max(options.threads // point.processes, 1))
+                crews[point.processes] = stack.enter_context(crew)
+            deadline = _START + 5 * options.longest
             try:
-                deadline = 60 + 5 * options.longest
-                measured[point] = crews[point.processes].seconds(point, warm_up, rounds, deadline)
+                seconds = crews[point.processes].seconds(point, warm_up, rounds, deadline)
             except RuntimeError as error:
-                left_out[point] = str(error)
+                study.left_out[point] = said = str(error)
                 del crews[point.processes]
-            said = f"{measured[point]:.3f} s" if point in measured else left_out[point]
-            print(f"{number + 1} of {len(points)}: {_named(point)}: {said}", flush=True)
-            save()
-    rates = {group: fit_and_check(measured, group) for group in groups(measured)}
-    document["rates"] = [
-        group._asdict() | vars(checked.rates) | checked.said for group, checked in rates.items()
-    ]
-    save()
-    fits = {group: checked.rates for group, checked in rates.items()}
-    print(
-        "\n".join(
-            [
-                "",
-                described(found.machine),
-                *_accuracy(rates),
-                *_grid(options, measured, fits),
-                *_released(measured),
-                *_schedule(fits),
-            ]
-        )
-    )
-
-
-class _Found(NamedTuple):
-    machine: dict[str, Any]
-    measured: Measured
-
-
-def _read(options: argparse.Namespace) -> _Found:
-    """What an earlier run has measured here."""
-    here = machine(options.threads)
-    if not options.out.exists():
-        return _Found(here, {})
-    document = read_object(options.out, "measurements of scaling.py")
-    if options.budget and document["machine"] != here:
-        raise SystemExit(
-            f"{options.out} was measured with another machine, other versions or threads; give another --out"
-        )
-    measured = {
-        Point(**{name: row[name] for name in Point._fields}): row["seconds"] for row in document["points"]
-    }
-    return _Found(document["machine"], measured)
+            else:
+                study.measured[point], said = seconds, f"{seconds:.3f} s"
+            print(f"{number} of {len(points)}: {_named(point)}: {said}", flush=True)
+            study.save()
 
 
 def _points(options: argparse.Namespace) -> list[Point]:

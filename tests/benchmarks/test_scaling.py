@@ -144,4 +144,4 @@ def test_a_run_is_gone_on_with(
 
 def test_what_fails_in_a_process_is_told() -> None:
     with Crew(1, 1) as crew, pytest.raises(RuntimeError, match='there is no recipe "none"'):
-        crew.seconds(Point("none", "coarse", 2, 32, 8), 1, 1, 60)
+        crew.seconds(Point("none", "coarse", 2, 32, 8), 1, 1, 900)
