@@ -147,8 +147,9 @@ def _tidy(model: "ir.Model") -> None:
     # What the exporter notes of every step has the names of this machine's folders in it.
     model.metadata_props.clear()
     for node in model.graph.all_nodes():
-        for part in (node, *node.outputs):
-            part.metadata_props.clear()
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
 
 
 @contextmanager
