@@ -24,6 +24,14 @@ def train(
             "where to fetch what, every second step"
         ),
     ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="where losses and scores go beside TensorBoard's files in the run: wandb (offline unless "
+            "WANDB_MODE says otherwise) or mlflow (RUN/mlflow.db unless MLFLOW_TRACKING_URI says otherwise); "
+            "may be repeated"
+        ),
+    ] = None,
 ) -> None:
     """Train stage I and stage II. Run the same command again to resume."""
     from pg2.data.prepared import PreparedDataset
@@ -32,4 +40,4 @@ def train(
 
     settings = load_recipe(recipe, set_ or [])
     rendered = None if flow_from is None else PreparedDataset(flow_from)
-    print(run(settings, PreparedDataset(data), out, init_from=init_from, flow_from=rendered))
+    print(run(settings, PreparedDataset(data), out, init_from=init_from, flow_from=rendered, log=log or ()))

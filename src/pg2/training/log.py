@@ -1,10 +1,41 @@
-"""The TensorBoard log of a stage: one that reads as if the training had never stopped."""
+"""The log of a stage; TensorBoard's reads as if the training had never stopped, trackers get its numbers."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
+from pg2.training.trackers import Trackers
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
+
+
+class StageLog:
+    """Where a stage's numbers and sample pictures go."""
+
+    def __init__(self, stage: str, writer: "SummaryWriter | None", trackers: Trackers, before: int) -> None:
+        """`stage`: its name; `writer`: None where another process writes; `before`: earlier stages' steps."""
+        self._stage, self._writer, self._trackers, self._before = stage, writer, trackers, before
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Log numbers of a step of the stage by their names in it."""
+        named = {f"{self._stage}/{name}": value for name, value in values.items()}
+        if self._writer is not None:
+            for name, value in named.items():
+                self._writer.add_scalar(name, value, step)
+        self._trackers.log(named, self._before + step)
+
+    def picture(self, name: str, picture: Tensor, step: int) -> None:
+        """Log a picture, uint8 [3, H, W], in TensorBoard's files alone: trackers may be far away."""
+        if self._writer is not None:
+            self._writer.add_image(f"{self._stage}/{name}", picture, step)
+
+    def flush(self) -> None:
+        """Write TensorBoard's files so far."""
+        if self._writer is not None:
+            self._writer.flush()
 
 
 def tensorboard_log(folder: Path, step: int) -> "SummaryWriter":

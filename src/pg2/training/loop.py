@@ -3,7 +3,7 @@
 import copy
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,17 +23,17 @@ from pg2.io.files import atomic_path
 from pg2.io.outputs import exclusive
 from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
-from pg2.training.log import tensorboard_log
+from pg2.training.log import StageLog, tensorboard_log
 from pg2.training.objectives import Objective
 from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
 from pg2.training.stage_run import StageRun
 from pg2.training.stopping import Stop, StoppedError, stoppable
+from pg2.training.trackers import Trackers, tracked, wanted
 from pg2.training.validation import Validation, split_validation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
-    from torch.utils.tensorboard import SummaryWriter
 
 
 @contextmanager
@@ -50,13 +50,14 @@ def _arithmetic(recipe: Recipe) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _accelerator(recipe: Recipe) -> "Accelerator":
+def _accelerator(recipe: Recipe, log: Collection[str] = ()) -> "Accelerator":
     try:
         import torch.utils.tensorboard
         from accelerate import Accelerator
         from accelerate.state import AcceleratorState
     except ImportError as error:
         raise Pg2Error('training needs the extra "train": pip install "pg2[train]"') from error
+    trackers = wanted(log)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     bf16 = recipe.precision == "bf16"
     if bf16 and not runs_bf16(device or torch.device("cpu")):
@@ -64,7 +65,7 @@ def _accelerator(recipe: Recipe) -> "Accelerator":
         bf16 = False
     # The library keeps the precision of the first run in a process; a second run may want another.
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device is None)
+    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device is None, log_with=trackers)
 
 
 def _check_processes(recipe: Recipe, processes: int) -> None:
@@ -87,6 +88,7 @@ def train(
     console: Console | None = None,
     init_from: str | Path | None = None,
     flow_from: PreparedDataset | None = None,
+    log: Collection[str] = (),
 ) -> Path:
     """Train all stages of a recipe; called again with the same arguments, go on where it stopped.
 
@@ -104,21 +106,23 @@ def train(
         flow_from: people rendered with `--geometry`, beside `data` that may know no exact flow: a stage that
             learns from it takes every second batch from here. Where `data` is rendered so, too, every stage
             does: it is to know both worlds.
+        log: of "wandb" and "mlflow": where the numbers go beside TensorBoard's files; on this machine, unless
+            the environment says otherwise.
 
     Returns:
         The folder of the final model.
 
     Raises:
         Pg2Error: data or run folder do not fit the recipe, another process trains there, the loss is not
-            finite, the disk is full.
+            finite, the disk is full, a package is missing.
     """
     run = Path(run)
     _check_losses(recipe)
     with _arithmetic(recipe):
+        accelerator = _accelerator(recipe, log)
         data = data.scaled(recipe.model.frame)
         if flow_from is not None:
             flow_from = _with_flow(flow_from, recipe)
-        accelerator = _accelerator(recipe)
         main = accelerator.is_main_process
         _check_processes(recipe, accelerator.num_processes)
         start = None if init_from is None else PG2.from_pretrained(init_from)
@@ -129,7 +133,10 @@ def train(
             # One after the other: a folder that is just being begun must not look like a stranger's.
             with accelerator.main_process_first():
                 begin(recipe, data, run, None if start is None else digest(start), flow_from, main)
-            return _train(recipe, data, flow_from, run, accelerator, start, console)
+            with tracked(accelerator, run, recipe) as trackers:
+                final = _train(recipe, data, flow_from, run, accelerator, trackers, start, console)
+            accelerator.end_training()
+            return final
 
 
 def _train(
@@ -138,6 +145,7 @@ def _train(
     flow_from: PreparedDataset | None,
     run: Path,
     accelerator: "Accelerator",
+    trackers: Trackers,
     start: PG2 | None,
     console: Console,
 ) -> Path:
@@ -154,7 +162,7 @@ def _train(
     console.print(
         f"{len(pairs):,} training pairs, {len(held_out)} validation pairs of people kept out of training"
     )
-    final = run
+    final, earlier = run, 0  # steps of the stages before
     for number, (name, stage) in enumerate(recipe.stages.items()):
         # A stage's own seed makes its start independent of what ran before it in this process.
         seed = recipe.seed + number
@@ -169,14 +177,15 @@ def _train(
             if flow_from is not None and (objective.grid or data.has_geometry):
                 rendered = _training_pairs(flow_from)
                 loader = Alternating([own, _loader(recipe, flow_from, rendered, seed, state)])
-            _run_stage(state, loader, validation, console)
+            trackers.start()
+            _run_stage(state, loader, validation, console, trackers, earlier)
         if accelerator.is_main_process and not final.exists():
             state.export(final)
         # What comes after stands on the averaged weights, which are the ones that are exported.
         model.stages[name].load_state_dict(copy.deepcopy(state.evaluated.state_dict()))
         accelerator.free_memory()
+        earlier += stage.steps
     accelerator.wait_for_everyone()
-    accelerator.end_training()
     return final
 
 
@@ -256,24 +265,30 @@ def step_seconds(recipe: Recipe, data: PreparedDataset, steps: int = 10) -> dict
 
 
 def _run_stage(
-    state: StageRun, loader: Loader | Alternating, validation: Validation | None, console: Console
+    state: StageRun,
+    loader: Loader | Alternating,
+    validation: Validation | None,
+    console: Console,
+    trackers: Trackers,
+    earlier: int,
 ) -> None:
     stage, started, before = state.stage, time.monotonic(), state.seconds
     main = state.accelerator.is_main_process
     if state.step:
         console.print(f"stage {state.name}: going on from step {state.step:,} of {stage.steps:,}")
-    log = tensorboard_log(state.folder / "log", state.step) if main else nullcontext()
+    written = tensorboard_log(state.folder / "log", state.step) if main else nullcontext()
     with (
         stoppable(state.accelerator) as stop,
-        log as writer,
+        written as writer,
         progress_bar(console, "speed", "losses") as progress,
     ):
         task = progress.add_task(
             f"stage {state.name}", total=stage.steps, completed=state.step, speed="", losses=""
         )
+        log = StageLog(state.name, writer, trackers, earlier)
         sums: dict[str, Tensor] = {}
         if state.owes_validation:
-            _settle(state, validation, writer, console, stop)
+            _settle(state, validation, log, console, stop)
         window, last = state.step, time.monotonic()
         for batch in () if stop.asked else loader.batches(state.step, stage.steps):
             # Sums stay where they are computed: an accelerator is waited for once an interval.
@@ -297,12 +312,10 @@ def _run_stage(
                         f"stage {state.name} {state.step:,}/{stage.steps:,}  {speed:.0f} images/s  "
                         f"{left:.0f} min left  {shown}"
                     )
-                if writer is not None:
-                    for name, mean in {**means, "images_per_second": speed}.items():
-                        writer.add_scalar(f"{state.name}/{name}", mean, state.step)
+                log.numbers({**means, "images_per_second": speed}, state.step)
                 sums, window, last = {}, state.step, now
             paused = time.monotonic()
-            if _settle(state, validation, writer, console, stop):
+            if _settle(state, validation, log, console, stop):
                 break
             last += time.monotonic() - paused
 
@@ -310,7 +323,7 @@ def _run_stage(
 def _settle(
     state: StageRun,
     validation: Validation | None,
-    writer: "SummaryWriter | None",
+    log: StageLog,
     console: Console,
     stop: Stop,
 ) -> bool:
@@ -318,16 +331,15 @@ def _settle(
     stage = state.stage
     if validation is not None and state.owes_validation and not stop.asked:
         state.check_finite()
-        _validate(state, validation, writer, console, stop)
+        _validate(state, validation, log, console, stop)
     if state.ended and not state.owes_validation:
         # Before the last checkpoint: killed in between, the run makes both again.
         state.check_finite()
         state.export(state.folder / "model")
     stopping = stop.asked
     if stopping or state.ended or state.step % stage.save_every == 0:
-        if writer is not None:
-            # First: of the steps before a checkpoint nothing is logged again.
-            writer.flush()
+        # First: of the steps before a checkpoint nothing is logged again.
+        log.flush()
         state.save()
     if stopping:
         state.accelerator.wait_for_everyone()
@@ -339,9 +351,7 @@ def _settle(
 
 
 @torch.no_grad()
-def _validate(
-    state: StageRun, validation: Validation, writer: "SummaryWriter | None", console: Console, stop: Stop
-) -> None:
+def _validate(state: StageRun, validation: Validation, log: StageLog, console: Console, stop: Stop) -> None:
     """Score the model, show what it makes, keep it where it is the best; owed still when asked to stop."""
     # Every process could validate; one is enough, and the others wait at their next gradient exchange.
     if not state.accelerator.is_main_process:
@@ -358,10 +368,8 @@ def _validate(
     console.print(f"stage {state.name} {state.step:,}: validation  {shown}")
     with atomic_path(state.folder / "samples" / f"{state.step:07d}.png") as new:
         Image.fromarray(strip.permute(1, 2, 0).numpy()).save(new)
-    if writer is not None:
-        for name, value in scores.items():
-            writer.add_scalar(f"{state.name}/validation/{name}", value, state.step)
-        writer.add_image(f"{state.name}/samples", strip, state.step)
+    log.numbers({f"validation/{name}": value for name, value in scores.items()}, state.step)
+    log.picture("samples", strip, state.step)
     if state.is_better(scores):
         state.export(state.folder / "best")
     state.owes_validation = False
