@@ -1,13 +1,12 @@
 """A stage while it is trained: learning rates, the best score, and what is refused."""
 
 import math
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from model_samples import inputs
+from training_samples import Processes, steps
 
 from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
@@ -20,27 +19,6 @@ from pg2.training.stage_run import StageRun, learning_rate_factor
 MODEL = ModelConfig.model_validate(
     {"frame": (32, 16), "coarse": {"width": 8, "blocks": 2, "bottleneck": 8}, "refine": None}
 )
-
-
-class Processes:
-    """As much of an `Accelerator` as a stage asks for."""
-
-    is_main_process = True
-
-    def __init__(self, count: int = 1, device: str = "cpu") -> None:
-        self.num_processes, self.device = count, torch.device(device)
-
-    def autocast(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-    def clip_grad_norm_(self, parameters: Iterable[torch.nn.Parameter], bound: float) -> None:
-        torch.nn.utils.clip_grad_norm_(parameters, bound)
-
-    def backward(self, loss: torch.Tensor) -> None:
-        loss.backward()
-
-    def prepare(self, *parts: object) -> tuple[object, ...]:
-        return parts
 
 
 def stage(folder: Path, processes: int = 1, device: str = "cpu", **settings: object) -> StageRun:
@@ -73,16 +51,6 @@ def test_a_score_that_is_not_a_number_is_never_the_best(tmp_path: Path) -> None:
 def test_the_lowest_distance_is_the_best(tmp_path: Path) -> None:
     state = stage(tmp_path, best_by="l1")
     assert [state.is_better({"l1": value}) for value in (5.0, 6.0, 4.0)] == [True, False, True]
-
-
-def test_batch_norm_over_several_processes_is_refused_where_it_cannot_be_joined(tmp_path: Path) -> None:
-    """Each would see the statistics of its own part of a batch."""
-    norm = {"discriminator": {"width": 8, "layers": 2, "norm": "batch"}}
-    with pytest.raises(Pg2Error, match=r"2 processes, .* set coarse\.adversarial\.discriminator\.norm"):
-        stage(tmp_path, 2, adversarial=norm)
-    stage(tmp_path, 1, adversarial=norm)
-    norm["discriminator"]["norm"] = "spectral"
-    stage(tmp_path, 2, adversarial=norm)
 
 
 def test_terms_that_are_not_finite_are_named(tmp_path: Path) -> None:
@@ -123,3 +91,34 @@ def test_the_gradient_of_a_step_is_bounded_where_a_recipe_says_so(
         stage(tmp_path, clip=clip).train_step(Batch(inputs(4), inputs(4).source))
     assert norms[0] > 1e-2
     assert norms[1] == pytest.approx(1e-3, rel=1e-2)
+
+
+@pytest.mark.parametrize("first", ["discriminator", "generator"])
+def test_parts_of_a_batch_make_the_steps_of_the_whole(tmp_path: Path, first: str) -> None:
+    """With all that ties the pictures of a batch together: D's batch norm, and means over the body."""
+    whole = steps(tmp_path, first=first)
+    norm = whole["moved"].norm()
+    for count in (2, 4096):
+        parts = steps(tmp_path, first=first, accumulate=count)
+        assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm, count
+        for name in whole.keys() - {"moved"}:
+            torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
+    other = steps(tmp_path, first="generator" if first == "discriminator" else "discriminator")
+    assert (other["moved"] - whole["moved"]).norm() > 0.02 * norm, "the bound must be able to fail"
+
+
+def test_the_generator_sees_a_part_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What autograd keeps is what takes the memory."""
+    kept = {}
+    for count in (1, 4):
+        sizes: list[int] = []
+
+        def keep(tensor: torch.Tensor, sizes: list[int] = sizes) -> torch.Tensor:
+            sizes.append(len(tensor) if tensor.dim() == 4 and tensor.shape[1] == 8 else 0)
+            return tensor
+
+        state = stage(tmp_path, accumulate=count)
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            state.train_step(Batch(inputs(8), inputs(8).source))
+        kept[count] = max(sizes)
+    assert kept == {1: 8, 4: 2}

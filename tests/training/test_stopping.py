@@ -119,18 +119,28 @@ def test_several_processes_stop_after_the_same_step() -> None:
             stop.agree(10)
             assert not stop.asked
             others = 1.0
-            stop.agree(11)
             assert not stop.asked
-            stop.agree(20)
+            stop.agree(11)
             assert stop.asked
 
     def sent() -> None:
         with stoppable(accelerator(2, lambda mine, _: mine)) as stop:
             signal.raise_signal(signal.SIGTERM)
             assert not stop.asked
-            stop.agree(30)
+            with pytest.raises(StoppedError):
+                stop.check()
+            stop.agree()
             assert stop.asked
 
+    def seldom() -> None:
+        """A GPU would be waited for."""
+        there = accelerator(2, lambda mine, _: mine + 1.0)
+        there.device = SimpleNamespace(type="cuda")
+        with stoppable(there) as stop:
+            stop.agree(11)
+            assert not stop.asked
+
+    seldom()
     with pytest.raises(KeyboardInterrupt):
         told()
     with pytest.raises(TerminatedError):

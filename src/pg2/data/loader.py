@@ -134,8 +134,11 @@ class Loader:
     def _made(self, number: int, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
         batch = assemble(self._data, pairs, self._image, self._flow)
         if self._spread:
-            generator = np.random.default_rng([self._seed, number, self._rank])
-            moved = generator.normal(0.0, self._spread, batch.inputs.source_keypoints.shape)
+            # Drawn for the batch of all processes, so that the number of them makes no difference.
+            generator = np.random.default_rng([self._seed, number, 0])
+            count, *shape = batch.inputs.source_keypoints.shape
+            whole = generator.normal(0.0, self._spread, (self._batch, *shape))
+            moved = whole[self._rank * count :][:count]
             keypoints = batch.inputs.source_keypoints + torch.from_numpy(moved.astype(np.float32))
             batch = batch._replace(inputs=batch.inputs._replace(source_keypoints=keypoints))
         return batch.pin_memory() if self._pinned else batch

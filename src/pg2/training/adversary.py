@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from pg2.models.discriminator import Discriminator
+from pg2.training.processes import weighted
 from pg2.training.settings import AdversarialConfig, AdversarialLoss
 from pg2.training.terms import Ready
 
@@ -14,7 +15,7 @@ from pg2.training.terms import Ready
 def _mean(values: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return values.mean()
-    return (values * weight).sum() / weight.sum().clamp_min(1.0)
+    return weighted((values * weight).sum(), weight.sum())
 
 
 def discriminator_loss(

@@ -296,7 +296,7 @@ def _run_stage(
                 sums[name] = sums[name] + value if name in sums else value
             state.seconds = before + time.monotonic() - started
             state.owes_validation = validation is not None and state.validates
-            stop.agree(state.step)
+            stop.agree(None if state.ended else state.step)
             progress.update(task, completed=state.step)
             if state.step % stage.log_every == 0 or state.ended:
                 steps = state.step - window
@@ -331,7 +331,11 @@ def _settle(
     stage = state.stage
     if validation is not None and state.owes_validation and not stop.asked:
         state.check_finite()
-        _validate(state, validation, log, console, stop)
+        # Every process could validate; one is enough, and the others wait for its word.
+        if state.accelerator.is_main_process:
+            _validate(state, validation, log, console, stop)
+        stop.agree()
+        state.owes_validation = state.owes_validation and stop.asked
     if state.ended and not state.owes_validation:
         # Before the last checkpoint: killed in between, the run makes both again.
         state.check_finite()
@@ -353,10 +357,6 @@ def _settle(
 @torch.no_grad()
 def _validate(state: StageRun, validation: Validation, log: StageLog, console: Console, stop: Stop) -> None:
     """Score the model, show what it makes, keep it where it is the best; owed still when asked to stop."""
-    # Every process could validate; one is enough, and the others wait at their next gradient exchange.
-    if not state.accelerator.is_main_process:
-        state.owes_validation = False
-        return
     device = state.accelerator.device
     with state.accelerator.autocast():
         try:

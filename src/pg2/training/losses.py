@@ -11,6 +11,7 @@ from pg2.models.inputs import Output
 from pg2.models.lite0 import Lite0, feature_distance
 from pg2.pose.details import DETAILS, detail_places
 from pg2.pose.parts import sample
+from pg2.training.processes import weighted
 from pg2.training.terms import Ready, Term, Weight
 
 _DETAIL = 64  # pixels a side of an enlarged detail
@@ -102,4 +103,4 @@ class PerceptualTerm(Term):
                 for picture in (output.image, ready.target)
             )
             off = distance(image, target) * there.flatten()
-            return whole + self.details * off.sum() / there.sum().clamp_min(1)
+            return whole + self.details * weighted(off.sum(), there.sum())

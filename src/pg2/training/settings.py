@@ -90,6 +90,13 @@ class StageConfig(Settings):
 
     steps: Steps = Field(description="0, for stage I alone: keep that of the model that is started from")
     batch: int = Field(16, ge=1, le=4096, description="pairs a step, over all processes")
+    accumulate: int = Field(
+        1,
+        ge=1,
+        le=4096,
+        description="parts of a batch, in each process, that the generator learns from one after the other: "
+        "less memory, more time, the same step",
+    )
     lr: Rate = 2e-5
     betas: tuple[Beta, Beta] = Field((0.5, 0.999), description="of Adam")
     warmup: Steps = Field(0, description="steps over which the learning rate rises from zero")

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.pg2 import PG2
+from pg2.training.accumulation import InParts
 from pg2.training.average import Average
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, read_progress, save_checkpoint
 from pg2.training.objectives import DISCRIMINATOR, GENERATOR, Objective
+from pg2.training.processes import join_batch_norm, join_gradients, mean
 from pg2.training.settings import StageConfig
 
 if TYPE_CHECKING:
@@ -54,13 +56,11 @@ class StageRun:
             folder: of the stage in the run.
             accelerator: of the run.
             compiled: compile what is trained.
-
-        Raises:
-            Pg2Error: several processes would each see batch norm's statistics of their own part of a batch.
         """
         self.objective, self.model, self.folder, self.accelerator = objective, model, folder, accelerator
         self.name, self.stage = objective.name, objective.stage
-        self._join_batch_norm()
+        for network in objective.networks.values():
+            join_batch_norm(network, accelerator.device)
         self.modules = dict(objective.networks)
         self.average: Average | None = None
         if self.stage.ema:
@@ -75,9 +75,10 @@ class StageRun:
         for phase, network in self.modules.items():
             if compiled:
                 network.compile()
-            objective.networks[phase], self.optimisers[phase] = accelerator.prepare(
-                self._placed(network), self.optimisers[phase]
-            )
+            # Not to be wrapped for several processes, see `join_gradients`.
+            placed = accelerator.prepare_model(self._placed(network), evaluation_mode=True)
+            objective.networks[phase] = placed
+            self.optimisers[phase] = accelerator.prepare_optimizer(self.optimisers[phase])
         for network in objective.frozen:
             self._placed(network)
         self.step, self.seconds, self.best = 0, 0.0, math.nan
@@ -86,20 +87,6 @@ class StageRun:
     def _placed(self, module: nn.Module) -> nn.Module:
         module.to(self.accelerator.device)
         return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
-
-    def _join_batch_norm(self) -> None:
-        if self.accelerator.num_processes == 1:
-            return
-        for phase, network in self.objective.networks.items():
-            if not any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
-                continue
-            if self.accelerator.device.type != "cuda":
-                raise Pg2Error(
-                    f"stage {self.name}: batch norm in the {phase} would see a part of the batch in each of "
-                    f"{self.accelerator.num_processes} processes, and only GPUs can join them; set "
-                    f"{self.name}.adversarial.discriminator.norm to spectral, or train in one process"
-                )
-            nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
 
     @property
     def checkpoint(self) -> Path:
@@ -204,16 +191,20 @@ class StageRun:
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One optimiser step of every phase; returns the terms, where they were computed.
 
-        On an accelerator nothing waits for their values: the caller checks them now and then.
+        Terms are means over all processes. On an accelerator nothing waits for their values: the caller
+        checks them now and then.
 
         Raises:
-            Pg2Error: on the CPU: a term is not finite; the weights are as they were.
+            Pg2Error: on the CPU, in all processes: a term is not finite; the weights are as they were.
         """
         factor = learning_rate_factor(self.step, self.stage)
         values: dict[str, Tensor] = {}
         with self.accelerator.autocast():
             ready = self.objective.prepare(batch.to(self.accelerator.device, non_blocking=True))
-            output = self.objective.generate(ready)
+            parts = None
+            if self.stage.accumulate > 1:
+                parts = InParts(self.objective, ready, self.stage.accumulate)
+            output = self.objective.generate(ready) if parts is None else parts.output
         for phase in self.objective.phases_at(self.step):
             optimiser = self.optimisers[phase]
             for group in optimiser.param_groups:
@@ -221,10 +212,13 @@ class StageRun:
             judge = self.modules.get(DISCRIMINATOR) if phase == GENERATOR else None
             with _frozen(judge), self.accelerator.autocast():
                 terms = self.objective.terms(phase, ready, output, self.step)
-                values |= {name: term.detach() for name, term in terms.items()}
+                values |= dict(zip(terms, mean(torch.stack(list(terms.values()))).unbind(), strict=True))
                 if self.accelerator.device.type == "cpu":
                     self.check_terms({name: float(values[name]) for name in terms})
                 self.accelerator.backward(torch.stack(list(terms.values())).sum())
+                if parts is not None and phase == GENERATOR:
+                    parts.backward()
+            join_gradients(self.modules[phase].parameters())
             if self.stage.clip is not None:
                 self.accelerator.clip_grad_norm_(self.modules[phase].parameters(), self.stage.clip)
             optimiser.step()

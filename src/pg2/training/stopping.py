@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_AGREE_EVERY = 10  # steps; asking the other processes takes time
+_AGREE_EVERY = 10  # steps on an accelerator, which is waited for when the others are asked
 _HEARD = b"pg2: stopping once this step is saved; Ctrl-C again stops at once and loses it\n"
 
 
@@ -40,19 +40,23 @@ class Stop:
     def asked(self) -> bool:
         return self.signal is not None if self._alone else self._agreed
 
-    def agree(self, step: int) -> None:
-        """Let all processes know, after `step`, what one of them was sent."""
-        if not self._alone and step % _AGREE_EVERY == 0:
+    def agree(self, step: int | None = None) -> None:
+        """Let all processes know, after `step`, what one of them was sent; None: now, after whatever it was.
+
+        All have to ask at the same time. Whoever started them waits for half a minute, then kills them.
+        """
+        due = step is None or self._accelerator.device.type == "cpu" or step % _AGREE_EVERY == 0
+        if due and not self._alone:
             mine = torch.tensor(float(self.signal is not None), device=self._accelerator.device)
             self._agreed = bool(self._accelerator.reduce(mine, "sum") > 0)
 
     def check(self) -> None:
-        """Leave work that can be made anew.
+        """Leave work that can be made anew and that this process does alone; then all have to `agree`.
 
         Raises:
-            StoppedError: training shall stop.
+            StoppedError: training shall stop, or will as soon as the others know.
         """
-        if self.asked:
+        if self.asked or self.signal is not None:
             raise StoppedError
 
     def heed(self, number: int, _: FrameType | None) -> None:

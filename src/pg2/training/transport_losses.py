@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from pg2.data.correspondence import Seen
 from pg2.models.inputs import Output
 from pg2.training.losses import ssim_loss
+from pg2.training.processes import weighted
 from pg2.training.terms import Ready, Term, Weight
 
 _NEXT_TO = 8.0  # pixels, over which a place differs from another
@@ -29,7 +30,7 @@ def flow_loss(places: Tensor, exact: Tensor, weight: Tensor, scale: float) -> Te
         scale: pixels that count as an error of 1.
     """
     error = (places - exact).abs().sum(-1) / scale
-    return (error * weight).sum() / weight.sum().clamp_min(1.0)
+    return weighted((error * weight).sum(), weight.sum())
 
 
 def selection_loss(odds: Tensor, priors: Tensor, ways: Tensor, exact: Tensor, weight: Tensor) -> Tensor:
@@ -47,7 +48,7 @@ def selection_loss(odds: Tensor, priors: Tensor, ways: Tensor, exact: Tensor, we
     off = (ways.detach() - exact[:, None]).square().sum(-1) / _NEXT_TO**2
     wanted = (priors - off).softmax(1)
     loss = -(wanted * odds.log_softmax(1)).sum(1)
-    return (loss * weight).sum() / weight.sum().clamp_min(1.0)
+    return weighted((loss * weight).sum(), weight.sum())
 
 
 def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -55,7 +56,7 @@ def mask_loss(mask: Tensor, wanted: Tensor, weight: Tensor | None = None) -> Ten
     # Written out, so that what is not a number reaches the loss, where the loop stops with a word.
     sure = mask.clamp(1e-4, 1 - 1e-4)
     loss = -(wanted * sure.log() + (1 - wanted) * (1 - sure).log())
-    return loss.mean() if weight is None else (loss * weight).sum() / weight.sum().clamp_min(1.0)
+    return loss.mean() if weight is None else weighted((loss * weight).sum(), weight.sum())
 
 
 def _moments(image: Tensor) -> Tensor:
@@ -142,7 +143,7 @@ class WarpedTerm(_TransportTerm):
         if ready.batch.exact is not None:
             either = _seen(ready, Seen.VISIBLE, size) + _seen(ready, Seen.BORROWED, size)
             there = (either > 0.5).float() * (ready.batch.exact.target_mask > 12).float()
-        l1 = ((warped - target).abs() * there).sum() / (3 * there.sum()).clamp_min(1.0)
+        l1 = weighted(((warped - target).abs() * there).sum(), 3 * there.sum())
         black = warped.new_tensor(-1.0)
         made, wanted = (torch.where(there > 0, picture, black) for picture in (warped, target))
         return l1 + ssim_loss(made, wanted, stride=3)
@@ -158,7 +159,7 @@ class PaintedTerm(_TransportTerm):
         exact = ready.batch.exact
         there = ready.mask if exact is None else exact.target_mask.float() / 255
         off = (output.maps["painted"] - ready.target).abs()
-        person = (off * there).sum() / (3 * there.sum()).clamp_min(1.0)
+        person = weighted((off * there).sum(), 3 * there.sum())
         return person + self.around * (off * (1 - there)).mean()
 
 
