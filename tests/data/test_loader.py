@@ -100,10 +100,11 @@ def test_a_run_resumed_at_any_batch_gets_the_batches_of_the_order(tiny: Prepared
         assert_equal(batch, assemble(tiny, drawn[5 * number : 5 * number + 5]))
 
 
-def test_shares_of_two_processes_make_the_whole_batch(tiny: PreparedDataset) -> None:
+@pytest.mark.parametrize("jitter", [0.0, 0.05])
+def test_shares_of_two_processes_make_the_whole_batch(tiny: PreparedDataset, jitter: float) -> None:
     order = order_of(tiny)
-    whole = Loader(tiny, order, 4).batch(3)
-    parts = [next(Loader(tiny, order, 4, rank, 2).batches(3, 4)) for rank in (0, 1)]
+    whole = Loader(tiny, order, 4, jitter=jitter).batch(3)
+    parts = [next(Loader(tiny, order, 4, rank, 2, jitter=jitter).batches(3, 4)) for rank in (0, 1)]
     for tensor, *shares in zip(tensors(whole), *map(tensors, parts), strict=True):
         torch.testing.assert_close(torch.cat(shares), tensor, equal_nan=True)
 

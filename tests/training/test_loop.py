@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -182,30 +182,42 @@ def test_growing_from_smaller_pictures(
     torch.testing.assert_close(made, start(given).image, atol=5e-3, rtol=0)
 
 
-def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
-    """gloo on the CPU: each takes half of every batch, so the weights agree with one process's."""
-    recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
-    recipe += ["coarse.warmup=0", "coarse.ema=0", "refined.ema=0"]
-    # Batch norm would see half batches when there are two processes, and is refused there.
-    recipe += ["refined.adversarial.discriminator.norm=spectral"]
-    settings = [argument for override in recipe for argument in ("--set", override)]
+def launched(arguments: Sequence[str], **settings: Any) -> subprocess.Popen[str]:
+    """`pg2 train debug` in two processes that talk by gloo, as PyTorch's launcher starts them."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    run = tmp_path / "two"
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    command += [f"--master-port={port}", "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
+    command += [f"--master-port={port}", "-m", "pg2", "train", "debug", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(
-        [*command, *settings], env=environment, capture_output=True, text=True, check=False, timeout=240
-    )
-    assert ended.returncode == 0, ended.stderr
-    train(load_recipe("debug", recipe), tiny, tmp_path / "one", QUIET)
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **settings)
+
+
+needs_gloo = pytest.mark.skipif(
+    not (torch.distributed.is_available() and torch.distributed.is_gloo_available()),
+    reason="this PyTorch has no gloo",
+)
+
+
+@needs_gloo
+def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """Each takes half of every batch; what one process began two go on with, and one ends it."""
+    recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
+    recipe += ["coarse.warmup=0", "coarse.decay=0", "coarse.log_every=2", "data.jitter=0.05"]
+    longer, run = "refined.steps=5", tmp_path / "two"
+    train(load_recipe("debug", [*recipe, "coarse.steps=2", "refined.steps=1"]), tiny, run, QUIET)
+    shutil.rmtree(run / "refined")
+    settings = [argument for override in recipe for argument in ("--set", override)]
+    process = launched([str(tiny.path), "--out", str(run), *settings])
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0, said
+    train(load_recipe("debug", [*recipe, longer]), tiny, run, QUIET)
+    train(load_recipe("debug", [*recipe, longer]), tiny, tmp_path / "one", QUIET)
     # What a process would make that saw only its half of each batch, and what all of them began with.
     half = ["coarse.batch=2", "refined.batch=2"]
-    train(load_recipe("debug", [*recipe, *half]), tiny, tmp_path / "half", QUIET)
+    train(load_recipe("debug", [*recipe, longer, *half]), tiny, tmp_path / "half", QUIET)
     still = ["coarse.lr=1e-12", "refined.lr=1e-12", "refined.adversarial.lr=1e-12"]
-    train(load_recipe("debug", [*recipe, *still]), tiny, tmp_path / "still", QUIET)
+    train(load_recipe("debug", [*recipe, longer, *still]), tiny, tmp_path / "still", QUIET)
 
     def weights(run: str, stage: str) -> torch.Tensor:
         tensors, _ = load_tensors(tmp_path / run / stage / "checkpoint.safetensors")
@@ -216,6 +228,34 @@ def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) ->
         moved = (one - begun).norm()
         assert (two - one).norm() < 0.01 * moved, stage
         assert (half_batches - one).norm() > 0.1 * moved, "the bound must be able to fail"
+    logged = {name: logged_losses(tmp_path / name) for name in ("one", "two", "half")}
+    assert logged["two"] == pytest.approx(logged["one"], rel=1e-3), "losses of all processes"
+    assert logged["half"] != pytest.approx(logged["one"], rel=1e-3)
+
+
+def logged_losses(run: Path) -> list[float]:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run / "coarse/log"))
+    events.Reload()
+    return [event.value for event in events.Scalars("coarse/l1")]
+
+
+@needs_gloo
+def test_ctrl_c_in_two_processes_saves_the_step_that_both_made(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """A terminal sends it to all of them, and the launcher, which gets it too, sends it again."""
+    far = ["--set", "coarse.save_every=1000000", "--set", "coarse.steps=1000000", "--set", "coarse.decay=0"]
+    run = tmp_path / "run"
+    process = launched([str(tiny.path), "--out", str(run), *far], start_new_session=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "stage coarse 6/1,000,000" in line:
+            break
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=200)
+    step = load_checkpoint(run / "coarse" / CHECKPOINT, {}, {})["step"]
+    assert step >= 6
+    assert said.count(f"stage coarse: stopped at step {step:,} of 1,000,000") == 1
 
 
 def test_bf16_trains(tiny: PreparedDataset, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def second_stage(folder: Path, first: str = "discriminator", **settings: object)
 
 
 def noise(seed: int, exact: bool = False) -> Batch:
-    """A batch of 4: noise as pictures, keypoints anywhere, more seen of each person than of the one before."""
+    """A batch of 4: noise as pictures, keypoints anywhere, more seen of each person than of the last."""
     generator = torch.Generator().manual_seed(seed)
     pictures = torch.randint(0, 256, (2, BATCH, 3, SIDE, SIDE), dtype=torch.uint8, generator=generator)
     keypoints = torch.rand(2, BATCH, 18, 2, generator=generator) * (SIDE - 1)
