@@ -65,7 +65,9 @@ def _accelerator(recipe: Recipe, log: Collection[str] = ()) -> "Accelerator":
         bf16 = False
     # The library keeps the precision of the first run in a process; a second run may want another.
     AcceleratorState._reset_state()
-    return Accelerator(mixed_precision="bf16" if bf16 else "no", cpu=device is None, log_with=trackers)
+    return Accelerator(
+        mixed_precision="bf16" if bf16 else "no", cpu=device is None, log_with=trackers or None
+    )
 
 
 def _check_processes(recipe: Recipe, processes: int) -> None:
