@@ -36,7 +36,8 @@ def assert_alike(model: PG2, graph: Graph, pairs: int, seed: int) -> None:
         assert picture.dtype == np.uint8
         assert apart.max() <= LARGEST, name
         assert (apart > 0).mean() <= 0.01, name
-        assert picture.std() > 0, name
+        # Of one pair in random poses all of it may be fetched from beyond the edge.
+        assert pairs == 1 or picture.std() > 0, name
 
 
 def test_the_file_draws_what_the_model_draws(exportable: PG2, exported: Path) -> None:
