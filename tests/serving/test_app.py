@@ -126,6 +126,17 @@ def test_what_is_not_known_is_said(client: TestClient, start: Start, fetching: s
         np.testing.assert_array_equal(picture(base64.b64decode(again)), origin)
 
 
+def test_a_pose_where_the_person_stands(client: TestClient, pipelines: list[Pipeline]) -> None:
+    """As `pg2 generate --in-place` puts it."""
+    given = form(pose="arms-raised", model=TWO, format="json", in_place="true")
+    body = client.post("/v1/generate", **given).json()
+    usual = client.post("/v1/generate", **form(pose="arms-raised", model=TWO, format="json")).json()
+    assert body["pose"] != usual["pose"]
+    expected = pipelines[0](PHOTO, "arms-raised", source_pose=POSE, in_place=True)
+    assert body["pose"] == Keypoints.of(expected.pose).model_dump(mode="json")
+    np.testing.assert_array_equal(picture(base64.b64decode(body["image"])), np.asarray(expected.image))
+
+
 def test_a_model_of_other_pictures(start: Start, fading: str) -> None:
     """Their names, headings and order are the model's, wherever they are met."""
     with start() as (client, _):

@@ -182,6 +182,12 @@ class GenerateRequest(_OfPerson):
 
     pose: _Target
     pose_person: Annotated[_Number | None, Field(description="the same for a pose of several people")] = None
+    in_place: Annotated[
+        bool,
+        Field(
+            description="put the pose where the person stands, in their size: of half a person, half is shown"
+        ),
+    ] = False
     format: Annotated[
         str | None,
         Field(

@@ -317,7 +317,11 @@ class Service:
         def prepare() -> tuple[Source, Pose]:
             with _about("pose"):
                 wanted = pipeline.target_pose(target(asked.pose, asked.pose_person), asked.pose_person)
-            return find(), wanted
+            source = find()
+            if asked.in_place:
+                with _about("pose"):
+                    wanted = pipeline.place(wanted, source)
+            return source, wanted
 
         clock = [time.perf_counter()]
         source, wanted = await self.threads.run(prepare)
