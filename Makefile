@@ -18,8 +18,9 @@ demo: $(READY)
 	$(BIN)/pg2 generate $(SAMPLES)/00015/00.jpg --pose walking --model fast/people256 --strip --out out/strip.png
 	@echo "Look at out/demo.png (people x poses) and out/strip.png (one of them, stage by stage)."
 
+# A process for each of two cores, one thread each; `pytest` alone takes one process of two threads.
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check

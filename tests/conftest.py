@@ -2,12 +2,14 @@
 
 import io
 import logging
+import os
 from pathlib import Path
 
 import hypothesis
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from pg2 import PG2
@@ -38,7 +40,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _two_threads() -> None:
-    torch.set_num_threads(2)
+    """In all, that is: threads of several processes would wait for one another."""
+    torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
 def made_up(out: Path, frame: tuple[int, int]) -> PreparedDataset:
@@ -90,9 +93,14 @@ def exportable() -> PG2:
 
 @pytest.fixture(scope="session")
 def exported(exportable: PG2, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The file of it that `pg2 export` writes; made once for all tests, as it takes seconds."""
+    """The file of it that `pg2 export` writes; made once for all tests, as it takes many seconds."""
     from pg2.export.onnx_file import export_onnx
 
-    path = tmp_path_factory.mktemp("exported") / "model.onnx"
-    export_onnx(exportable, path)
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # whose processes have a folder each in one
+        folder = folder.parent
+    path = folder / "exported.onnx"
+    with FileLock(folder / "exported.lock"):
+        if not path.exists():
+            export_onnx(exportable, path)
     return path

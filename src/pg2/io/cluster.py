@@ -68,7 +68,8 @@ def connected(address: str) -> Iterator["Cluster"]:
     except ImportError as error:
         raise Pg2Error('work is spread by ray; install it with: pip install "pg2[ray]"') from error
     if ray.is_initialized():
-        yield Cluster(ray, "the Ray cluster")
+        with contextlib.closing(Cluster(ray, "the Ray cluster")) as cluster:
+            yield cluster
         return
     with contextlib.ExitStack() as stack:
         started = stack.enter_context(_local()) if address == LOCAL else {}
@@ -91,8 +92,10 @@ def connected(address: str) -> Iterator["Cluster"]:
             # Ray's own ends the process with another exit code.
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, handler)
+        name = "this machine" if started else f"the Ray cluster at {address}"
         try:
-            yield Cluster(ray, "this machine" if started else f"the Ray cluster at {address}")
+            with contextlib.closing(Cluster(ray, name)) as cluster:
+                yield cluster
         finally:
             ray.shutdown()
 
@@ -156,6 +159,12 @@ class Cluster:
 
     def __init__(self, ray: Any, name: str) -> None:
         self._ray, self._name = ray, name
+        self._workers: list[_Workers[Any, Any]] = []
+
+    def close(self) -> None:
+        """Stop all workers. A job that Ctrl-C has left is ended too late, when Python forgets it."""
+        for workers in self._workers:
+            workers.end()
 
     def spread(
         self,
@@ -183,6 +192,7 @@ class Cluster:
             Pg2Error: a worker cannot start, or none does in time; `make` raises an error, or one itself.
         """
         workers = _Workers[_T, _A](self._ray, self._name, make, environment or {})
+        self._workers.append(workers)
         todo, again, more = iter(tasks), deque[_Piece[_T]](), True
         try:
             while True:
