@@ -99,7 +99,8 @@ def exported(exportable: PG2, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:  # whose processes have a folder each in one
         folder = folder.parent
-    path = folder / "exported.onnx"
+    path = folder / "exported" / "model.onnx"
+    path.parent.mkdir(exist_ok=True)
     with FileLock(folder / "exported.lock"):
         if not path.exists():
             export_onnx(exportable, path)

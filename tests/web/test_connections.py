@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -107,6 +108,11 @@ def rest(connection: socket.socket) -> bytes:
     return b"".join(pieces)
 
 
+def closed(connection: socket.socket) -> bool:
+    """Whether the server has closed by now; it sent nothing."""
+    return bool(select.select([connection], [], [], 0)[0])
+
+
 def gone(connection: socket.socket) -> bool:
     """Whether the server closes without a word."""
     try:
@@ -166,7 +172,8 @@ def test_a_crowd_of_unfinished_bodies_keeps_nobody_out(run: Any) -> None:
     crowd = [server.send("POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx") for _ in range(9)]
     assert server.get().endswith(b"well")
     assert server.connections <= 3
-    assert gone(crowd[0])
+    # Which ones stay depends on how quickly each was read.
+    wait_for(lambda: sum(map(closed, crowd)) >= 6)
 
 
 def test_requests_that_are_being_answered_stay(run: Any) -> None:

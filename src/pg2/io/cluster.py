@@ -16,7 +16,7 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Generic, TypeVar
@@ -344,21 +344,36 @@ class _Workers(Generic[_T, _A]):
         if worker is None:  # it died with another piece of work of its
             return []
         try:
-            answer, problem, warned = self._ray.get(ref)
+            found = self._ray.get(ref)
         except self._ray.exceptions.RayTaskError as error:
             raise Pg2Error(f"a worker on {self._name} failed: {error.cause!s}") from error
         except self._ray.exceptions.RayError:
-            self._ray.kill(worker)
-            pieces = list(self._working.pop(worker).values())
-            pieces[0].deaths += 1  # the others were waiting
-            self._since = time.monotonic()
-            return [(piece, None) for piece in pieces]
-        piece = self._working[worker].pop(ref)
+            return self._dead(worker)
+        return [self._done(self._working[worker].pop(ref), *found)]
+
+    def _done(
+        self, piece: _Piece[_T], answer: _A, problem: str, warned: Sequence[str]
+    ) -> tuple[_Piece[_T], tuple[_A] | None]:
         for warning in warned:
-            warnings.warn(warning, stacklevel=2)
+            warnings.warn(warning, stacklevel=3)
         if problem:
             raise Pg2Error(f"{problem}; what is complete is kept")
-        return [(piece, (answer,))]
+        return piece, (answer,)
+
+    def _dead(self, worker: Any) -> list[tuple[_Piece[_T], tuple[_A] | None]]:
+        """What a worker had: done before it died, or not."""
+        self._ray.kill(worker)
+        self._since = time.monotonic()
+        came: list[tuple[_Piece[_T], tuple[_A] | None]] = []
+        lost = []
+        for ref, piece in self._working.pop(worker).items():
+            try:
+                came.append(self._done(piece, *self._ray.get(ref, timeout=0)))
+            except self._ray.exceptions.RayError:
+                lost.append(piece)
+        if lost:
+            lost[0].deaths += 1  # the others were waiting
+        return came + [(piece, None) for piece in lost]
 
 
 def _worker_class() -> type:
