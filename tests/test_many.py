@@ -205,6 +205,17 @@ def test_names_that_would_be_one(pipe: Pipeline, tmp_path: Path) -> None:
         make_many(pipe, [tmp_path / "photos/a.png"] * 2, "front", tmp_path / "o", model="small")
 
 
+def test_what_a_killed_run_left_is_removed(pipe: Pipeline, folder: Path, tmp_path: Path) -> None:
+    """Before its settings were written, and in a folder below."""
+    out = tmp_path / "out"
+    for name in (".options.json.4lhtfu9b/options.json", "below/.a.png.4lhtfu9b/a.png"):
+        left = out / name
+        left.parent.mkdir(parents=True)
+        left.write_text("half")
+        make_many(pipe, [folder], "walking", out, model="m", progress=False)
+        assert not list(out.rglob(".*"))
+
+
 def test_a_folder_of_something_else_is_left_alone(pipe: Pipeline, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(pipe, folder, out, "front")

@@ -3,6 +3,7 @@
 Every function takes its own source of chance, so that the same number makes the same file again.
 """
 
+import copy
 import io
 import json
 import random
@@ -154,7 +155,9 @@ _LEAVES = (
 
 
 def _leaf(chance: random.Random) -> Any:
-    return chance.choice((*_LEAVES, chance.choice(_STRINGS), [], {}, [[]], [None], {"": ""}))
+    leaf = chance.choice((*_LEAVES, chance.choice(_STRINGS), [], {}, [[]], [None], {"": ""}))
+    # Of its own: what is put in at two places and then altered might come to hold itself.
+    return copy.deepcopy(leaf)
 
 
 def _places(value: Any, found: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:

@@ -16,7 +16,16 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pg2.errors import Pg2Error
 from pg2.io.cluster import alone, connected
-from pg2.io.files import atomic_path, exists, read_json, read_text, sha256, write_json, write_text
+from pg2.io.files import (
+    atomic_path,
+    exists,
+    read_json,
+    read_text,
+    remove_unfinished,
+    sha256,
+    write_json,
+    write_text,
+)
 from pg2.io.outputs import exclusive
 from pg2.io.packaged import SAMPLES
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture, pictures_below
@@ -626,6 +635,7 @@ def make_many(
     maker = _Maker(pipeline, person, everybody, kind, in_place)
     with connected(ray) if ray else nullcontext() as cluster, exclusive(out):
         manifest = Manifest(out, options, _PhotoLine)
+        remove_unfinished(out, below=True)
         run = _Run(
             maker, manifest, wanted, summary, fail, model=model, pose_person=pose_person, sent=bool(cluster)
         )
