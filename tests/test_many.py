@@ -268,3 +268,7 @@ def test_damaged_lines_of_the_manifest_are_work_to_do_again(
     (out / MANIFEST).write_text(broken)
     assert make(pipe, folder, out).made == 6
     assert (out / MANIFEST).read_text() == before
+    # No system takes such a name.
+    file = lines(out)[0]["file"]
+    (out / MANIFEST).write_text(before.replace(file, "x" * 5000))
+    assert make(pipe, folder, out).made == 1

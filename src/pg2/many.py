@@ -280,7 +280,7 @@ class Manifest:
         line = self.lines.get(key)
         if line is None or (digest is not None and line.get("digest") != digest):
             return False
-        return line["file"] is None or (self.out / str(line["file"])).is_file()
+        return line["file"] is None or exists(self.out / str(line["file"]))
 
     def begin(self) -> None:
         """Make the folder, and write down the settings that all results have."""

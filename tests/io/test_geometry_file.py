@@ -125,3 +125,13 @@ def test_no_more_is_read_than_can_be_meant(geometry, tmp_path, monkeypatch):
     monkeypatch.setattr(geometry_file, "_MAX_BYTES", 100)
     with pytest.raises(Pg2Error, match="is far too large for the geometry of a picture"):
         read_geometry(file, b"")
+
+
+def test_a_shape_that_is_no_number() -> None:
+    """NumPy takes the header and fails at the array."""
+    header = b"{'descr': '<i2', 'fortran_order': False, 'shape': (True,)}"
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as parts:
+        parts.writestr("place.npy", b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + b"\0\0")
+    with pytest.raises(Pg2Error, match="is damaged or not the geometry"):
+        parse_geometry(content.getvalue(), f"03{SUFFIX}")

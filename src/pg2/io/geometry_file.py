@@ -36,7 +36,7 @@ _MAX_BYTES = 50_000_000
 
 # What NumPy and zipfile raise for content that was made up; a MemoryError is an array of a petabyte.
 _DAMAGED = (
-    OSError, ValueError, EOFError, RuntimeError, MemoryError,
+    OSError, TypeError, ValueError, EOFError, RuntimeError, MemoryError,
     tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
