@@ -223,6 +223,8 @@ class Cluster:
 
 _END: Any = object()
 
+_NEWS = 5.0  # seconds for what a worker had done to arrive, or for Ray to say that it will not
+
 
 class _Workers(Generic[_T, _A]):
     """The workers of one job: started when there is work, replaced when they die."""
@@ -368,7 +370,7 @@ class _Workers(Generic[_T, _A]):
         lost = []
         for ref, piece in self._working.pop(worker).items():
             try:
-                came.append(self._done(piece, *self._ray.get(ref, timeout=0)))
+                came.append(self._done(piece, *self._ray.get(ref, timeout=_NEWS)))
             except self._ray.exceptions.RayError:
                 lost.append(piece)
         if lost:
