@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from pg2.pose.keypoints import KEYPOINTS
-from pg2.rendering.poses import _REACHES, draw_pose, draw_views
+from pg2.rendering.poses import _REACHES, VIEWS, VIEWS_OF_PHOTOGRAPHS, draw_pose, draw_views
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -43,9 +43,30 @@ def test_views_turn_the_person(people, view, low, high):
             assert (towards_left[0] > 0) == (view == "front")
 
 
-def test_all_views_are_among_few_pictures():
-    views = draw_views(8, np.random.default_rng(0))
+def test_in_photographs_heads_turn_to_the_camera_over_the_shoulder_too(people):
+    """The camera looks along y: what faces it has a y below 0, at rest as well."""
+    model = people[0].figure.model
+    head, chest = (model.bones[bone] for bone in ("head", "spine01"))
+
+    def facing(looks_around):
+        poses = [
+            draw_pose(people[0], "back", np.random.default_rng(seed), looks_around=looks_around)
+            for seed in range(40)
+        ]
+        away = np.array([[pose.bones[bone, :3, :3] @ (0, -1, 0) for bone in (head, chest)] for pose in poses])
+        assert (away[:, 1, 1] > 0).all(), "the chest is seen from behind"
+        turns = np.degrees(np.arccos((away[:, 0, :2] * away[:, 1, :2]).sum(-1).clip(-1, 1)))
+        assert turns.max() < 95, "no neck turns further"
+        return (away[:, 0, 1] < 0.35).mean()
+
+    assert facing(False) == 0
+    assert 0.2 < facing(True) < 0.9
+
+
+@pytest.mark.parametrize("order", [VIEWS, VIEWS_OF_PHOTOGRAPHS])
+def test_all_views_are_among_few_pictures(order):
+    views = draw_views(8, np.random.default_rng(0), order)
     assert views[0] == "front"
     assert set(views) == {"front", "three-quarter", "side", "back"}
-    assert set(draw_views(4, np.random.default_rng(1))) == set(views)
-    assert draw_views(1, np.random.default_rng(0)) == ["front"]
+    assert set(draw_views(4, np.random.default_rng(1), order)) == set(views)
+    assert draw_views(1, np.random.default_rng(0), order) == ["front"]

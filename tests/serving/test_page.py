@@ -21,7 +21,7 @@ import uvicorn
 from PIL import Image
 from serving_samples import CONTENT, ONE, PHOTO, TWO, form, grey, picture, wait_for
 
-from pg2 import PG2, Pose
+from pg2 import PG2, Pg2Error, Pose
 from pg2.export.onnx_file import LARGEST
 from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import shrink
@@ -30,6 +30,7 @@ from pg2.pose.facing import doubts
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import COUNT
 from pg2.pose.named import NAMES, named_pose
+from pg2.pose.placing import in_place
 from pg2.serving.app import service_app
 from pg2.serving.options import ServeOptions
 from pg2.serving.service import Service
@@ -272,6 +273,44 @@ def test_the_commands_give_the_same_picture(
         if shutil.which("curl"):
             subprocess.run(["sh", "-c", command.replace("curl ", "curl -s ", 1)], check=True, timeout=20)
             assert same(picture(Path(file).read_bytes()), shown)
+
+
+def test_a_pose_where_the_person_stands(visiting: Visiting, address: str) -> None:
+    def expected(photo: str = "00000", **fields: object) -> npt.NDArray[np.int64]:
+        asked = {"photo": (SAMPLES / photo / "00.jpg").read_bytes(), "source_pose": None} | fields
+        return picture(httpx2.post(f"{address}v1/generate", **form(**asked)).content)
+
+    visit = visiting()
+    visit.click("#poses [data-pose=walking]")
+    visit.settled()
+    filling = visit.places()
+    visit.check("#in-place")
+    visit.settled()
+    assert same(visit.pixels(), expected(pose="walking", in_place="true"))
+    assert not same(visit.pixels(), expected(pose="walking"))
+    assert visit.places() != filling
+    assert visit.locator("#poses [aria-pressed=true]").get_attribute("data-pose") == "walking"
+    assert "in_place=true" in visit.locator("#curl").inner_text()
+    assert ", in_place=True)" in visit.locator("#python").inner_text()
+
+    # For another photo it is put anew; one that is dragged stays as it is; the contact sheet keeps to it.
+    visit.click("#samples [data-sample='00003']")
+    visit.settled()
+    assert same(visit.pixels(), expected("00003", pose="walking", in_place="true"))
+    visit.click("#make-sheet")
+    api.expect(visit.locator("#save-sheet")).to_be_enabled()
+    placed = expected("00003", pose="back", in_place="true")
+    assert same(visit.pixels("#sheet [data-pose=back] img"), placed)
+    visit.drag(WRIST, -4, 12)
+    visit.settled()
+    assert "in_place" not in visit.locator("#curl").inner_text()
+    visit.keyboard.press("Control+z")
+    visit.settled()
+    visit.uncheck("#in-place")
+    visit.settled()
+    assert same(visit.pixels(), expected("00003", pose="walking"))
+    assert visit.places() == filling
+    assert visit.locator("#sheet img").count() == 0
 
 
 def test_dragging_redraws_while_it_goes_on_and_can_be_undone(visit: Visit) -> None:
@@ -862,6 +901,12 @@ def test_no_photo_leaves_the_tab(visiting: Visiting, tab_address: str, tmp_path:
     about = httpx2.post(f"{tab_address}v1/generate", **form(source_pose=None, format="json")).json()["about"]
     assert visit.locator("#about").inner_text() == f"{about[0].upper()}{about[1:]}."
 
+    visit.check("#in-place")
+    visit.settled()
+    assert alike(visit.pixels(), expected(pose="walking", in_place="true"))
+    visit.uncheck("#in-place")
+    visit.settled()
+
     # A pose that is edited, of another photo, and of a file.
     before = visit.pixels()
     visit.drag(WRIST, -4, 12)
@@ -992,6 +1037,7 @@ IN_THE_TAB = """async (cases) => {
     const { resize, shrink, ...filters } = await import("/tab/resample.js");
     const { framedPicture, framedPose, rectangleAround } = await import("/tab/framing.js");
     const { doubts } = await import("/tab/keypoints.js");
+    const { inPlace } = await import("/tab/placing.js");
     const pictureOf = ({ width, height, data }) => ({ width, height, data: Uint8Array.from(data) });
     const does = {
         resize: ({ picture, width, height, filter, box }) =>
@@ -1004,6 +1050,13 @@ IN_THE_TAB = """async (cases) => {
             return { rectangle, pose: framedPose(points, rectangle, frame) };
         },
         doubts: ({ source, target }) => doubts(source, target),
+        placed: ({ points, person, frame, shown }) => {
+            try {
+                return inPlace(points, person, frame, shown);
+            } catch (error) {
+                return error.message;
+            }
+        },
     };
     return cases.map(({ what, ...given }) => does[what](given));
 }"""
@@ -1069,13 +1122,26 @@ def test_poses_are_framed_and_judged_alike(visit: Visit) -> None:
         case = {"points": as_json(pose), "size": size, "frame": frames[number % len(frames)]}
         cases.append({"what": "around"} | case)
         cases.append({"what": "doubts", "source": as_json(pose), "target": as_json(poses[-number])})
+        shown = (-20, 10, 150 + 5 * number, 240)
+        person = as_json(poses[number - 7])
+        cases.append(
+            {"what": "placed", "points": as_json(pose), "person": person, "frame": (256, 200), "shown": shown}
+        )
     answers = visit.evaluate(IN_THE_TAB, cases)
     for number, pose in enumerate(poses):
-        around, doubted = answers[2 * number : 2 * number + 2]
-        case = cases[2 * number]
+        around, doubted, placed = answers[3 * number : 3 * number + 3]
+        case = cases[3 * number]
         framing = Framing.around(pose, case["size"], case["frame"])
         rectangle = framing.left, framing.top, framing.right, framing.bottom
         assert around["rectangle"] == pytest.approx(rectangle, abs=1e-3)
         framed = np.array([point or (np.nan, np.nan) for point in around["pose"]])
         np.testing.assert_allclose(framed, framing.pose(pose).points, atol=1e-3)
         assert tuple(doubted) == doubts(pose, poses[-number])
+        person = Pose(poses[number - 7].points, (256, 200))
+        shown = cases[3 * number + 2]["shown"]
+        if isinstance(placed, str):
+            with pytest.raises(Pg2Error, match=re.escape(placed)):
+                in_place(pose, person, shown)
+            continue
+        there = np.array([point or (np.nan, np.nan) for point in placed])
+        np.testing.assert_allclose(there, in_place(pose, person, shown).points, atol=1e-2)

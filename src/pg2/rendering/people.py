@@ -32,7 +32,7 @@ from pg2.rendering.folders import is_complete, json_text, person_folder, read_pe
 from pg2.rendering.options import MAX_PEOPLE, RenderOptions
 from pg2.rendering.workers import render_in_workers, render_on_cluster
 
-RENDERER = 1
+RENDERER = 2
 """Goes up when the same options give other pictures: a set is never continued with another renderer."""
 
 LICENCE = """\

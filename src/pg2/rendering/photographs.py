@@ -18,7 +18,7 @@ from pg2.rendering.geometry import Array, skinned
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.person import Person, draw_person_of_photographs
 from pg2.rendering.picture import Picture
-from pg2.rendering.poses import draw_pose, draw_views
+from pg2.rendering.poses import VIEWS_OF_PHOTOGRAPHS, draw_pose, draw_views
 from pg2.rendering.scenes.drawing import LoadedScene, SceneDrawer
 from pg2.rendering.scenes.scene import draw_scene
 from pg2.rendering.shading import Loaded, Renderer
@@ -55,7 +55,7 @@ class PhotoSession:
                 "occluder": bool(scene.before),
             }
         }
-        views = draw_views(options.poses, of_person)
+        views = draw_views(options.poses, of_person, VIEWS_OF_PHOTOGRAPHS)
 
         def pictures() -> Iterator[Picture]:
             with self._renderer.loaded(person.layers) as layers, self._scenes.loaded(scene) as loaded:
@@ -76,7 +76,7 @@ class PhotoSession:
         rng: np.random.Generator,
     ) -> Picture:
         options, figure, light = self._options, person.figure, scene.scene.light
-        pose = draw_pose(person, view, rng)
+        pose = draw_pose(person, view, rng, looks_around=True)
         camera, shot = viewpoint.frame(options.size, figure.stature, rng)
         aside, towards = rng.uniform(-0.08, 0.08), rng.uniform(-0.15, 0.15)
         bones = hanging(figure.model, pose.bones, pose.yaw, figure.heads)

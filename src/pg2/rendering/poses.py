@@ -29,6 +29,13 @@ Turns = dict[str, Array]
 VIEWS = ("front", "three-quarter", "back", "side", "three-quarter", "front", "front", "three-quarter")
 """From where a person is seen, in pictures 0, 1, 2, ...; the last ones are shuffled, see `draw_views`."""
 
+VIEWS_OF_PHOTOGRAPHS = ("front", "three-quarter", "back", "side", "three-quarter", "back", "front", "front")
+"""The same for photographs of clothes, which show a back more often."""
+
+# How often a head turns to the camera, by view, and how far it can, in degrees from the chest.
+_TO_CAMERA = {"front": 0.3, "three-quarter": 0.5, "side": 0.5, "back": 0.6}
+_FURTHEST_LOOK = 82
+
 _STANCES = {"stand": 0.18, "contrapposto": 0.34, "walk": 0.30, "wide": 0.08, "step": 0.10}
 _ARMS = {
     "down": 0.190, "relaxed": 0.170, "hip": 0.140, "pocket": 0.080, "bent": 0.090, "phone": 0.050,
@@ -108,14 +115,21 @@ class _Stance:
     stride: float
 
 
-def draw_views(count: int, rng: np.random.Generator) -> list[str]:
+def draw_views(count: int, rng: np.random.Generator, order: tuple[str, ...] = VIEWS) -> list[str]:
     """The views of a person's pictures: the first is frontal, and all are there when `count` allows it."""
-    views = [VIEWS[index % len(VIEWS)] for index in range(count)]
+    views = [order[index % len(order)] for index in range(count)]
     return [views[0], *(views[1:][index] for index in rng.permutation(count - 1))]
 
 
-def draw_pose(person: Person, view: str, rng: np.random.Generator) -> BodyPose:
-    """Draw a pose seen from "front", "three-quarter", "side" or "back"; joints stay in natural limits."""
+def draw_pose(person: Person, view: str, rng: np.random.Generator, *, looks_around: bool = False) -> BodyPose:
+    """Draw a pose seen from "front", "three-quarter", "side" or "back"; joints stay in natural limits.
+
+    Args:
+        person: who.
+        view: from where they are seen.
+        rng: draws the pose.
+        looks_around: the head often turns to the camera, also over a shoulder, as in photographs.
+    """
     yaw = _yaw(view, rng)
     root = turn("z", yaw)
     style = pick_weighted(rng, _STANCES)
@@ -129,7 +143,8 @@ def draw_pose(person: Person, view: str, rng: np.random.Generator) -> BodyPose:
     twist = 9 * np.sin(2 * np.pi * phase) if style == "walk" else rng.uniform(-7, 7)
     pelvis = root @ turn("z", -twist * 0.5) @ turn("y", -roll)
     turns: Turns = {"root": pelvis}
-    turns |= _spine(pelvis, style, roll, twist, rng)
+    to_camera = _look_to_camera(yaw, view, rng) if looks_around else None
+    turns |= _spine(pelvis, style, roll, twist, to_camera, rng)
     stance = _Stance(style, standing_leg, roll, twist, phase, stride=rng.uniform(0.6, 1.1))
     for side in (1, -1):
         turns |= _leg(stance, side, root, pelvis, rng)
@@ -151,15 +166,36 @@ def _yaw(view: str, rng: np.random.Generator) -> float:
     return float(yaws[view])
 
 
-def _spine(pelvis: Array, style: str, roll: float, twist: float, rng: np.random.Generator) -> Turns:
+def _look_to_camera(yaw: float, view: str, rng: np.random.Generator) -> float | None:
+    """How far the head turns for a look to the camera, in degrees to the person's left; None: it does not."""
+    away = (yaw + 180) % 360 - 180
+    if view == "front":
+        # Such a person faces it already, and looks aside.
+        look = rng.uniform(20, 65) * pick(rng, [-1, 1])
+    elif view == "back":
+        side = pick(rng, [-1, 1]) if abs(away) > 160 else -np.sign(away)
+        look = side * rng.uniform(45, 95)
+    else:
+        look = -away * rng.uniform(0.5, 1.05)
+    return float(look) if rng.uniform() < _TO_CAMERA[view] else None
+
+
+def _spine(
+    pelvis: Array, style: str, roll: float, twist: float, to_camera: float | None, rng: np.random.Generator
+) -> Turns:
     """The five bones of the spine share a counter-roll, a twist and a lean; neck and head look around."""
     turns = {}
     back, turned = roll * 1.5 + rng.uniform(-3, 3), twist * 1.3 + rng.uniform(-5, 5)
+    if to_camera is not None:
+        # The chest goes with a head that turns far.
+        turned += 0.25 * to_camera
     lean = rng.uniform(-3, 4) + (2 if style == "walk" else 0)
     for index, bone in enumerate(("spine05", "spine04", "spine03", "spine02", "spine01")):
         part = (index + 1) / 5
         turns[bone] = pelvis @ turn("z", turned * part) @ turn("y", back * part) @ turn("x", lean * part)
     look = float(np.clip(rng.normal(0, 14), -40, 40))
+    if to_camera is not None:
+        look = float(np.clip(0.75 * to_camera + 0.4 * look, -_FURTHEST_LOOK, _FURTHEST_LOOK))
     nod, tilt = rng.uniform(-8, 9), rng.uniform(-6, 6)
     for index, bone in enumerate(("neck01", "neck02", "neck03", "head")):
         part = (index + 1) / 4

@@ -5,7 +5,7 @@ import * as service from "./api.js";
 import { Newest, hasKey, list, newestOf, rememberKey, sample } from "./api.js";
 import { download, downloadJson } from "./download.js";
 import { PhotoPanel, proportion, readPhoto, showBlob } from "./photo.js";
-import { History, asField, hide, mirror, poseOf, sameSize, scale, show, toOpenPose } from "./pose.js";
+import { History, asField, asFields, hide, mirror, poseOf, sameSize, scale, show, toBePlaced, toOpenPose } from "./pose.js";
 import { curl, fileOf, pythonLines } from "./recipe.js";
 import { ResultPanel } from "./result.js";
 import { ContactSheet, poseButtons } from "./sheet.js";
@@ -64,7 +64,7 @@ function ofPerson() {
 
 /** The picture of the photo in a pose. */
 function pictureOf(pose, format, signal) {
-  return withPhoto(() => photo.place.generate({ ...ofPerson(), pose: asField(pose), format }, signal));
+  return withPhoto(() => photo.place.generate({ ...ofPerson(), ...asFields(pose), format }, signal));
 }
 
 /** Do `work`, which asks for something of the photo: the service, if it has let go of it meanwhile, gets it again. */
@@ -122,10 +122,10 @@ function tellWhetherOld() {
   $("#save-strip").disabled = old || photo?.place !== service;
 }
 
-/** A pose that came with a canvas of its own goes on in the model's frame, where it is edited. */
+/** A pose that came with a canvas of its own, or was put in place, goes on as it is in the model's frame. */
 function adopt(pose, framed) {
-  if (sameSize(pose.size, model.frame)) return;
-  history.replace(poseOf(framed, pose.name));
+  if (!pose.from && sameSize(pose.size, model.frame)) return;
+  history.replace(poseOf(framed, pose.name, pose.from));
   showPose();
 }
 
@@ -143,7 +143,7 @@ function tellRecipe() {
   const asked = {
     photo: shown.photo.name,
     person: shown.person,
-    pose: asField(shown.pose),
+    ...asFields(shown.pose),
     model: shown.model.name,
     picture: result.shown,
   };
@@ -154,6 +154,16 @@ function tellRecipe() {
 }
 
 /* The pose */
+
+/** A pose as it is to be shown: as it came, or where the person of the photo stands. */
+const wanted = (pose) => ($("#in-place").checked ? toBePlaced(pose) : pose);
+
+/** The pose goes to where the person stands, or back. */
+function choosePlacing() {
+  const pose = history.now;
+  setPose(wanted(pose.from ?? pose));
+  sheet.clear();
+}
 
 function setPose(pose) {
   history.push(pose);
@@ -217,7 +227,7 @@ function step(back) {
 }
 
 function namedPose(name) {
-  setPose(poseOf(skeleton.poses.find((pose) => pose.name === name), name));
+  setPose(wanted(poseOf(skeleton.poses.find((pose) => pose.name === name), name)));
 }
 
 async function poseFromFile(file) {
@@ -226,7 +236,7 @@ async function poseFromFile(file) {
     busy("#pose-panel", true);
     const pose = await readNewPose(file);
     if (!pose) return;
-    setPose(pose);
+    setPose(wanted(pose));
   } catch (error) {
     fail(error);
   }
@@ -350,6 +360,7 @@ function listen() {
   $("#model").addEventListener("change", (event) => setModel(event.target.value));
   $("#in-tab input").addEventListener("change", (event) => choosePlace(event.target.checked));
   $("#error button").addEventListener("click", forgive);
+  $("#in-place").addEventListener("change", choosePlacing);
   onFile("#photo-file", (file) => setPhoto(file, file.name));
   onFile("#pose-file", poseFromFile);
   $("#undo").addEventListener("click", () => step(true));
@@ -435,7 +446,7 @@ function acceptDrops() {
 
 async function pictureFor(name, signal) {
   const { frame } = model;
-  return { blob: await pictureOf({ name }, "image", signal), size: frame };
+  return { blob: await pictureOf(wanted({ name }), "image", signal), size: frame };
 }
 
 async function animationOf(asked, signal) {

@@ -1,6 +1,7 @@
 /**
  * What a pose is: {size: [height, width], keypoints: 18 times [x, y] or null, name}. `name` is that of the named pose
- * which it is, or null. Poses are never changed, only replaced.
+ * which it is, or null; `from` is the pose that was put where the person of the photo stands to give this one, or null.
+ * Poses are never changed, only replaced.
  */
 
 import { areaOf } from "./tab/keypoints.js";
@@ -9,17 +10,27 @@ const round = (value) => Math.round(value * 100) / 100;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
 /** A pose from an answer of the service: exact, so that it gives the same picture when it is sent back. */
-export function poseOf({ size, keypoints }, name = null) {
-  return { size, keypoints, name };
+export function poseOf({ size, keypoints }, name = null, from = null) {
+  return { size, keypoints, name, from };
+}
+
+/** A pose that is still to be put where the person of the photo stands. */
+export function toBePlaced(pose) {
+  return { ...pose, from: pose.from ?? pose };
 }
 
 export function sameSize(a, b) {
   return a[0] === b[0] && a[1] === b[1];
 }
 
-/** The fields by which the service takes a pose. */
-export function asField({ size, keypoints, name }) {
-  return name ?? { size, keypoints };
+/** What the service takes as a pose. */
+export function asField({ size, keypoints, name, from }) {
+  return from ? { size, keypoints } : (name ?? { size, keypoints });
+}
+
+/** The fields by which it takes one that may have to be put in place. */
+export function asFields(pose) {
+  return pose.from ? { pose: asField(pose.from), in_place: true } : { pose: asField(pose) };
 }
 
 /** As OpenPose, `pg2 pose` and `pg2 generate --pose` have it. */
@@ -69,7 +80,7 @@ function pointsOf(flat) {
 function change(pose, indices, place) {
   const keypoints = [...pose.keypoints];
   for (const index of indices) keypoints[index] = place(keypoints[index], index) ?? null;
-  return { ...pose, keypoints: keypoints.map((point) => point && point.map(round)), name: null };
+  return poseOf({ ...pose, keypoints: keypoints.map((point) => point && point.map(round)) });
 }
 
 export function present(pose) {

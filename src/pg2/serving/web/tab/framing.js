@@ -35,6 +35,12 @@ export function scaleOf([left, top, right, bottom], frame) {
   return [frame[1] / (right - left), frame[0] / (bottom - top)];
 }
 
+/** What the frame shows of a picture of `size`, and perhaps beyond: [left, top, right, bottom] in the frame. */
+export function shownOf([left, top, right, bottom], [height, width], frame) {
+  const [sx, sy] = scaleOf([left, top, right, bottom], frame);
+  return [-left * sx, -top * sy, (width - left) * sx, (height - top) * sy];
+}
+
 /** Keypoints of the picture, in the frame. */
 export function framedPose(points, rectangle, frame) {
   const scale = scaleOf(rectangle, frame);

@@ -2,8 +2,9 @@
 
 import { InferenceSession, Tensor, env } from "../onnxruntime/ort.wasm.min.mjs";
 import { findPeople } from "./estimator.js";
-import { framedPicture, framedPose, poseInFrame, rectangleAround, scaleOf } from "./framing.js";
+import { framedPicture, framedPose, poseInFrame, rectangleAround, scaleOf, shownOf } from "./framing.js";
 import { doubts } from "./keypoints.js";
+import { inPlace } from "./placing.js";
 
 const ESTIMATOR = "estimator";
 const BLURRED = 3; // pixels of the frame for one of the photo
@@ -75,9 +76,11 @@ async function find(blob) {
 function sourceOf({ picture, people, sources }, person, { name, frame }) {
   const key = JSON.stringify([name, person]);
   if (!sources.has(key)) {
-    const rectangle = rectangleAround(people[person], [picture.height, picture.width], frame);
+    const size = [picture.height, picture.width];
+    const rectangle = rectangleAround(people[person], size, frame);
     const framed = { picture: framedPicture(picture, rectangle, frame), pose: framedPose(people[person], rectangle, frame) };
-    sources.set(key, { ...framed, enlarged: Math.max(...scaleOf(rectangle, frame)) });
+    const shown = shownOf(rectangle, size, frame);
+    sources.set(key, { ...framed, shown, enlarged: Math.max(...scaleOf(rectangle, frame)) });
   }
   return sources.get(key);
 }
@@ -150,11 +153,12 @@ const answers = {
   },
 
   /** See `generate` in api.js; `model` is an entry of GET /v1/models, `pose` has its keypoints. */
-  async generate({ kept, person, model, pose, format }) {
+  async generate({ kept, person, model, pose, in_place: placed, format }) {
     if (!photos.has(kept)) throw new Refused("gone", "kept: this photo is not kept any more");
     const { frame } = model;
-    const target = poseInFrame(pose, frame);
     const source = sourceOf(photos.get(kept), person, model);
+    const framed = poseInFrame(pose, frame);
+    const target = placed ? inPlace(framed, source.pose, frame, source.shown) : framed;
     const { bytes, timings } = await draw(source, target, model);
     if (model.formats.includes("origin") && (format === "json" || format === "origin")) bytes.origin = originOf(bytes);
     if (format !== "json") return png(bytes[format], frame);
