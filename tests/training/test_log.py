@@ -1,5 +1,8 @@
 """A log over several sittings reads as that of one."""
 
+import errno
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -58,3 +61,31 @@ def test_a_damaged_file_is_no_hindrance(tmp_path: Path) -> None:
     sit(tmp_path, 2, 3)
     assert read(tmp_path) == [(1, 0.1), (3, 0.3)]
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_full_disk_is_an_error_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def log_on() -> None:
+        with tensorboard_log(tmp_path, 0) as log:
+            monkeypatch.setattr("tensorboard.summary.writer.record_writer.RecordWriter.write", full)
+            log.add_scalar("loss", 1.0, 1)
+            log.flush()
+
+    with pytest.raises(OSError, match="No space left"):
+        log_on()
+    assert capfd.readouterr().err == ""
+
+
+def test_another_thread_that_fails_is_still_heard_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", heard.append)
+    with tensorboard_log(tmp_path, 0):
+        thread = threading.Thread(target=lambda: 1 / 0)
+        thread.start()
+        thread.join()
+    assert [failed.exc_type for failed in heard] == [ZeroDivisionError]
+    assert threading.excepthook == heard.append

@@ -1,6 +1,8 @@
 """The log of a stage; TensorBoard's reads as if the training had never stopped, trackers get its numbers."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,11 +40,15 @@ class StageLog:
             self._writer.flush()
 
 
-def tensorboard_log(folder: Path, step: int) -> "SummaryWriter":
+@contextmanager
+def tensorboard_log(folder: Path, step: int) -> Iterator["SummaryWriter"]:
     """Go on with a log after `step`.
 
     What was logged of later steps, by a training that was killed after its last checkpoint, is hidden; a file
     with nothing else in it is removed. So there is a file for each sitting that got anywhere, no more.
+
+    Raises:
+        OSError: the disk is full, say; from then on each call of the writer raises it, too.
     """
     from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
     from torch.utils.tensorboard import SummaryWriter
@@ -51,4 +57,24 @@ def tensorboard_log(folder: Path, step: int) -> "SummaryWriter":
         events = EventFileLoader(str(file)).Load()
         if not any(event.HasField("summary") and event.step <= step for event in events):
             file.unlink()
-    return SummaryWriter(str(folder), purge_step=step + 1 if any(folder.glob("events.*")) else None)
+    with (
+        _raised_by_the_writer(),
+        SummaryWriter(str(folder), purge_step=step + 1 if any(folder.glob("events.*")) else None) as writer,
+    ):
+        yield writer
+
+
+@contextmanager
+def _raised_by_the_writer() -> Iterator[None]:
+    """What fails in the thread that writes prints no traceback: the writer's next call raises it."""
+    hook = threading.excepthook
+
+    def quiet(failed: threading.ExceptHookArgs) -> None:
+        if failed.exc_value is None or getattr(failed.thread, "exception", None) is not failed.exc_value:
+            hook(failed)
+
+    threading.excepthook = quiet
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
