@@ -205,19 +205,79 @@ def test_verdicts_are_judged_pair_by_pair(experiment: Experiment) -> None:
         pairs["ssim"] = np.linspace(0.2, 0.8, 12) + 0.01 * (number if number < 4 else 0)
         pairs["mask_ssim"] = np.linspace(0.2, 0.8, 12) + np.array([0.1, -0.1] * 6) * number
         trained.append(one.__class__(**{**one.__dict__, "pairs": pairs}))
-    found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+    found = verdicts(Experiment(**{**experiment.__dict__, "by_seed": [trained]}))
     by_claim = {(v["score"], v["less"], v["more"]): v for v in found}
     first = by_claim["ssim", "G1-CE-L1", "G1-HME-L1"]
     assert (first["difference"], first["verdict"]) == (pytest.approx(0.01), "agrees")
     assert by_claim["mask_ssim", "G1-L1", "G1-poseMaskLoss"]["verdict"] == "undecided"
     trained[3].pairs["ssim"] -= 1  # type: ignore[index]
-    found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+    found = verdicts(Experiment(**{**experiment.__dict__, "by_seed": [trained]}))
     assert found[2]["verdict"] == "disagrees"
-    alone = {**experiment.__dict__, "trained": trained, "people": np.zeros(12, np.int64)}
+    alone = {**experiment.__dict__, "by_seed": [trained], "people": np.zeros(12, np.int64)}
     found = verdicts(Experiment(**alone))
     assert {v["verdict"] for v in found} == {"undecided"}, "one person says nothing about others"
     assert {v["half_width"] for v in found} == {None}
     assert "undecided" in markdown([Experiment(**alone)])
+
+
+def test_several_seeds(
+    experiment: Experiment, place: Path, tiny: PreparedDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More may be asked for later: what is there is not trained again."""
+    copied, out = place.parent / "seeds/tiny", place.parent / "seeds"
+    shutil.copytree(place / "tiny", copied)
+    times = {file: file.stat().st_mtime_ns for file in copied.rglob("*.safetensors")}
+    tools = Instruments([Classifier()])
+    found = run_experiment(tiny, copied, preset="debug", seeds=2, instruments=tools, console=QUIET)
+    assert times.items() <= {file: file.stat().st_mtime_ns for file in copied.rglob("*.safetensors")}.items()
+    assert [[trained.seed for trained in models] for models in found.by_seed] == [[0] * 6, [1] * 6]
+    first, second = (models[2] for models in found.by_seed)
+    np.testing.assert_array_equal(first.pairs["ssim"], experiment.trained[2].pairs["ssim"])
+    assert (first.steps, len(first.pairs["ssim"])) == (second.steps, len(second.pairs["ssim"]))
+    assert (first.pairs["ssim"] != second.pairs["ssim"]).all()
+
+    write_table(out, [found])
+    row = next(line for line in (out / "table1.md").read_text().splitlines() if line.startswith("| G1-L1 "))
+    means = [one.scores["ssim"]["mean"] or 0 for one in (first, second)]
+    assert f" {np.mean(means):.3f} ± {np.std(means, ddof=1):.3f} " in row
+    document = json.loads((out / "table1.json").read_text())["data"][tiny.path.name]
+    assert document["rows"]["G1-L1"]["scores_by_seed"]["1"]["ssim"]["mean"] == means[1]
+    with (out / "table1.csv").open(newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["model"] == "G1-L1"]
+    assert [(row["seed"], float(row["ssim"])) for row in rows] == [("0", means[0]), ("1", means[1])]
+    with pytest.raises(Pg2Error, match="seed"):
+        run_experiment(tiny, copied, preset="debug", seed=2**32 - 3, seeds=4, console=QUIET)
+
+
+def test_a_difference_that_hangs_on_the_seed_is_undecided(experiment: Experiment) -> None:
+    """Over the people of each training it is certain, with one sign or the other."""
+
+    def judged(*better: float) -> dict[str, Any]:
+        by_seed = []
+        for more in better:
+            values = {"G1-L1": np.linspace(0.2, 0.8, 12), "G1-poseMaskLoss": np.linspace(0.2, 0.8, 12) + more}
+            by_seed.append(
+                [
+                    one.__class__(
+                        **{
+                            **one.__dict__,
+                            "pairs": one.pairs | {"ssim": values.get(one.model.name, one.pairs["ssim"])},
+                        }
+                    )
+                    for one in experiment.trained
+                ]
+            )
+        found = verdicts(Experiment(**{**experiment.__dict__, "by_seed": by_seed}))
+        return next(v for v in found if (v["score"], v["more"]) == ("ssim", "G1-poseMaskLoss"))
+
+    assert judged(0.01)["verdict"] == "agrees"
+    assert "by_seed" not in judged(0.01)
+    assert judged(0.01, 0.0101, 0.0099)["verdict"] == "agrees"
+    found = judged(0.01, -0.004, 0.003)
+    assert found["verdict"] == "undecided"
+    assert found["by_seed"] == pytest.approx([0.01, -0.004, 0.003])
+    # Three numbers: half of the interval is 4.30 standard errors.
+    assert found["half_width"] == pytest.approx(4.303 * np.std(found["by_seed"], ddof=1) / 3**0.5, rel=1e-3)
 
 
 def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment) -> None:
@@ -229,7 +289,7 @@ def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment)
             values = np.linspace(0.2, 0.8, 12) + 0.01 * number
             values[missing] = np.nan
             trained.append(one.__class__(**{**one.__dict__, "pairs": {**one.pairs, "mask_ssim": values}}))
-        found = verdicts(Experiment(**{**experiment.__dict__, "trained": trained}))
+        found = verdicts(Experiment(**{**experiment.__dict__, "by_seed": [trained]}))
         return [verdict["verdict"] for verdict in found if verdict["score"] == "mask_ssim"]
 
     assert judged(slice(0, 0)) == judged(slice(0, 1)) == ["agrees"]

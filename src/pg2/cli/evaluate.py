@@ -187,6 +187,9 @@ def table1(
     ] = None,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    seeds: Annotated[
+        int, typer.Option(min=1, max=20, help="train each model so often, with --seed, the next seed, ...")
+    ] = 1,
     inception: Inception = None,
     lpips: LpipsFile = None,
     lpips_linear: LpipsLinear = None,
@@ -209,24 +212,27 @@ def table1(
         raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
     lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
     for dataset, chosen in zip(sets, lists, strict=True):
-        check_experiment(dataset, preset=preset, budget=budget, seed=seed, pairs=chosen, limit=limit)
+        check_experiment(
+            dataset, preset=preset, budget=budget, seed=seed, seeds=seeds, pairs=chosen, limit=limit
+        )
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
-    experiments = []
+    experiments = {}
     with at_work(out, FILES):
-        for path, dataset, chosen in zip(data, sets, lists, strict=True):
-            experiments.append(
-                run_experiment(
+        for count in range(1, seeds + 1):
+            for path, dataset, chosen in zip(data, sets, lists, strict=True):
+                experiments[path] = run_experiment(
                     dataset,
                     out / path.resolve().name,
                     preset=preset,
                     budget=budget,
                     seed=seed,
+                    seeds=count,
                     pairs=chosen,
                     limit=limit,
                     instruments=tools,
                     dtype=DTYPES[precision],
                 )
-            )
-            write_table(out, experiments, command)  # the hours of the first are not lost with the second
-    print(markdown(experiments, command))
+                # Hours of a training are not lost with the next one.
+                write_table(out, list(experiments.values()), command)
+    print(markdown(list(experiments.values()), command))

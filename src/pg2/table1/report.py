@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from pg2.data.prepared import PreparedDataset
@@ -55,12 +56,14 @@ def _columns(experiment: Experiment) -> list[str]:
     return [score for score in [*first, *rest] if score in experiment.about]
 
 
-def _cell(scores: Numbers, score: str) -> str:
-    value = scores.get(score)
-    if value is None or value["mean"] is None:
+def _cell(scores: Sequence[Numbers], score: str) -> str:
+    """Of one training a number, of several with other seeds their mean ± their standard deviation."""
+    found = [value["mean"] for row in scores if (value := row.get(score)) and value["mean"] is not None]
+    if len(found) < len(scores):
         return "–"
     digits = 4 if "kid" in score else 2 if "fid" in score else 3
-    return f"{value['mean']:.{digits}f}"
+    spread = f" ± {np.std(found, ddof=1):.{digits}f}" if len(found) > 1 else ""
+    return f"{np.mean(found):.{digits}f}{spread}"
 
 
 def _paper_of(score: str) -> str:
@@ -81,7 +84,9 @@ def _rows(experiment: Experiment) -> tuple[list[str], list[list[str]]]:
             headings.append(_BESIDE[_paper_of(score)])
     headings += ["parameters", "steps", "minutes"]
 
-    def line(name: str, scores: Numbers, paper: Mapping[str, float | None], rest: list[str]) -> list[str]:
+    def line(
+        name: str, scores: Sequence[Numbers], paper: Mapping[str, float | None], rest: list[str]
+    ) -> list[str]:
         cells = [name]
         for score in _columns(experiment):
             cells.append(_cell(scores, score))
@@ -91,13 +96,15 @@ def _rows(experiment: Experiment) -> tuple[list[str], list[list[str]]]:
         return cells + rest
 
     empty = ["–", "–", "–"]
-    rows = [line(COPY, experiment.copy, {}, empty)]
-    for trained in experiment.trained:
-        steps = " + ".join(f"{count:,}" for count in trained.steps.values())
-        rest = [f"{trained.parameters:,}", steps, f"{trained.minutes:.1f}"]
-        rows.append(line(trained.model.name, trained.scores, _published(trained, experiment.family), rest))
+    rows = [line(COPY, [experiment.copy], {}, empty)]
+    for trainings in zip(*experiment.by_seed, strict=True):
+        first = trainings[0]
+        steps = " + ".join(f"{count:,}" for count in first.steps.values())
+        rest = [f"{first.parameters:,}", steps, f"{np.mean([one.minutes for one in trainings]):.1f}"]
+        scores = [one.scores for one in trainings]
+        rows.append(line(first.model.name, scores, _published(first, experiment.family), rest))
     if experiment.real:
-        rows.append(line(REAL, experiment.real, {}, empty))
+        rows.append(line(REAL, [experiment.real], {}, empty))
     return headings, rows
 
 
@@ -108,28 +115,50 @@ def verdicts(experiment: Experiment) -> list[dict[str, Any]]:
         For each claim that the paper makes of this data set its score and models, the mean difference
         (more - less) with half its 95 % interval, and "agrees", "disagrees" or "undecided" where the interval
         spans zero. People are taken as independent, the pairs of one person are not; with a single person
-        there is no interval (None), and nothing is decided.
+        there is no interval (None), and nothing is decided. With several seeds the difference is that of the
+        means over seeds, its interval also covers what other seeds would give (Student's t, added in
+        quadrature), and "by_seed" has the difference with each.
     """
-    by_name = {trained.model.name: trained for trained in experiment.trained}
     found = []
     for claim in CLAIMS:
         if not claim.made_for(experiment.family):
             continue
-        more, less = (by_name[name].pairs.get(claim.score) for name in (claim.more, claim.less))
-        if more is None or less is None:
+        differences = [_difference(claim, trained) for trained in experiment.by_seed]
+        known = [difference for difference in differences if difference is not None]
+        if len(known) < len(differences):
             continue
-        difference = more - less
-        if claim.score == "sharpness":
-            difference = difference / by_name[claim.more].pairs["target_sharpness"].mean()
         # NaN: targets without a pose have no mask-SSIM.
-        mean, spread = mean_of(torch.from_numpy(difference), torch.from_numpy(experiment.people))
+        mean, spread = mean_of(torch.from_numpy(np.mean(known, axis=0)), torch.from_numpy(experiment.people))
         if math.isnan(mean):
             continue
+        by_seed = [float(np.nanmean(difference)) for difference in known]
+        spread = math.hypot(spread, _over_seeds(by_seed))
         undecided = not abs(mean) > spread  # of one person nothing is known: NaN
         verdict = "undecided" if undecided else "agrees" if mean > 0 else "disagrees"
         half_width = None if math.isnan(spread) else spread
-        found.append({**claim._asdict(), "difference": mean, "half_width": half_width, "verdict": verdict})
+        judged = {"difference": mean, "half_width": half_width, "verdict": verdict}
+        found.append(claim._asdict() | judged | ({"by_seed": by_seed} if len(by_seed) > 1 else {}))
     return found
+
+
+def _difference(claim: Claim, trained: Sequence[Trained]) -> npt.NDArray[np.float64] | None:
+    """More - less for each pair, [n]; None: the score was not taken."""
+    by_name = {one.model.name: one for one in trained}
+    more, less = (by_name[name].pairs.get(claim.score) for name in (claim.more, claim.less))
+    if more is None or less is None:
+        return None
+    if claim.score == "sharpness":
+        return np.asarray((more - less) / by_name[claim.more].pairs["target_sharpness"].mean())
+    return np.asarray(more - less)
+
+
+def _over_seeds(values: Sequence[float]) -> float:
+    """Half the 95 % interval of the mean of values of a seed each; of a single one, which says nothing, 0."""
+    if len(values) < 2:
+        return 0.0
+    from scipy.stats import t
+
+    return float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
 
 
 def _in_words(verdict: Mapping[str, Any]) -> str:
@@ -155,11 +184,14 @@ def _key(experiment: Experiment) -> str:
 
 
 def _summary(experiment: Experiment) -> str:
+    seeds = f"seed {experiment.seed}"
+    if len(experiment.by_seed) > 1:
+        seeds = f"seeds {experiment.seed} to {experiment.by_seed[-1][0].seed}"
     budget = f"{experiment.budget} of training each" if experiment.budget else "the recipes' own steps"
     height, width = experiment.data.frame
     borders = ", side borders included" if experiment.data.source == FASHION else ""
     return (
-        f"Preset {experiment.preset}, {budget}, seed {experiment.seed}, {len(experiment.pairs):,} pairs of "
+        f"Preset {experiment.preset}, {budget}, {seeds}, {len(experiment.pairs):,} pairs of "
         f"{len(np.unique(experiment.people)):,} people, pictures of {height}x{width}{borders}."
     )
 
@@ -168,8 +200,15 @@ def _notes(experiment: Experiment) -> list[str]:
     notes = [
         "Minutes are those of the training loop, validation included.",
         "The paper's numbers are of its own networks, trained for days, on the official test set.",
-        "An order is judged by one training of each model: another seed is not in its interval.",
     ]
+    if len(experiment.by_seed) > 1:
+        notes += [
+            "The ± of a model is the standard deviation over its seeds.",
+            "The ± of a difference covers people and seeds: half its 95 % interval over people, and over "
+            "seeds by Student's t, added in quadrature.",
+        ]
+    else:
+        notes.append("An order is judged by one training of each model: another seed is not in its interval.")
     if any(score.startswith("lite0_") for score in experiment.about):
         notes.append(
             "EfficientNet-Lite0's scores stand in for Inception's: they compare with each other, not with "
@@ -217,8 +256,9 @@ def _document(experiments: Sequence[Experiment], command: str | None) -> dict[st
                             "parameters": trained.parameters,
                             "steps": trained.steps,
                             "minutes": round(trained.minutes, 2),
+                            **_further_seeds(experiment, number),
                         }
-                        for trained in experiment.trained
+                        for number, trained in enumerate(experiment.trained)
                     },
                     REAL: {"scores": experiment.real},
                 },
@@ -231,12 +271,20 @@ def _document(experiments: Sequence[Experiment], command: str | None) -> dict[st
     }
 
 
+def _further_seeds(experiment: Experiment, number: int) -> dict[str, Any]:
+    """The scores of one model with each seed, where there are several."""
+    if len(experiment.by_seed) < 2:
+        return {}
+    return {"scores_by_seed": {str(one[number].seed): one[number].scores for one in experiment.by_seed}}
+
+
 def _table_csv(experiments: Sequence[Experiment]) -> str:
-    """A line a model of each data set; of each score the mean, half_width and the paper's number."""
+    """A line a model and seed of each data set; of each score the mean, half_width and the paper's number."""
     lines: list[dict[str, Any]] = []
     for experiment in experiments:
         rows: list[tuple[str, Numbers, Trained | None]] = [(COPY, experiment.copy, None)]
-        rows += [(trained.model.name, trained.scores, trained) for trained in experiment.trained]
+        for models in experiment.by_seed:
+            rows += [(trained.model.name, trained.scores, trained) for trained in models]
         rows += [(REAL, experiment.real, None)] if experiment.real else []
         for name, scores, trained in rows:
             line: dict[str, Any] = {"data": _key(experiment), "model": name}
@@ -246,7 +294,8 @@ def _table_csv(experiments: Sequence[Experiment]) -> str:
             if trained is not None:
                 published = _published(trained, experiment.family)
                 line |= {f"paper_{score}": value for score, value in published.items()}
-                line |= {"parameters": trained.parameters, "minutes": round(trained.minutes, 2)}
+                line |= {"seed": trained.seed, "parameters": trained.parameters}
+                line |= {"minutes": round(trained.minutes, 2)}
                 line |= {f"steps_{stage}": count for stage, count in trained.steps.items()}
             lines.append(line)
     text = io.StringIO()

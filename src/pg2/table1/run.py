@@ -38,6 +38,7 @@ class Trained:
 
     Attributes:
         model: which one.
+        seed: of its training.
         folder: of the trained model.
         parameters: of its generators.
         steps: stage -> steps that it was trained for.
@@ -47,6 +48,7 @@ class Trained:
     """
 
     model: Model
+    seed: int
     folder: Path
     parameters: int
     steps: Steps
@@ -64,23 +66,28 @@ class Experiment:
         family: which of the paper's it is, or has the shape of.
         pairs: (source, target) names that were scored.
         people: whom each pair shows, int64 [n]: pairs of one person are not independent.
-        trained: the six models.
+        by_seed: the six models as trained with the first seed, then with each further one.
         copy, real: scores of the copied sources and of the real targets.
         about: score -> its heading and words.
-        preset, budget, seed: what the experiment was begun with.
+        preset, budget, seed: what the experiment was begun with; `seed` is the first one.
     """
 
     data: PreparedDataset
     family: str
     pairs: Sequence[Pair]
     people: npt.NDArray[np.int64]
-    trained: Sequence[Trained]
+    by_seed: Sequence[Sequence[Trained]]
     copy: Mapping[str, Mapping[str, float | None]]
     real: Mapping[str, Mapping[str, float | None]]
     about: Mapping[str, str]
     preset: str
     budget: str | None
     seed: int
+
+    @property
+    def trained(self) -> Sequence[Trained]:
+        """The six models with the first seed."""
+        return self.by_seed[0]
 
 
 @contextlib.contextmanager
@@ -119,6 +126,7 @@ def check_experiment(
     preset: str = "fast",
     budget: str | None = None,
     seed: int = 0,
+    seeds: int = 1,
     pairs: Sequence[Pair] | None = None,
     limit: int | None = None,
 ) -> tuple[list[Pair], dict[str, Recipe], float | None]:
@@ -131,6 +139,7 @@ def check_experiment(
         Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
     """
     recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
+    recipe_for(MODELS[0], data, preset, seed + seeds - 1)  # not after hours
     chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
     return chosen, recipes, None if budget is None else seconds(budget)
@@ -143,6 +152,7 @@ def run_experiment(
     preset: str = "fast",
     budget: str | None = None,
     seed: int = 0,
+    seeds: int = 1,
     pairs: Sequence[Pair] | None = None,
     limit: int | None = None,
     instruments: Instruments | None = None,
@@ -153,10 +163,13 @@ def run_experiment(
 
     Args:
         data: prepared.
-        out: folder of the experiment: plan.json, and a folder a model with its run and its scores.
+        out: folder of the experiment: plan.json, and a folder a model with its run and its scores; of seeds
+            after the first one in a folder each, such as "seed1".
         preset: "fast" (compact networks), "paper" (the paper's sizes) or "debug" (runs, learns nothing).
         budget: time for the training of each model, such as "20m"; None trains the recipes' own steps.
         seed: of all six.
+        seeds: how often each is trained, with `seed`, `seed` + 1, ...; more may be asked for later. The steps
+            and the scored pairs are those of the first.
         pairs: that are scored; None: all of the test split.
         limit: score this many of them, evenly spread.
         instruments: for scores that need networks; the models are scored on their device.
@@ -169,7 +182,7 @@ def run_experiment(
     console = console or Console(stderr=True)
     instruments = instruments or Instruments()
     chosen, recipes, time = check_experiment(
-        data, preset=preset, budget=budget, seed=seed, pairs=pairs, limit=limit
+        data, preset=preset, budget=budget, seed=seed, seeds=seeds, pairs=pairs, limit=limit
     )
 
     def measure() -> dict[str, Steps]:
@@ -184,15 +197,16 @@ def run_experiment(
     begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
     plan = take_plan(out / _PLAN, begun, measure)
     known = None
-    trained: list[Trained] = []
+    by_seed: list[list[Trained]] = []
     others: dict[str, Any] = {}
     about: dict[str, str] = {}
-    for model in MODELS:
-        steps, place = plan[model.name], out / model.recipe
+    for own, model in ((own, model) for own in range(seed, seed + seeds) for model in MODELS):
+        steps, place = plan[model.name], (out if own == seed else out / f"seed{own}") / model.recipe
         console.print(
-            f"{model.name}: {', '.join(f'{count:,} steps {stage}' for stage, count in steps.items())}"
+            f"{model.name}, seed {own}: "
+            f"{', '.join(f'{count:,} steps {stage}' for stage, count in steps.items())}"
         )
-        recipe = recipe_for(model, data, preset, seed, *_lengths(steps))
+        recipe = recipe_for(model, data, preset, own, *_lengths(steps))
         folder = train(recipe, data, place / "run", console)
         scores = place / "scores"
         if not _scored(scores, chosen, instruments):
@@ -211,13 +225,15 @@ def run_experiment(
             )
         found = _read_scores(scores, STAGES[list(recipe.stages)[-1]])
         others, about = found.rows, found.headings
-        trained.append(_result(model, folder, steps, place, found))
+        if model is MODELS[0]:
+            by_seed.append([])
+        by_seed[-1].append(_result(model, own, folder, steps, place, found))
     return Experiment(
         data,
         family(data),
         chosen,
         people_of(data, chosen).numpy(),
-        trained,
+        by_seed,
         others[COPY],
         others.get(REAL, {}),
         about,
@@ -302,7 +318,7 @@ def _read_scores(folder: Path, row: str) -> _Scored:
         return _Scored(row, rows, headings, pairs)
 
 
-def _result(model: Model, folder: Path, steps: Steps, place: Path, found: _Scored) -> Trained:
+def _result(model: Model, seed: int, folder: Path, steps: Steps, place: Path, found: _Scored) -> Trained:
     spent = sum(read_progress(place / "run" / stage / CHECKPOINT)["seconds"] for stage in steps)
     parameters = Pipeline.from_pretrained(folder).parameters
-    return Trained(model, folder, parameters, steps, spent / 60, found.rows[found.row], found.pairs)
+    return Trained(model, seed, folder, parameters, steps, spent / 60, found.rows[found.row], found.pairs)
