@@ -91,9 +91,10 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
         raise Pg2Error(f"{len(batches):,} shards are too many; give a larger --size than {size}")
     files = [out / f"shard-{number:06}{SUFFIX}" for number in range(len(batches))]
     pictures = [folder / line.file for _, line in given if line.file]
-    inputs = fingerprint({"size": size}, folder, [folder / MANIFEST, *pictures])
+    options = {"kind": "pg2 shards", "size": size}
+    options["pictures"] = fingerprint(options, folder, [folder / MANIFEST, *pictures])[:16]
     with exclusive(out):
-        kept = Manifest(out, {"kind": "pg2 shards", "inputs": inputs}, Line)
+        kept = Manifest(out, options, Line)
         remove_unfinished(out)
         kept.begin()
         todo = [(file, batch) for file, batch in zip(files, batches, strict=True) if not file.exists()]
