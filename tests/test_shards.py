@@ -59,16 +59,16 @@ def read(made: Shards) -> dict[str, tuple[bytes, dict[str, Any]]]:
 
 def test_pictures_and_what_is_known_of_them(tmp_path: Path) -> None:
     folder = results(
-        tmp_path / "made", ["ann/b.1_person0", "ann/b.1_person1", "__x__/1_person0", "cy_person0"]
+        tmp_path / "made", ["ann/b.1_person0", "ann/b.1_person1", "__x__/y/1_person0", "cy_person0"]
     )
     made = make(folder, tmp_path / "out")
     assert [file.name for file in made.files] == ["shard-000000.tar", "shard-000001.tar"]
     assert (made.samples, made.kept) == (4, 0)
     found = read(made)
     assert list(found) == [
-        "-x__/1_person0_front", "ann/b-1_person0_front", "ann/b-1_person1_front", "cy_person0_front",
+        "-x__/y/1_person0_front", "ann/b-1_person0_front", "ann/b-1_person1_front", "cy_person0_front",
     ]  # fmt: skip
-    assert [about["person"] for _, about in found.values()] == ["__x__", "ann", "ann/b.1-person1", "cy"]
+    assert [about["person"] for _, about in found.values()] == ["__x__/y", "ann", "ann/b.1-person1", "cy"]
     content, about = found["ann/b-1_person0_front"]
     assert content == (folder / "ann/b.1_person0_front.png").read_bytes()
     assert about == {

@@ -58,7 +58,7 @@ class _Line(Line):
             return {"person": person, "split": "train", "source": self.source, **rest}
         photo = PurePosixPath(self.photo or self.file or "")
         # As `pg2 prepare folder` has it: a folder a person. The others on a photo are somebody else.
-        person = photo.parts[0] if len(photo.parts) > 1 else photo.stem
+        person = str(photo.parent) if len(photo.parts) > 1 else photo.stem
         if self.person:
             person = f"{photo.with_suffix('')}-person{self.person}"
         return {"person": person, "source": self.photo, **rest}
