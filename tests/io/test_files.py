@@ -8,8 +8,9 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -294,3 +295,21 @@ def test_what_only_looks_unfinished_stays(tmp_path: Path) -> None:
     remove_unfinished(tmp_path, below=True)
     remove_unfinished(tmp_path / "nowhere", below=True)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("writing", [lambda folder: atomic_path(folder / "a"), atomic_files])
+def test_a_signal_as_the_hidden_folder_is_made_leaves_none(
+    writing: Callable[[Path], contextlib.AbstractContextManager[Path]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    real = os.mkdir
+
+    def stopped(*given: Any, **options: Any) -> None:
+        real(*given, **options)
+        sys.exit(143)
+
+    monkeypatch.setattr(os, "mkdir", stopped)
+    with pytest.raises(SystemExit), writing(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []
