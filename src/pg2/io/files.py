@@ -46,6 +46,14 @@ def _unused(folder: Path, name: str) -> Path:
     return path
 
 
+def _clear(folder: Path) -> None:
+    """Remove a folder, also where a signal comes in between."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
@@ -87,7 +95,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             # Interrupted between the two renames: the old content goes back.
             if (temporary / "old").exists() and not path.exists():
                 (temporary / "old").replace(path)
-            shutil.rmtree(temporary, ignore_errors=True)
+            _clear(temporary)
 
 
 @contextlib.contextmanager
@@ -121,7 +129,7 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
         raise Pg2Error(f"cannot write into {folder}: {reason}") from error
     finally:
         if workspace is not None:
-            shutil.rmtree(workspace, ignore_errors=True)
+            _clear(workspace)
 
 
 def is_unfinished(path: Path) -> bool:
