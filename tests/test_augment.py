@@ -222,6 +222,7 @@ def test_what_is_left_out_is_said_and_not_tried_again(
     assert (done.made, done.left_out) == (6, {"too little is copied": 6})
     refused = [line for line in lines(tmp_path / "out") if line["file"] is None]
     assert all(line["copied"] < 0.5 for line in refused)
+    assert all((line["keypoints"] is None) == (line["file"] is None) for line in lines(tmp_path / "out"))
     assert {line["why"] for line in refused} >= {"too little is copied: 0%", "too little is copied: 45%"}
     assert len(as_loaders_read(tmp_path / "out/bounding_box_train")) == 6
     done = make(pipe, market, tmp_path / "out", checks=Checks(least_copied=0.5))

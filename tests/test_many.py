@@ -14,6 +14,7 @@ from pg2.io.pixels import Image8
 from pg2.many import FAILURES, MANIFEST, OPTIONS, Failure, Summary, find_poses, make_many
 from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.pose.estimator import NoPersonError
+from pg2.pose.formats import to_list
 from pg2.pose.named import NAMES, named_pose
 
 FRAME = (64, 32)
@@ -92,6 +93,7 @@ def test_a_file_a_photo_and_pose(pipe: Pipeline, folder: Path, tmp_path: Path) -
         "file": "ann/1_person0_back.png", "photo": "ann/1.png", "person": 0, "people": 1, "pose": "back",
         "model": "small", "copied": None,
         "doubts": ["the photo shows the person from the front, the pose from behind"],
+        "keypoints": to_list(pipe.target_pose("back").points, 3),
     }  # fmt: skip
     with Image.open(out / entry["file"]) as made:
         expected = pipe(folder / "ann/1.png", "back").image
@@ -272,3 +274,9 @@ def test_damaged_lines_of_the_manifest_are_work_to_do_again(
     file = lines(out)[0]["file"]
     (out / MANIFEST).write_text(before.replace(file, "x" * 5000))
     assert make(pipe, folder, out).made == 1
+
+
+def test_a_strip_has_no_keypoints(pipe: Pipeline, folder: Path, tmp_path: Path) -> None:
+    """Those of the pose are none in its pixels."""
+    make(pipe, folder / "ann", tmp_path / "out", "front", kind="strip")
+    assert [line["keypoints"] for line in lines(tmp_path / "out")] == [None]

@@ -17,9 +17,11 @@ for line in (
     "pose PHOTO --out poses",
     "prepare folder real data --size 128x64 --keypoints auto",
     "generate PHOTO --pose walking --model fast/market1501 --out made.png",
-    "generate PHOTO --poses walking --model fast/market1501 --out many",
+    "generate PHOTO --poses walking,back --model fast/market1501 --out many",
     "animate PHOTO --motion wave --seconds 0.2 --model fast/market1501 --out moved.gif",
     "augment data more --limit 1",
+    "shards many shards",
+    "prepare webdataset shards again --size 128x64",
     "userstudy make generated real study --count 1 --practice 0",
 ):
     app([sys.argv[1] if word == "PHOTO" else word for word in line.split()], standalone_mode=False)
@@ -61,9 +63,8 @@ def test_nothing_is_written_elsewhere_and_nobody_is_called(tmp_path: Path, code:
     )
     assert [*places["home"].rglob("*"), *places["temporary"].rglob("*")] == []
     made = {path.name for path in set(places["work"].iterdir()) - before}
-    assert made == (
-        set() if code == _ESTIMATOR else {"poses", "data", "made.png", "many", "moved.gif", "more", "study"}
-    )
+    written = {"poses", "data", "made.png", "many", "moved.gif", "more", "shards", "again", "study"}
+    assert made == (set() if code == _ESTIMATOR else written)
 
 
 def test_openvino_reports_nothing(exported: Path, tmp_path: Path) -> None:

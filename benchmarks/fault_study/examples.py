@@ -51,6 +51,7 @@ def _make(home: Path) -> None:
     from pg2.data.sources.folder import prepare_folder
     from pg2.export.onnx_file import export_onnx
     from pg2.io.packaged import SAMPLES
+    from pg2.io.shards import write_shard
     from pg2.many import make_many
     from pg2.models.config import CoarseConfig, DifferenceConfig, ModelConfig, TransportConfig
     from pg2.models.pg2 import PG2
@@ -78,6 +79,13 @@ def _make(home: Path) -> None:
                 picture.resize((64, 64)).save(raw / name, quality=90)
             poses[name] = Pose(known[f"{person:05d}/{number:02d}.jpg"], (256, 256)).resize((64, 64)).points
     (raw / "keypoints.csv").write_text(format_keypoints_csv(poses.items()))
+    for person in range(2):
+        known_of = {name: points for name, points in poses.items() if name.startswith(f"p{person}/")}
+        samples = [
+            (name[:-4], {"jpg": (raw / name).read_bytes(), "json": _about(f"p{person}", points)})
+            for name, points in known_of.items()
+        ]
+        write_shard(home / "shards" / f"set-{person}.tar", samples)
     photos = home / "photos"
     for person in range(4):
         (photos / f"p{person}").mkdir(parents=True)
@@ -154,6 +162,13 @@ def _make(home: Path) -> None:
         token = answers.enter()
         for position in range(6):
             answers.record(token, position, "real" if position % 2 else "generated", 500)
+
+
+def _about(person: str, points: Any) -> bytes:
+    """What stands beside a picture in a shard."""
+    from pg2.pose.formats import to_list
+
+    return json.dumps({"person": person, "split": "train", "keypoints": to_list(points)}).encode()
 
 
 def _journal(folder: Path, photos: Path) -> None:

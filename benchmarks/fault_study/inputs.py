@@ -211,6 +211,21 @@ def _results(folder: Path) -> None:
     make_many(pipeline, [examples / "photos" / "p0"], "walking", folder, model="small", progress=False)
 
 
+def _shards(folder: Path) -> None:
+    from pg2.data.sources.webdataset import prepare_webdataset
+
+    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+        prepare_webdataset(folder, Path(out) / "data", (32, 16), estimator=somebody, progress=False)
+
+
+def _into_shards(folder: Path) -> None:
+    """`pg2 shards` of what `pg2 generate --poses` made."""
+    from pg2.shards import make_shards
+
+    with tempfile.TemporaryDirectory(dir=folder.parent) as out:
+        make_shards(folder, Path(out) / "shards", progress=False)
+
+
 def _runs(folder: Path) -> None:
     from rich.console import Console
 
@@ -262,6 +277,18 @@ def _true_sums(chance: random.Random, files: dict[str, bytes]) -> None:
         pass
 
 
+def _true_headers(chance: random.Random, files: dict[str, bytes]) -> None:
+    """The sums of a shard's headers, wherever one may begin."""
+    for name in files:
+        content = bytearray(files[name])
+        for at in range(0, len(content) - 511, 512):
+            header = content[at : at + 512]
+            if header[257:262] == b"ustar" and name.endswith(".tar"):
+                header[148:156] = b" " * 8
+                content[at + 148 : at + 156] = b"%06o\0 " % sum(header)
+        files[name] = bytes(content)
+
+
 def _set_lines(chance: random.Random, files: dict[str, bytes]) -> None:
     """Settings as lines of NAME=VALUE, out of a whole recipe."""
     from pg2.training.recipe import load_recipe
@@ -301,6 +328,8 @@ KINDS: dict[str, Kind] = {
     "folders to prepare": Kind(4, {"raw": "."}, _raw),
     "journals of prepare": Kind(3, {"journal": "."}, _journals, harms=("journal.jsonl",)),
     "results of generate": Kind(3, {"results": "."}, _results, harms=(".json",)),
+    "shards to prepare": Kind(5, {"shards": "."}, _shards, harms=(".tar",), mend=_true_headers),
+    "results for shards": Kind(2, {"results": "."}, _into_shards, harms=("manifest.jsonl",)),
     "training runs": Kind(
         3,
         {"run": "."},

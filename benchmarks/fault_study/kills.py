@@ -67,6 +67,7 @@ SUBJECTS = {
         ("photos", "model"),
         ("made",),
     ),
+    "shards": Subject(1, "shards results made --size 1", ("results",), ("made",)),
     "export": Subject(1, "export model --onnx made/model.onnx", ("model",), ("made",)),
 }
 """Name -> command. `userstudy serve`, which does not end by itself, is `study_answers`'s."""
@@ -308,6 +309,7 @@ _CHECKS: dict[str, Callable[[Path], Any]] = {
     ".png": lambda file: _ends(file, b"IEND\xaeB`\x82"),
     ".jpg": lambda file: _ends(file, b"\xff\xd9"),
     ".csv": lambda file: _ends(file, b"\n"),
+    ".tar": lambda file: _ends(file, bytes(1024)),
 }  # fmt: skip
 
 

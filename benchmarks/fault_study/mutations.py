@@ -9,6 +9,7 @@ import json
 import random
 import re
 import struct
+import tarfile
 import warnings
 import zipfile
 import zlib
@@ -557,12 +558,51 @@ def picture_file(chance: random.Random, content: bytes) -> bytes:
     return chance.choice((_overwrite_number, _overwrite_number, _flip, _lose))(chance, content)
 
 
+# ---- tar
+
+_TYPES = (b"0", b"1", b"2", b"3", b"5", b"6", b"7", b"L", b"K", b"S", b"V", b"x", b"g", b"X", b"\0", b"Z")
+_HEADERS = (
+    {"size": "-1"}, {"size": "9" * 30}, {"size": "x"}, {"path": "../a.jpg"}, {"path": ""},
+    {"path": "a" * 70_000}, {"mtime": "nan"}, {"hdrcharset": "BINARY"}, {"hdrcharset": "none"},
+    {"GNU.sparse.map": "0,1", "GNU.sparse.size": "9" * 12}, {"GNU.sparse.map": "1"},
+    {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "4"},
+)  # fmt: skip
+
+
+def tar_file(chance: random.Random, content: bytes) -> bytes:
+    """An archive: its bytes, or what one of its files is called, is and holds."""
+    if chance.random() < 0.4:
+        return bytewise(chance, content)
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        files = [(entry, content[entry.offset_data : entry.offset_data + entry.size]) for entry in archive]
+    entry, data = files[(at := chance.randrange(len(files)))]
+    way = chance.randrange(5)
+    if way == 0:
+        # A name may hold anything but what cannot be encoded.
+        entry.name = chance.choice(_STRINGS).replace("\ud800", "x")[:5000]
+    elif way == 1:
+        entry.type = chance.choice(_TYPES)
+    elif way == 2:
+        entry.size = chance.choice((-1, 0, 1, 511, 513, 10**6, 2**31, 2**40, 2**62))
+    elif way == 3:
+        entry.pax_headers = chance.choice(_HEADERS)
+    else:
+        data = mutated(chance, entry.name, data)
+        entry.size = len(data)
+    files[at] = (entry, data)
+    whole = b"".join(
+        entry.tobuf(tarfile.PAX_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+        for entry, data in files * chance.choice((1, 1, 1, 3))
+    )
+    return whole + bytes(1024)
+
+
 # ---- which suits
 
 _BY_ENDING: dict[str, Mutation] = {
     ".json": json_file, ".jsonl": json_lines, ".yaml": yaml_file, ".csv": csv_file, ".npz": npz_file,
     ".zip": zip_file, ".safetensors": safetensors_file, ".jpg": picture_file, ".png": picture_file,
-    ".webp": picture_file, ".gif": picture_file, ".bmp": picture_file, ".tif": picture_file,
+    ".tar": tar_file, ".webp": picture_file, ".gif": picture_file, ".bmp": picture_file, ".tif": picture_file,
 }  # fmt: skip
 
 

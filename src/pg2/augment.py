@@ -23,6 +23,7 @@ from pg2.io.progress import tracked
 from pg2.many import Line, Manifest, generator_of, settings_of
 from pg2.pipeline import Pipeline, Result, Source
 from pg2.pose.facing import doubts, shown_by
+from pg2.pose.formats import to_list
 from pg2.pose.keypoints import Points, Pose
 
 FOLDER = "bounding_box_train"
@@ -366,6 +367,7 @@ class _Run:
             "copied": None,
             "certainty": None,
             "found": None,
+            "keypoints": None,
             "why": None,
         }
         if pose is None:
@@ -389,6 +391,7 @@ class _Run:
 
     def _checked(self, line: dict[str, Any], result: Result) -> Image.Image | None:
         """The picture; None: it is left out, as its line then says."""
+        line["keypoints"] = to_list(result.pose.points, 3)
         if result.copied is not None:
             line["copied"] = round(result.copied, 3)
             if result.copied < self._checks.least_copied:
@@ -408,7 +411,7 @@ class _Run:
 
 
 def _refused(line: dict[str, Any], why: str) -> dict[str, Any]:
-    line.update(file=None, why=why)
+    line.update(file=None, keypoints=None, why=why)
     return line
 
 

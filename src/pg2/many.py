@@ -32,7 +32,7 @@ from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture,
 from pg2.io.progress import tracked
 from pg2.pipeline import Pipeline, Source
 from pg2.pose.estimator import chosen
-from pg2.pose.formats import read_keypoints_csv
+from pg2.pose.formats import read_keypoints_csv, to_list
 from pg2.pose.keypoints import Pose
 from pg2.pose.named import NAMES, suggestion
 
@@ -46,9 +46,12 @@ NAMED = "named"
 """All named poses."""
 
 _LONGEST, _CUT = 200, 40  # bytes of a file's name, and characters that are kept of a longer one
-_MOST_BYTES = 1_000_000_000  # of a manifest; a line takes 300
+LARGEST = 1_000_000_000
+"""Bytes of a manifest, at most; a line takes 700."""
 
 Kind = Literal["image", "strip", "full_size", "origin"]
+
+_IN_FRAME = ("image", "origin")  # kinds in whose pixels the pose is known
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +261,7 @@ class Manifest:
                     "or the settings of before"
                 )
         if (out / MANIFEST).exists():
-            self._read(read_text(out / MANIFEST, "a list of results", _MOST_BYTES))
+            self._read(read_text(out / MANIFEST, "a list of results", LARGEST))
 
     def _read(self, text: str) -> None:
         for line in text.splitlines():
@@ -355,6 +358,7 @@ class _Made:
     png: bytes
     copied: float | None
     doubts: tuple[str, ...]
+    keypoints: list[list[float] | None] | None
 
 
 @dataclass(frozen=True)
@@ -420,7 +424,8 @@ class _Maker:
         for (who, pose), result in zip(todo, results, strict=True):
             png = io.BytesIO()
             getattr(result, self.kind).save(png, "PNG")
-            yield _Made(who, pose.name, png.getvalue(), result.copied, result.doubts)
+            keypoints = to_list(result.pose.points, 3) if self.kind in _IN_FRAME else None
+            yield _Made(who, pose.name, png.getvalue(), result.copied, result.doubts, keypoints)
 
 
 class _Run:
@@ -537,6 +542,7 @@ class _Run:
             "model": self.model,
             "copied": None if made.copied is None else round(made.copied, 3),
             "doubts": list(made.doubts),
+            "keypoints": made.keypoints,
             "photo_digest": task.content,
             "digest": _digest(task.content, task.targets[pose]),
         }

@@ -21,8 +21,8 @@ def test_help_answers_without_loading_pytorch() -> None:
     )
     listed = [line.split()[0] for line in shown.stdout.split("Commands:\n")[1].splitlines()]
     assert listed == [
-        "pose", "render", "train", "runs", "generate", "animate", "views", "augment", "serve", "export",
-        "evaluate", "score", "table1", "prepare", "userstudy",
+        "pose", "render", "train", "runs", "generate", "animate", "views", "augment", "shards", "serve",
+        "export", "evaluate", "score", "table1", "prepare", "userstudy",
     ]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Pictures, keypoints and an estimator to make small data sets from."""
 
+import contextlib
 import io
 import json
 import zlib
@@ -70,6 +71,24 @@ class FakeEstimator:
         if not image.any():
             raise NoPersonError("nobody there")
         return Pose(standing(height, width), (height, width))
+
+
+def as_the_library_reads(shards: str) -> list[tuple[str, dict[str, bytes]]]:
+    """The samples of shards by the library webdataset: keys, and files by their endings.
+
+    Its `WebDataset` does the same, but leaves the files open.
+    """
+    from webdataset.shardlists import expand_urls
+    from webdataset.tariterators import group_by_keys, tar_file_expander
+
+    with contextlib.ExitStack() as stack:
+        opened = [
+            {"url": url, "stream": stack.enter_context(Path(url).open("rb"))} for url in expand_urls(shards)
+        ]
+        return [
+            (sample["__key__"], {name: value for name, value in sample.items() if not name.startswith("__")})
+            for sample in group_by_keys(tar_file_expander(opened))
+        ]
 
 
 _SIZE = (64, 64)

@@ -8,8 +8,9 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -294,3 +295,32 @@ def test_what_only_looks_unfinished_stays(tmp_path: Path) -> None:
     remove_unfinished(tmp_path, below=True)
     remove_unfinished(tmp_path / "nowhere", below=True)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("moment", ["mkdir", "rmdir"])
+@pytest.mark.parametrize("writing", [lambda folder: atomic_path(folder / "a"), atomic_files])
+def test_a_signal_as_the_hidden_folder_comes_or_goes_leaves_none(
+    writing: Callable[[Path], contextlib.AbstractContextManager[Path]],
+    moment: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is heeded after the one is done, before the other is."""
+    real, calls = getattr(os, moment), 0
+
+    def stopped(*given: Any, **options: Any) -> None:
+        nonlocal calls
+        if moment == "mkdir":
+            real(*given, **options)
+        calls += 1
+        if calls == 1:
+            sys.exit(143)
+        if moment == "rmdir":
+            real(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, moment, stopped)
+        with pytest.raises(SystemExit), writing(tmp_path) as new:
+            (new if new.name == "a" else new / "a").write_text("whole")
+    assert calls
+    assert [file.name for file in tmp_path.iterdir()] == (["a"] if moment == "rmdir" else [])

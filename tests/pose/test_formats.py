@@ -1,16 +1,27 @@
 """The published files of keypoints and pairs."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 from real_data import MARKET, needs
 
 from pg2.errors import Pg2Error
-from pg2.pose.formats import CSV_HEADER, format_keypoints_csv, read_keypoints_csv, read_pairs_csv, spelling
+from pg2.pose.formats import (
+    CSV_HEADER,
+    PointList,
+    format_keypoints_csv,
+    from_list,
+    read_keypoints_csv,
+    read_pairs_csv,
+    spelling,
+    to_list,
+)
 
 
 def test_csv_goes_round(tmp_path: Path) -> None:
@@ -117,3 +128,21 @@ def test_two_spellings_of_deepfashion_are_one() -> None:
     assert spelling("fashionWOMENTees_Tanksid0000790302_7additional.jpg") != one
     for name in ("0002_c1s1_000451_03.jpg", "fashion_week/1_2.jpg", "fasion.jpg"):
         assert spelling(name) == name
+
+
+def test_keypoints_as_json_go_round() -> None:
+    points = np.random.default_rng(0).uniform(-9, 900, (18, 2)).astype(np.float32)
+    points[5] = np.nan
+    written = json.dumps(to_list(points))
+    read = TypeAdapter(PointList).validate_json(written, strict=True)
+    np.testing.assert_array_equal(from_list(read), points)
+    assert to_list(points)[5] is None
+    assert to_list(points.round(1), 3)[0] == [round(float(value), 1) for value in points[0]]
+
+
+@pytest.mark.parametrize("point", ["[1, 1e7]", "[NaN, 1]", "[1]", "[1, 2, 3]", "7"])
+def test_keypoints_in_json_that_are_none(point: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(PointList).validate_json(f"[{', '.join([point] * 18)}]")
+    with pytest.raises(ValidationError):
+        TypeAdapter(PointList).validate_json("[" + ", ".join(["[1, 2]"] * 17) + "]")

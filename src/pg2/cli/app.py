@@ -21,6 +21,7 @@ from pg2.cli.prepare import prepare
 from pg2.cli.render import render
 from pg2.cli.runs import runs
 from pg2.cli.serve import serve
+from pg2.cli.shards import shards
 from pg2.cli.train import train
 from pg2.cli.userstudy import userstudy
 from pg2.errors import Pg2Error
@@ -32,7 +33,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 _COMMANDS = (
-    pose, render, train, runs, generate, animate, views, augment, serve, export, evaluate, score, table1,
+    pose, render, train, runs, generate, animate, views, augment, shards, serve, export, evaluate, score,
+    table1,
 )  # fmt: skip
 for command in _COMMANDS:
     app.command()(command)
@@ -56,11 +58,11 @@ def options(
 ) -> None:
     """A photo of a person and a target pose in, that person in that pose out (PG2, NIPS 2017).
 
-    If the output exists: train, render, prepare, augment, table1, userstudy make and generate --poses go on
-    with what the same command began. evaluate, score and userstudy report replace their own earlier report or
-    pictures. generate, animate, views, export and pose replace files of that name. A folder that holds
-    anything else is refused and not changed. Two commands cannot write to the same output at the same time;
-    only pose can share its folder.
+    If the output exists: train, render, prepare, augment, shards, table1, userstudy make and generate --poses
+    go on with what the same command began. evaluate, score and userstudy report replace their own earlier
+    report or pictures. generate, animate, views, export and pose replace files of that name. A folder that
+    holds anything else is refused and not changed. Two commands cannot write to the same output at the same
+    time; only pose can share its folder.
     """
 
 

@@ -76,3 +76,22 @@ def folder(
 
     report = prepare_folder(raw, out, parse_size(size) if size else None, keypoints, test_share=test_share)
     print(report.summary())
+
+
+@prepare.command("webdataset")
+def webdataset(
+    shards: Annotated[
+        str, typer.Argument(help='folder of *.tar files, or their names: "set-{000000..000012}.tar"')
+    ],
+    out: Out,
+    size: Annotated[str, typer.Option(help="HEIGHTxWIDTH that people are cut to")] = "128x64",
+    test_share: TestShare = 0.0,
+) -> None:
+    """Prepare WebDataset shards: KEY.jpg, .png or .webp, and KEY.json with person, split and keypoints.
+
+    Without a person in the .json it is what the key says before its first / or _; keypoints are found where
+    none are given. --test-share is of the people without a split.
+    """
+    from pg2.data.sources.webdataset import prepare_webdataset
+
+    print(prepare_webdataset(shards, out, parse_size(size), test_share=test_share).summary())

@@ -5,13 +5,13 @@ import json
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pg2.io.pixels import Image8
-from pg2.pose.keypoints import COUNT, Pose
+from pg2.pose.formats import PointList, from_list, to_list
+from pg2.pose.keypoints import Pose
 
 Estimator = Callable[[Image8], Pose]
 """Photo, uint8 [H, W, 3] -> pose in its pixels; raises `NoPersonError` where there is none."""
@@ -31,9 +31,7 @@ class _Line(BaseModel):
     """A photo, by its name, size, time and who looked at it; its keypoints, None where nobody is."""
 
     key: tuple[str, int, int, str]
-    points: Annotated[list[tuple[float, float] | None], Field(min_length=COUNT, max_length=COUNT)] | None
-
-    model_config = ConfigDict(allow_inf_nan=False)
+    points: PointList | None
 
 
 class PoseJournal:
@@ -71,8 +69,7 @@ class PoseJournal:
         key = (name, state.st_size, state.st_mtime_ns, self._by)
         if key not in self._done:
             try:
-                points = self._estimator(image).points
-                self._done[key] = [None if np.isnan(x) else [float(x), float(y)] for x, y in points]
+                self._done[key] = to_list(self._estimator(image).points)
             except NoPersonError:
                 self._done[key] = None
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,5 +79,4 @@ class PoseJournal:
         found = self._done[key]
         if found is None:
             return None
-        filled = np.array([point or (np.nan, np.nan) for point in found], dtype=np.float32)
-        return Pose(filled, (image.shape[0], image.shape[1]))
+        return Pose(from_list(found), (image.shape[0], image.shape[1]))

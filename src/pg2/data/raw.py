@@ -8,8 +8,10 @@ from typing import Any
 
 from pg2.errors import Pg2Error
 from pg2.io.picture_files import open_picture
-from pg2.io.pictures import to_jpeg
+from pg2.io.pictures import MIN_SIDE, to_jpeg
 from pg2.io.pixels import Image8
+from pg2.pose.framing import Framing
+from pg2.pose.keypoints import Pose
 
 
 def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path]) -> str:
@@ -44,13 +46,43 @@ def contents(folder: Path) -> str:
     )
 
 
-def as_jpeg(file: Path, image: Image8) -> bytes:
+def check_frame(frame: tuple[int, int]) -> None:
+    """Refuse a (height, width) that shows nobody.
+
+    Raises:
+        Pg2Error: a side is under `MIN_SIDE`.
+    """
+    if min(frame) < MIN_SIDE:
+        raise Pg2Error(f"a frame of {frame[0]}x{frame[1]} is too small; {MIN_SIDE} pixels a side are needed")
+
+
+def framed(file: Path | bytes, image: Image8, pose: Pose, frame: tuple[int, int]) -> tuple[Pose, bytes]:
+    """A photo cut to the frame around its person, as a JPEG file; one of the frame's size stays as it is.
+
+    Args:
+        file: the photo, or the content of its file.
+        image: the same, decoded: upright uint8 RGB [H, W, 3].
+        pose: in its pixels.
+        frame: (height, width).
+
+    Returns:
+        The pose in pixels of the frame, and the JPEG file.
+    """
+    if image.shape[:2] == frame:
+        return pose, as_jpeg(file, image)
+    framing = Framing.around(pose, (image.shape[0], image.shape[1]), frame)
+    return framing.pose(pose), to_jpeg(framing.image(image))
+
+
+def as_jpeg(file: Path | bytes, image: Image8) -> bytes:
     """A picture as a JPEG file: `file` as it is, or where that is another format, turned or tagged, `image`.
 
     Args:
-        file: the picture.
+        file: the picture, or the content of its file.
         image: the same, decoded: upright uint8 RGB [H, W, 3].
     """
     with open_picture(file) as picture:
         plain = picture.format == "JPEG" and picture.mode == "RGB" and not picture.getexif()
-    return file.read_bytes() if plain else to_jpeg(image)
+    if not plain:
+        return to_jpeg(image)
+    return file.read_bytes() if isinstance(file, Path) else file

@@ -5,8 +5,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
@@ -36,6 +36,24 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _unused(folder: Path, name: str) -> Path:
+    """What to call a hidden folder, for work on what is called `name`, before it is made.
+
+    `tempfile.mkdtemp` tells it afterwards: a signal in between would leave a folder that nobody knows.
+    """
+    while exists(path := folder / f".{name}.{secrets.token_hex(4)}"):
+        pass
+    return path
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, also where a signal comes in between."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on leaving without an error it becomes `path`.
@@ -53,9 +71,9 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # The suffix stays, so that writers that choose a format by it (Pillow) work unchanged.
-        workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+        temporary = workspace = _unused(path.parent, path.name)
+        workspace.mkdir(0o700)
         workspace.chmod(0o755)
-        temporary = workspace
         new = workspace / path.name
         yield new
         if new.is_dir():
@@ -77,7 +95,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             # Interrupted between the two renames: the old content goes back.
             if (temporary / "old").exists() and not path.exists():
                 (temporary / "old").replace(path)
-            shutil.rmtree(temporary, ignore_errors=True)
+            _clear(temporary)
 
 
 @contextlib.contextmanager
@@ -94,7 +112,8 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
     workspace: Path | None = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        workspace = Path(tempfile.mkdtemp(prefix=".files.", dir=folder))
+        workspace = _unused(folder, "files")
+        workspace.mkdir(0o700)
         new = workspace / "files"
         new.mkdir()
         yield new
@@ -110,7 +129,7 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
         raise Pg2Error(f"cannot write into {folder}: {reason}") from error
     finally:
         if workspace is not None:
-            shutil.rmtree(workspace, ignore_errors=True)
+            _clear(workspace)
 
 
 def is_unfinished(path: Path) -> bool:

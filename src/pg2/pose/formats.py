@@ -5,10 +5,12 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_text
@@ -20,6 +22,26 @@ _MOST_BYTES = 256_000_000  # of a list of keypoints; a line takes 150 to 400
 _MOST_PAIRS = 32_000_000  # bytes of a pair list; a line takes 40 to 80
 
 _LONGEST = 8000  # characters of a line: a name, and 36 numbers
+
+
+_Coordinate = Annotated[float, Field(ge=-MOST, le=MOST)]
+
+PointList = Annotated[list[tuple[_Coordinate, _Coordinate] | None], Field(min_length=COUNT, max_length=COUNT)]
+"""Keypoints as pg2 writes them into JSON, for pydantic: 18 (x, y) in pixels, None where missing."""
+
+
+def to_list(points: Points, digits: int | None = None) -> list[list[float] | None]:
+    """Keypoints, float32 [18, 2], as a `PointList`; with so many digits behind the point."""
+
+    def number(value: float) -> float:
+        return float(value) if digits is None else round(float(value), digits)
+
+    return [None if np.isnan(x) else [number(x), number(y)] for x, y in points]
+
+
+def from_list(points: Sequence[Sequence[float] | None]) -> Points:
+    """The inverse of `to_list`: float32 [18, 2], NaN where missing."""
+    return np.array([point or (np.nan, np.nan) for point in points], dtype=np.float32)
 
 
 def read_keypoints_csv(path: str | Path) -> dict[str, Points]:

@@ -1,24 +1,21 @@
 """Anyone's own photos, one folder a person -> a prepared data set."""
 
-import hashlib
-import math
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import SIDES, Record
-from pg2.data.raw import as_jpeg, fingerprint
+from pg2.data.raw import check_frame, fingerprint, framed
+from pg2.data.shares import check_share, split_of, warn_of_an_empty_split
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import read_geometry
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG
-from pg2.io.pictures import MIN_SIDE, load_image, to_jpeg
+from pg2.io.pictures import MIN_SIDE, load_image
 from pg2.io.progress import tracked
 from pg2.pose.formats import read_keypoints_csv
-from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Points, Pose
 
 KEYPOINT_FILE = "keypoints.csv"
@@ -61,15 +58,13 @@ def prepare_folder(
             disk is full.
     """
     raw, out = Path(raw), Path(out)
-    if not 0.0 <= test_share <= 1.0:
-        raise Pg2Error(f"the share of people for testing must be between 0 and 1, not {test_share}")
+    check_share(test_share)
     if frame is None:
         frame = _rendered_size(raw) or (128, 64)
-    if min(frame) < MIN_SIDE:
-        raise Pg2Error(f"a frame of {frame[0]}x{frame[1]} is too small; {MIN_SIDE} pixels a side are needed")
+    check_frame(frame)
     skipped = Skipped()
     files = _photos(raw, skipped)
-    _warn_of_an_empty_split(sorted({file.parent.name for file in files}), test_share)
+    warn_of_an_empty_split({file.parent.name for file in files}, test_share)
     if keypoints is None:
         keypoints = raw / KEYPOINT_FILE if (raw / KEYPOINT_FILE).is_file() else "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
@@ -205,36 +200,5 @@ def _pictures(
         if pose is None or not pose.present.any():
             skipped.add(name, reason)
             continue
-        split = _split(person, test_share)
-        if image.shape[:2] == frame:
-            yield Record(name, person, split, pose.points), as_jpeg(file, image)
-        else:
-            framing = Framing.around(pose, (image.shape[0], image.shape[1]), frame)
-            yield Record(name, person, split, framing.pose(pose).points), to_jpeg(framing.image(image))
-
-
-def _place(person: str) -> float:
-    """A fixed place between 0 and 1 for every name."""
-    return int.from_bytes(hashlib.sha256(person.encode()).digest()[:4]) / 2**32
-
-
-def _split(person: str, test_share: float) -> str:
-    return "test" if _place(person) < test_share else "train"
-
-
-def _warn_of_an_empty_split(people: Sequence[str], test_share: float) -> None:
-    """Say at once, not after minutes of looking for poses, that a share of few people can be nobody."""
-    tested = sum(_split(person, test_share) == "test" for person in people)
-    if test_share > 0 and not tested:
-        enough = math.floor(100 * min(map(_place, people)) + 1) / 100
-        warnings.warn(
-            f"a test share of {test_share:g} takes none of these {len(people)} people, so there are 0 test "
-            f"pictures; the names decide who is taken, and {enough:g} takes one",
-            stacklevel=3,
-        )
-    if test_share < 1 and tested == len(people):
-        warnings.warn(
-            f"a test share of {test_share:g} takes all of these {len(people)} people, so there are 0 "
-            "training pictures",
-            stacklevel=3,
-        )
+        pose, picture = framed(file, image, pose, frame)
+        yield Record(name, person, split_of(person, test_share), pose.points), picture
