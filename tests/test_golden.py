@@ -20,7 +20,7 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "abe12c9582db1d36909221c91d47a76aade363335bf3f33243bd8f2de91609b9",
-    "fast/photo256": "42550aa186dc22ecd0e1603d4da61cacaceef098b58b0aef1efcb86e5d7df9b7",
+    "fast/photo256": "5b586da51b166bde0e3ba3817313c745ec47a2273edc4f2687a224a6fff8e743",
     "fast/people256": "8ecb9898494e251b8f34ff02d70f548d8597b152aebdc8d0a2cce6df7a7fe322",
 }
 """SHA-256 of the sheets' pixels."""

@@ -7,14 +7,21 @@ from pg2.pose.keypoints import KEYPOINTS, Pose
 from pg2.pose.parts import stand
 
 _ANKLES = [KEYPOINTS.index(f"{side}_ankle") for side in ("right", "left")]
+_LEGS = [
+    [KEYPOINTS.index(f"{side}_{joint}") for joint in ("hip", "knee", "ankle")] for side in ("right", "left")
+]
+
+# How much longer or shorter a trunk may become so that the legs are as long as the person's: legs may also be
+# bent towards the camera.
+_TRUNK = (0.8, 1.25)
 
 
 def in_place(pose: Pose, person: Pose, within: tuple[float, float, float, float] | None = None) -> Pose:
     """A pose with the place and the size of another one.
 
-    Both trunks get one length and both necks one place. Where both poses have feet, the lowest ones come to
-    one height instead, so that the person stays on the ground. Keypoints that then lie outside the picture
-    are missing: half a person stays half a person.
+    Both trunks get one length and both necks one place. Where both poses have a whole leg, trunk and leg
+    together get one length, and the lowest feet one height, so that the person stays as tall, and on the
+    ground. Keypoints that then lie outside the picture are missing: half a person stays half a person.
 
     Args:
         pose: what is to be put there, in any frame.
@@ -33,6 +40,9 @@ def in_place(pose: Pose, person: Pose, within: tuple[float, float, float, float]
             "a pose is put in place by shoulders, neck or head; the photo or the pose has none of them"
         )
     scale = scales[1] / scales[0]
+    tall = scales[:, 0] + _leg(points)
+    if not tall.isnan().any():
+        scale = (tall[1] / tall[0]).clamp(_TRUNK[0] * scale, _TRUNK[1] * scale)
     moved = (points[0] - anchors[0]) * scale + anchors[1]
     lowest = [
         feet[~feet.isnan()].max()
@@ -49,3 +59,10 @@ def in_place(pose: Pose, person: Pose, within: tuple[float, float, float, float]
     if not placed.present.any():
         raise Pg2Error("nothing of the pose lies in the picture once it is where the person stands")
     return placed
+
+
+def _leg(points: torch.Tensor) -> torch.Tensor:
+    """The length of the longer leg in poses [B, 18, 2], by thigh and shin; NaN where none is whole. [B]"""
+    lengths = (points[:, _LEGS][:, :, 1:] - points[:, _LEGS][:, :, :-1]).norm(dim=-1).sum(-1)
+    longest: torch.Tensor = lengths.nan_to_num(-1.0).amax(1)
+    return torch.where(longest < 0, torch.nan, longest)

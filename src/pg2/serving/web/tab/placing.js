@@ -4,6 +4,8 @@ import { inside } from "./keypoints.js";
 
 const [NECK, SHOULDERS, HIPS, FACE] = [1, [2, 5], [8, 11], [0, 14, 15, 16, 17]];
 const ANKLES = [10, 13];
+const LEGS = [[8, 9, 10], [11, 12, 13]];
+const TRUNK = [0.8, 1.25]; // how much longer or shorter it may become so that the legs are as long as the person's
 const LIMBS = [[2, 3], [3, 4], [5, 6], [6, 7], [8, 9], [9, 10], [11, 12], [12, 13]];
 const LENGTHS = [0.54, 0.49, 0.54, 0.49, 0.78, 0.79, 0.78, 0.79]; // of the limbs, in scales
 const NECK_TO_FACE = 1 / 2.2;
@@ -29,6 +31,22 @@ function stand(points) {
   return { anchor: neck ?? face, scale: Math.max(byTrunk ?? byHead ?? Math.max(...byLimbs), 1) };
 }
 
+/** The length of the longer leg, null where none is whole. */
+function legOf(points) {
+  const lengths = LEGS.map((leg) => leg.map((joint) => points[joint]))
+    .filter((leg) => leg.every(Boolean))
+    .map(([hip, knee, ankle]) => distance(hip, knee) + distance(knee, ankle));
+  return lengths.length ? Math.max(...lengths) : null;
+}
+
+/** How much larger the person is. */
+function growth(pose, from, person, to) {
+  const [byTrunk, legs] = [to.scale / from.scale, [legOf(pose), legOf(person)]];
+  if (legs.includes(null)) return byTrunk;
+  const whole = (to.scale + legs[1]) / (from.scale + legs[0]);
+  return Math.min(Math.max(whole, TRUNK[0] * byTrunk), TRUNK[1] * byTrunk);
+}
+
 /** The lowest ankle, or null. */
 function ground(points) {
   const there = ANKLES.map((joint) => points[joint]).filter(Boolean);
@@ -45,7 +63,7 @@ export function inPlace(pose, person, frame, [left, top, right, bottom]) {
   if (!from.anchor || !to.anchor) {
     throw new Error("a pose is put in place by shoulders, neck or head; the photo or the pose has none of them");
   }
-  const scale = to.scale / from.scale;
+  const scale = growth(pose, from, person, to);
   const moved = pose.map((point) => point && point.map((value, axis) => (value - from.anchor[axis]) * scale + to.anchor[axis]));
   const [below, floor] = [ground(moved), ground(person)];
   const down = below === null || floor === null ? 0 : floor - below;
