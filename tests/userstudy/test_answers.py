@@ -94,6 +94,14 @@ def test_no_answers_and_damaged_ones_are_said(study: Study) -> None:
             call()
 
 
+def test_a_damaged_schema_that_is_no_text_is_said(study: Study) -> None:
+    Answers(study, create=True)
+    file = Path(study.folder / "answers.sqlite")
+    file.write_bytes(file.read_bytes().replace(b"CREATE TABLE", b"CREATE \xb1ABLE"))
+    with pytest.raises(Pg2Error, match=r"answers\.sqlite cannot be read or written"):
+        Answers(study, create=True)
+
+
 @pytest.mark.parametrize(
     "change",
     [

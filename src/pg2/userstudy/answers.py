@@ -104,7 +104,8 @@ class Answers:
                 sqlite3.connect(self.path, timeout=10, isolation_level=None)
             ) as connection:
                 yield connection
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            # SQLite's own words repeat what is damaged, which need not be text.
             raise Pg2Error(f"the answers in {self.path} cannot be read or written: {error}") from error
 
     @contextlib.contextmanager
