@@ -133,6 +133,7 @@ def test_other_instruments_score_anew(place: Path, tiny: PreparedDataset, experi
         ({"pairs": [("a.jpg", "b.jpg")]}, "lacks 2 of the 2 pictures that the pair list names"),
         ({"preset": "quick"}, 'no preset "quick"'),
         ({"budget": "soon"}, "a budget is a time"),
+        ({"seeds": 0}, "at least 1 seed, not 0"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_training(

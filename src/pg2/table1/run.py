@@ -139,6 +139,8 @@ def check_experiment(
         Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
     """
     recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
+    if seeds < 1:
+        raise Pg2Error(f"each model is trained with at least 1 seed, not {seeds}")
     recipe_for(MODELS[0], data, preset, seed + seeds - 1)  # not after hours
     chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
