@@ -1,5 +1,6 @@
 """Opening an exported model: what it says, and files that are none."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -73,6 +74,24 @@ def test_a_file_that_is_not_what_it_says(exported: Path, tmp_path: Path, engine:
         onnx.save(loaded, tmp_path / "other.onnx")
         with pytest.raises(Pg2Error, match=rf"other\.onnx is not a model that .* wrote: {words}"):
             Graph.open(tmp_path / "other.onnx", engine)  # type: ignore[arg-type]
+
+
+def test_a_signal_after_several_models_were_opened_and_left(exported: Path) -> None:
+    """OpenVINO once took away the stack that signals are handled on: Ctrl-C was a crash of the process."""
+    pytest.importorskip("openvino")
+    code = f"""
+import signal
+from pg2.export.graph import Graph
+first, second = (Graph.open({str(exported)!r}, "openvino") for _ in range(2))
+del first
+del second
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    print("heeded")
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "heeded\n"), ended.stderr
 
 
 def test_threads_are_honoured(exported: Path) -> None:

@@ -1,9 +1,11 @@
 """An exported model, opened: pictures by onnxruntime or OpenVINO, without PyTorch."""
 
+import functools
 import importlib
 import io
 import json
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -208,7 +210,7 @@ def _onnxruntime_opens(content: bytes, threads: int | None) -> _Opened:
 
 def _openvino_opens(content: bytes, rough: bool, threads: int | None) -> _Opened:
     """The same by OpenVINO, in bf16 or float32."""
-    core = _openvino().Core()
+    core = _core()
     model = core.read_model(io.BytesIO(content))
     config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if rough else "f32"}
     compiled = core.compile_model(
@@ -232,7 +234,26 @@ def _openvino_opens(content: bytes, rough: bool, threads: int | None) -> _Opened
 
 def openvino_runs_bf16() -> bool:
     """Whether OpenVINO computes in bf16 on this processor."""
-    return "BF16" in _openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+_one_core = threading.Lock()
+
+
+def _core() -> Any:
+    """OpenVINO's engine: one, until the process ends.
+
+    Each engine gives its thread a stack to handle signals on, and takes that away when it goes. Where two
+    were made and the first goes first, the thread is left with none, and dies of the next signal.
+    """
+    library = _openvino()
+    with _one_core:
+        return _made_core(library)
+
+
+@functools.cache
+def _made_core(library: Any) -> Any:
+    return library.Core()
 
 
 def _openvino() -> Any:
