@@ -34,25 +34,26 @@ def made(stage: dict[str, object], refined: bool) -> tuple[Objective, PG2, Batch
 
 @pytest.mark.parametrize("refined", [False, True])
 @pytest.mark.parametrize("pairing", [None, "pair", "triplet"])
-@pytest.mark.parametrize("norm", ["batch", "spectral"])
+@pytest.mark.parametrize(("norm", "reader"), [("batch", None), ("spectral", {"after": 0})])
 def test_each_phase_gives_gradients_to_exactly_its_module(
-    refined: bool, pairing: str | None, norm: str
+    refined: bool, pairing: str | None, norm: str, reader: dict[str, object] | None
 ) -> None:
     adversary = pairing and {
         "pairing": pairing,
         "discriminator": {**ADVERSARY["discriminator"], "norm": norm},
     }
-    objective, model, batch = made({"adversarial": adversary}, refined)
-    assert objective.phases == (("discriminator", "generator") if pairing else ("generator",))
+    objective, model, batch = made({"adversarial": adversary, "reader": reader}, refined)
+    judges = (*(("reader",) if reader else ()), *(("discriminator",) if pairing else ()))
+    assert objective.phases == (*judges, "generator")
     ready = objective.prepare(batch)
     output = objective.generate(ready)
     modules = {"coarse": model.coarse, "refine": model.refine, **objective.networks}
     for phase in objective.phases:
-        judge = objective.networks.get("discriminator") if phase == "generator" else None
-        if judge is not None:
+        frozen = [objective.networks[judge] for judge in judges if phase == "generator"]
+        for judge in frozen:
             judge.requires_grad_(False)
         torch.stack(list(objective.terms(phase, ready, output, 0).values())).sum().backward()
-        if judge is not None:
+        for judge in frozen:
             judge.requires_grad_(True)
         for name, module in modules.items():
             assert module is not None

@@ -81,6 +81,8 @@ def _check_losses(recipe: Recipe) -> None:
     for stage in recipe.stages.values():
         for term in stage.losses.terms.values():
             term.network()
+        if stage.reader is not None:
+            Reader(stage.reader)
 
 
 def train(

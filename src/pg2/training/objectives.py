@@ -9,10 +9,11 @@ from pg2.models.inputs import Output
 from pg2.models.pg2 import PG2
 from pg2.pose.maps import pose_mask
 from pg2.training.adversary import Adversary
+from pg2.training.reader import Reader
 from pg2.training.settings import StageConfig
 from pg2.training.terms import Ready
 
-GENERATOR, DISCRIMINATOR = "generator", "discriminator"
+GENERATOR, DISCRIMINATOR, READER = "generator", "discriminator", "reader"
 
 Terms = dict[str, Tensor]
 
@@ -43,11 +44,16 @@ class Objective:
             judge: dict[str, nn.Module] = {DISCRIMINATOR: self.adversary.network}
             first = self.adversary.config.first == DISCRIMINATOR
             self.networks = judge | self.networks if first else self.networks | judge
+        self.reader = None if stage.reader is None else Reader(stage.reader)
+        if self.reader is not None:
+            self.networks = {READER: self.reader.network, **self.networks}
         self._terms = stage.losses.terms
         found = {term: setting.network() for term, setting in self._terms.items()}
         self._term_networks = {term: network for term, network in found.items() if network is not None}
         self._before = None if stages[name] is model.coarse else model.coarse
         self.frozen = [*self._term_networks.values(), *([] if self._before is None else [self._before])]
+        if self.reader is not None:
+            self.frozen.append(self.reader.eye)
         for network in self.frozen:
             network.requires_grad_(False).eval()
 
@@ -66,12 +72,14 @@ class Objective:
     def phases_at(self, step: int) -> tuple[str, ...]:
         """Those of a step: an adversary may join later."""
         early = self.adversary is not None and step < self.adversary.config.after
-        return (GENERATOR,) if early else self.phases
+        return tuple(phase for phase in self.phases if not (early and phase == DISCRIMINATOR))
 
     def learning_rate(self, phase: str) -> float:
         """Base learning rate of a phase."""
         if phase == DISCRIMINATOR and self.adversary is not None and self.adversary.config.lr is not None:
             return self.adversary.config.lr
+        if phase == READER and self.reader is not None:
+            return self.reader.config.lr
         return self.stage.lr
 
     def prepare(self, batch: Batch) -> Ready:
@@ -108,6 +116,9 @@ class Objective:
         if phase == DISCRIMINATOR:
             assert self.adversary is not None
             return self.adversary.judgement(ready, output.image, step, self.networks[DISCRIMINATOR])
+        if phase == READER:
+            assert self.reader is not None
+            return {"reader": self.reader.reading(ready, self.networks[READER])}
         terms = {
             name: term.weight * term.value(ready, output, self._term_networks.get(name))
             for name, term in self._terms.items()
@@ -115,4 +126,6 @@ class Objective:
         }
         if self.adversary is not None and step >= self.adversary.config.after:
             terms |= self.adversary.terms(ready, output.image)
+        if self.reader is not None and step >= self.reader.config.after:
+            terms["read"] = self.reader.term(ready, output.image, self.networks[READER])
         return terms

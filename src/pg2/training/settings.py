@@ -6,13 +6,13 @@ from pydantic import Field, model_validator
 
 from pg2.models.config import DiscriminatorConfig, ModelConfig, Settings
 from pg2.training.losses import L1Term, PerceptualTerm, SsimTerm
-from pg2.training.terms import Steps, Term, Weight
+from pg2.training.reader import ReaderConfig
+from pg2.training.terms import Rate, Steps, Term, Weight
 from pg2.training.transport_losses import CopyTerm, FlowTerm, PaintedTerm, SilhouetteTerm, WarpedTerm
 
 AdversarialLoss = Literal["bce", "hinge"]
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0, le=10)]
 Every = Annotated[Steps, Field(ge=1)]
 
 _FORMER = {
@@ -108,6 +108,7 @@ class StageConfig(Settings):
     )
     losses: Losses = Field(Losses(), description="what a picture is compared with its target by")
     adversarial: AdversarialConfig | None = None
+    reader: ReaderConfig | None = None
     ema: float = Field(0.0, ge=0, lt=1, description="decay of the averaged weights; 0: none are kept")
     best_by: Literal["ssim", "mask_ssim", "l1"] | None = Field(
         None, description="keep a copy of the model that is best by this on validation pairs"

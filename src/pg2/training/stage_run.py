@@ -15,7 +15,7 @@ from pg2.models.pg2 import PG2
 from pg2.training.accumulation import InParts
 from pg2.training.average import Average
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, read_progress, save_checkpoint
-from pg2.training.objectives import DISCRIMINATOR, GENERATOR, Objective
+from pg2.training.objectives import GENERATOR, Objective
 from pg2.training.processes import join_batch_norm, join_gradients, mean
 from pg2.training.settings import StageConfig
 
@@ -209,8 +209,8 @@ class StageRun:
             optimiser = self.optimisers[phase]
             for group in optimiser.param_groups:
                 group["lr"] = self.objective.learning_rate(phase) * factor
-            judge = self.modules.get(DISCRIMINATOR) if phase == GENERATOR else None
-            with _frozen(judge), self.accelerator.autocast():
+            others = [module for name, module in self.modules.items() if phase == GENERATOR != name]
+            with _frozen(others), self.accelerator.autocast():
                 terms = self.objective.terms(phase, ready, output, self.step)
                 values |= dict(zip(terms, mean(torch.stack(list(terms.values()))).unbind(), strict=True))
                 if self.accelerator.device.type == "cpu":
@@ -230,9 +230,9 @@ class StageRun:
 
 
 @contextmanager
-def _frozen(module: nn.Module | None) -> Iterator[None]:
-    """Gradients flow through a module, but none are computed for it."""
-    parameters = [] if module is None else list(module.parameters())
+def _frozen(modules: list[nn.Module]) -> Iterator[None]:
+    """Gradients flow through modules, but none are computed for them."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:

@@ -12,6 +12,7 @@ from pg2.models.inputs import Output
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 Steps = Annotated[int, Field(ge=0, le=1_000_000_000)]
+Rate = Annotated[float, Field(gt=0, le=10)]
 
 
 class Ready(NamedTuple):
