@@ -25,6 +25,7 @@ from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
 from pg2.training.log import StageLog, tensorboard_log
 from pg2.training.objectives import Objective
+from pg2.training.reader import Reader
 from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
 from pg2.training.stage_run import StageRun
