@@ -136,6 +136,10 @@ def test_the_settings_of_an_optimiser_are_the_recipe_s(tmp_path: Path) -> None:
         {"step": 5, "seconds": "long"},
         {"step": 5, "seconds": float("inf")},
         {"step": 5, "seconds": 1.0, "best": "much"},
+        {"step": 5, "seconds": 1.0, "sums": [1.0], "counted": 1},
+        {"step": 5, "seconds": 1.0, "sums": {"l1": "much"}, "counted": 1},
+        {"step": 5, "seconds": 1.0, "sums": {"l1": 1.0}},
+        {"step": 5, "seconds": 1.0, "sums": {"l1": 1.0}, "counted": 6},
     ],
 )
 def test_progress_is_numbers(tmp_path: Path, progress: Any) -> None:
@@ -146,6 +150,6 @@ def test_progress_is_numbers(tmp_path: Path, progress: Any) -> None:
 
 def test_progress_is_read_without_the_tensors(tmp_path: Path) -> None:
     module, optimiser = trained(0)
-    progress = {"step": 7, "seconds": 2, "best": None, "owes_validation": True}
+    progress = {"step": 7, "seconds": 2, "best": None, "owes_validation": True, "sums": {"l1": 0.5}, "counted": 2}
     save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, progress)
     assert read_progress(tmp_path / "c") == progress

@@ -105,10 +105,29 @@ def test_the_same_command_again_changes_nothing(finished: Path, tiny: PreparedDa
     assert {file: file.stat().st_mtime_ns for file in finished.rglob("*.safetensors")} == before
 
 
+def logged(run: Path) -> dict[str, list[tuple[int, float]]]:
+    """What TensorBoard shows of a run, apart from speeds."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    curves = {}
+    for stage in ("coarse", "refined"):
+        events = EventAccumulator(str(run / stage / "log"))
+        events.Reload()
+        curves |= {
+            tag: [(event.step, event.value) for event in events.Scalars(tag)]
+            for tag in events.Tags()["scalars"]
+            if "per_second" not in tag
+        }
+    return curves
+
+
 def test_killed_and_resumed_equals_uninterrupted(
     finished: Path, tiny: PreparedDataset, tmp_path: Path
 ) -> None:
-    """kill -9 in both stages, once right after the first checkpoint and then whenever it falls."""
+    """kill -9 in both stages, once right after the first checkpoint and then whenever it falls.
+
+    The first checkpoint comes between two logged means, which are as if nothing had happened, too.
+    """
     run = tmp_path / "killed"
     command = [sys.executable, "-m", "pg2", "train", "debug", str(tiny.path), "--out", str(run)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -127,6 +146,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     assert_same(finished, run)
+    curves = logged(finished)
+    assert curves["coarse/l1"]
+    assert logged(run) == curves
 
 
 def test_a_longer_run_goes_on_from_a_finished_one(tiny: PreparedDataset, tmp_path: Path) -> None:

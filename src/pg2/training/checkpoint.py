@@ -128,7 +128,8 @@ def read_progress(path: Path) -> dict[str, Any]:
     """The `progress` of a stage's checkpoint, of which the tensors are not read.
 
     Returns:
-        step and seconds, and whatever else was saved with them; best is a number or None, if it is there.
+        step and seconds, and whatever else was saved with them; best is a number or None, sums are numbers by
+        name, over the last `counted` steps.
 
     Raises:
         Pg2Error: the file is damaged, or no checkpoint.
@@ -138,6 +139,11 @@ def read_progress(path: Path) -> dict[str, Any]:
         step, seconds, best = progress["step"], float(progress["seconds"]), progress.get("best")
         if type(step) is not int or step < 0 or not math.isfinite(seconds):
             raise ValueError("no number of steps")
-        return {**progress, "seconds": seconds, "best": None if best is None else float(best)}
+        counted = progress.get("counted", 0)
+        sums = {str(name): float(value) for name, value in progress.get("sums", {}).items()}
+        if type(counted) is not int or not (0 < counted <= step if sums else counted == 0):
+            raise ValueError("no number of steps that are summed")
+        best = None if best is None else float(best)
+        return {**progress, "seconds": seconds, "best": best, "sums": sums, "counted": counted}
     except _WRONG as error:
         raise Pg2Error(f"{path} is not a checkpoint of a run ({type(error).__name__})") from error

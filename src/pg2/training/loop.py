@@ -291,22 +291,18 @@ def _run_stage(
             f"stage {state.name}", total=stage.steps, completed=state.step, speed="", losses=""
         )
         log = StageLog(state.name, writer, trackers, earlier)
-        sums: dict[str, Tensor] = {}
         if state.owes_validation:
             _settle(state, validation, log, console, stop)
         window, last = state.step, time.monotonic()
         for batch in () if stop.asked else loader.batches(state.step, stage.steps):
-            # Sums stay where they are computed: an accelerator is waited for once an interval.
-            for name, value in state.train_step(batch).items():
-                sums[name] = sums[name] + value if name in sums else value
+            state.count(state.train_step(batch))
             state.seconds = before + time.monotonic() - started
             state.owes_validation = validation is not None and state.validates
             stop.agree(None if state.ended else state.step)
             progress.update(task, completed=state.step)
             if state.step % stage.log_every == 0 or state.ended:
                 steps = state.step - window
-                means = {name: float(value) / steps for name, value in sums.items()}
-                state.check_terms(means)
+                means = state.means()
                 now = time.monotonic()
                 speed = steps * stage.batch / (now - last)
                 shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
@@ -318,7 +314,7 @@ def _run_stage(
                         f"{left:.0f} min left  {shown}"
                     )
                 log.numbers({**means, "images_per_second": speed}, state.step)
-                sums, window, last = {}, state.step, now
+                window, last = state.step, now
             paused = time.monotonic()
             if _settle(state, validation, log, console, stop):
                 break

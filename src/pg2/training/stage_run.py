@@ -38,6 +38,8 @@ class StageRun:
         seconds: how long they took, over all sittings.
         best: the best validation score so far; NaN: none yet.
         owes_validation: one is due after this step, and was not made.
+        sums: each loss term, summed over the `counted` steps since their means were logged last; where they
+            were computed.
     """
 
     def __init__(
@@ -83,6 +85,8 @@ class StageRun:
             self._placed(network)
         self.step, self.seconds, self.best = 0, 0.0, math.nan
         self.owes_validation = False
+        self.sums: dict[str, Tensor] = {}
+        self.counted = 0
 
     def _placed(self, module: nn.Module) -> nn.Module:
         module.to(self.accelerator.device)
@@ -114,6 +118,8 @@ class StageRun:
             self.step, self.seconds = progress["step"], progress["seconds"]
             self.best = math.nan if progress["best"] is None else progress["best"]
             self.owes_validation = bool(progress.get("owes_validation", False))
+            device, self.counted = self.accelerator.device, progress["counted"]
+            self.sums = {name: torch.tensor(value, device=device) for name, value in progress["sums"].items()}
 
     def save(self) -> None:
         """Write the checkpoint (main process only).
@@ -129,6 +135,8 @@ class StageRun:
                 "seconds": self.seconds,
                 "best": best,
                 "owes_validation": self.owes_validation,
+                "counted": self.counted,
+                "sums": {name: float(value) for name, value in self.sums.items()},
             }
             save_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers(), progress)
 
@@ -171,6 +179,23 @@ class StageRun:
                 f"stage {self.name} stopped at step {self.step}: the loss is not finite ({bad}); "
                 f"{self._sound}"
             )
+
+    def count(self, terms: dict[str, Tensor]) -> None:
+        """Add a step's terms to the sums, which stay where they are: an accelerator is not waited for."""
+        for name, value in terms.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+        self.counted += 1
+
+    def means(self) -> dict[str, float]:
+        """The means of the terms since they were asked for last.
+
+        Raises:
+            Pg2Error: one is not finite.
+        """
+        means = {name: float(value) / self.counted for name, value in self.sums.items()}
+        self.check_terms(means)
+        self.sums, self.counted = {}, 0
+        return means
 
     def export(self, folder: Path) -> None:
         """Write the model as it is evaluated, with the stages trained so far, as a model folder."""
