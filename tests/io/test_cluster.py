@@ -22,6 +22,8 @@ import torch
 from PIL import Image
 
 from pg2 import PG2, ModelConfig, Pg2Error, Pipeline, many
+from pg2.data.journal import PoseJournal
+from pg2.data.sources.folder import prepare_folder
 from pg2.io import cluster as module
 from pg2.io.cluster import Cluster, alone, connected
 from pg2.io.packaged import SAMPLES
@@ -317,6 +319,35 @@ def test_people_are_rendered_the_same(cluster: Cluster, tmp_path: Path) -> None:
     render_people(tmp_path / "two", 2, options, ray="auto", progress=False)
     assert content(tmp_path / "two") == content(tmp_path / "one")
     assert len(content(tmp_path / "two")) == 8
+
+
+def test_poses_of_a_data_set_are_found_the_same(
+    cluster: Cluster, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two people of three photos, two damaged ones and one that shows nobody."""
+    raw = tmp_path / "raw"
+    for number, photo in enumerate(sorted(photos.iterdir())):
+        folder = raw / ("first" if number % 2 else "second")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(photo, folder / photo.name)
+    options = {"frame": (64, 32), "progress": False}
+    one = prepare_folder(raw, tmp_path / "one", **options)  # type: ignore[arg-type]
+    here = []
+    keep = PoseJournal._keep
+    monkeypatch.setattr(PoseJournal, "_keep", lambda *given: here.append(1) or keep(*given))
+    look = PoseJournal.pose
+    asked = []
+
+    def pose(self: PoseJournal, *given: Any) -> Any:
+        asked.append(len(here))
+        return look(self, *given)
+
+    monkeypatch.setattr(PoseJournal, "pose", pose)
+    two = prepare_folder(raw, tmp_path / "two", **options, ray="auto")  # type: ignore[arg-type]
+    assert two == one
+    assert set(asked) == {7}  # all poses, and that there is nobody, were known before any was asked for
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "raw", "two"]
 
 
 # ---- no cluster

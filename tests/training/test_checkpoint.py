@@ -150,6 +150,13 @@ def test_progress_is_numbers(tmp_path: Path, progress: Any) -> None:
 
 def test_progress_is_read_without_the_tensors(tmp_path: Path) -> None:
     module, optimiser = trained(0)
-    progress = {"step": 7, "seconds": 2, "best": None, "owes_validation": True, "sums": {"l1": 0.5}, "counted": 2}
+    progress = {
+        "step": 7,
+        "seconds": 2,
+        "best": None,
+        "owes_validation": True,
+        "sums": {"l1": 0.5},
+        "counted": 2,
+    }
     save_checkpoint(tmp_path / "c", {"m": module}, {"o": optimiser}, progress)
     assert read_progress(tmp_path / "c") == progress

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pg2.cli.options import parse_size
+from pg2.cli.options import Ray, parse_size
 from pg2.io.packaged import SAMPLES
 
 prepare = typer.Typer(help="Turn pictures into a data set to train and evaluate on.", no_args_is_help=True)
@@ -23,12 +23,13 @@ def market1501(
     raw: Annotated[Path, typer.Argument(help="folder with bounding_box_train/ and bounding_box_test/")],
     out: Out,
     keypoints: Keypoints = None,
+    ray: Ray = None,
 ) -> None:
     """Prepare Market-1501 as its owners release it."""
     from pg2.data.sources.market1501 import prepare_market1501
 
     choice: Any = "auto" if keypoints == ["auto"] else keypoints
-    print(prepare_market1501(raw, out, choice).summary())
+    print(prepare_market1501(raw, out, choice, ray=ray).summary())
 
 
 @prepare.command("deepfashion")
@@ -70,11 +71,13 @@ def folder(
         typer.Option(help="keypoint CSV, or auto to find them; default: RAW/keypoints.csv, else auto"),
     ] = None,
     test_share: TestShare = 0.0,
+    ray: Ray = None,
 ) -> None:
     """Prepare your own photos, or people made by `pg2 render`; keypoints are found where none are given."""
     from pg2.data.sources.folder import prepare_folder
 
-    report = prepare_folder(raw, out, parse_size(size) if size else None, keypoints, test_share=test_share)
+    frame = parse_size(size) if size else None
+    report = prepare_folder(raw, out, frame, keypoints, test_share=test_share, ray=ray)
     print(report.summary())
 
 

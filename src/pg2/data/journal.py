@@ -2,14 +2,21 @@
 
 import contextlib
 import json
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from pg2.errors import Pg2Error
+from pg2.io.cluster import connected
+from pg2.io.picture_files import Content, open_picture
+from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
+from pg2.io.progress import tracked
 from pg2.pose.formats import PointList, from_list, to_list
 from pg2.pose.keypoints import Pose
 
@@ -32,6 +39,36 @@ class _Line(BaseModel):
 
     key: tuple[str, int, int, str]
     points: PointList | None
+
+
+@dataclass(frozen=True)
+class _Photo:
+    """A photo as it is sent to a worker: its key in the journal, and its file."""
+
+    key: tuple[str, int, int, str]
+    content: Content
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What a worker does: gives a photo's keypoints in a tuple, None where nobody is; or what is wrong."""
+
+    estimator: Estimator
+
+    def __call__(self, photo: _Photo) -> tuple[Any] | str:
+        from pg2.pose.estimator import NoPersonError
+
+        with warnings.catch_warnings(action="ignore"):  # the preparation itself gives them
+            try:
+                return (to_list(self.estimator(load_image(photo.content)).points),)
+            except NoPersonError:
+                return (None,)
+            except Pg2Error as error:
+                return str(error)
+
+
+def _lost(photo: _Photo, why: str) -> tuple[Any] | str:
+    raise Pg2Error(f"{photo.content.name}: {why}; remove it, or leave out --ray")
 
 
 class PoseJournal:
@@ -65,18 +102,55 @@ class PoseJournal:
         """
         from pg2.pose.estimator import NoPersonError
 
-        state = file.stat()
-        key = (name, state.st_size, state.st_mtime_ns, self._by)
+        key = self._key(name, file)
         if key not in self._done:
             try:
-                self._done[key] = to_list(self._estimator(image).points)
+                self._keep(key, to_list(self._estimator(image).points))
             except NoPersonError:
-                self._done[key] = None
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as journal:
-                journal.write(self._separator + json.dumps({"key": key, "points": self._done[key]}) + "\n")
-            self._separator = ""
+                self._keep(key, None)
         found = self._done[key]
         if found is None:
             return None
         return Pose(from_list(found), (image.shape[0], image.shape[1]))
+
+    def foresee(self, photos: Mapping[str, Path], ray: str, progress: bool = True) -> None:
+        """Find the poses of photos by many processes, before they are asked for one by one.
+
+        Args:
+            photos: name in the data set -> file; what is no photo is left to `pose`.
+            ray: see `pg2.io.cluster.connected`.
+            progress: show a bar when stderr is a terminal.
+
+        Raises:
+            Pg2Error: no such cluster, or a photo at which processes die.
+        """
+        todo = {name: file for name, file in photos.items() if self._key(name, file) not in self._done}
+        if not todo:
+            return
+        with connected(ray) as cluster:
+            answers = cluster.spread(_Look(self._estimator), self._sent(todo), _lost)
+            for answer in tracked(answers, "Poses", progress, total=len(todo)):
+                assert answer is not None
+                photo, found = answer
+                if not isinstance(found, str):
+                    self._keep(photo.key, *found)
+
+    def _sent(self, photos: Mapping[str, Path]) -> Iterator[_Photo]:
+        for name, file in photos.items():
+            try:
+                with open_picture(file):  # of a bounded size, for certain
+                    pass
+                yield _Photo(self._key(name, file), Content(file.read_bytes(), str(file)))
+            except (Pg2Error, OSError):
+                continue
+
+    def _key(self, name: str, file: Path) -> tuple[str, int, int, str]:
+        state = file.stat()
+        return name, state.st_size, state.st_mtime_ns, self._by
+
+    def _keep(self, key: tuple[str, int, int, str], points: Any) -> None:
+        self._done[key] = points
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as journal:
+            journal.write(self._separator + json.dumps({"key": key, "points": points}) + "\n")
+        self._separator = ""

@@ -37,6 +37,16 @@ def keypoint_files(keypoints: str | Path | Sequence[str | Path]) -> list[Path] |
     return [Path(file) for file in given]
 
 
+def check_unspread(ray: str | None, keypoints: str | Path) -> None:
+    """Refuse a Ray cluster where there is nothing to do for it.
+
+    Raises:
+        Pg2Error: the keypoints are in a file.
+    """
+    if ray is not None:
+        raise Pg2Error(f"--ray is for keypoints that are to be found, and {keypoints} has them; leave it out")
+
+
 def contents(folder: Path) -> str:
     """What a folder holds, in a few words, for someone who gave the wrong one."""
     found = sorted(entry.name for entry in folder.iterdir())

@@ -22,6 +22,4 @@ def open_session(model: Path | bytes, threads: int | None = None) -> onnxruntime
     # Idle threads sleep instead of spinning, so that the cores are free for others.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Without a second attempt, which would be the same, and of which onnxruntime tells on stdout.
-    return onnxruntime.InferenceSession(
-        model, options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"], enable_fallback=0)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 from PIL import Image
 from rich.console import Console
-from torch import Tensor
 
 from pg2.data.exact import ExactFlow
 from pg2.data.loader import Alternating, Loader

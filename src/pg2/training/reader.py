@@ -1,4 +1,4 @@
-"""A network that reads the pose off a picture: where a made one is read otherwise than its target, it is wrong.
+"""A network that reads the pose off a picture: a result is wrong where it is read otherwise than its target.
 
 A person seen from behind can be good in colour and outline and still face the wrong way: losses of pixels
 hardly notice. The reader learns beside the generator, from real pictures and their poses alone, so it can
@@ -50,14 +50,13 @@ class PoseHead(nn.Module):
         self.enter = nn.ModuleList(nn.Conv2d(count, width, 1) for count in channels)
         self.mix = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in channels)
         self.last = nn.Conv2d(width, len(KEYPOINTS), 1)
-        nn.init.constant_(self.last.bias, _RARE)  # type: ignore[arg-type]
+        assert self.last.bias is not None
+        nn.init.constant_(self.last.bias, _RARE)
 
     def forward(self, layers: Sequence[Tensor]) -> Tensor:
         """[B, C, H, W] each -> [B, 18, H, W] of the finest."""
         x: Tensor | None = None
-        for enter, mix, layer in zip(
-            reversed(self.enter), reversed(self.mix), reversed(layers), strict=True  # type: ignore[call-overload]
-        ):
+        for enter, mix, layer in zip(list(self.enter)[::-1], list(self.mix)[::-1], layers[::-1], strict=True):
             # Each place of the features has the length 1, whatever their number.
             entered = enter(layer * math.sqrt(layer.shape[1]))
             x = entered if x is None else entered + double(x)[..., : entered.shape[2], : entered.shape[3]]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import SIDES, Record
-from pg2.data.raw import check_frame, fingerprint, framed
+from pg2.data.raw import check_frame, check_unspread, fingerprint, framed
 from pg2.data.shares import check_share, split_of, warn_of_an_empty_split
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
@@ -34,6 +34,7 @@ def prepare_folder(
     test_share: float = 0.0,
     estimator: Estimator | None = None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Report:
     """Prepare a folder of photos, RAW/person/photo.jpg, such as one that `pg2 render` made.
 
@@ -52,10 +53,11 @@ def prepare_folder(
             their names, so it stays when photos or people are added.
         estimator: instead of the one that ships with pg2.
         progress: show a progress bar when stderr is a terminal.
+        ray: find keypoints by the processes of this Ray cluster; see `pg2.io.cluster.connected`.
 
     Raises:
-        Pg2Error: not that layout, a setting out of range, `out` is taken, nothing usable, or the
-            disk is full.
+        Pg2Error: not that layout, a setting out of range, `out` is taken, nothing usable, the disk is full,
+            no such cluster, or one for keypoints that are known.
     """
     raw, out = Path(raw), Path(out)
     check_share(test_share)
@@ -75,11 +77,14 @@ def prepare_folder(
     if keypoints != "auto":
         known = read_keypoints_csv(keypoints)
         options["keypoints"] = sha256(keypoints)
+        check_unspread(ray, keypoints)
     inputs = fingerprint(options, raw, files)
     with preparing(raw, out, inputs) as report:
         if report is not None:
             return report
         poses = PoseJournal(out, estimator) if known is None else known
+        if isinstance(poses, PoseJournal) and ray is not None:
+            poses.foresee({f"{file.parent.name}/{file.name}": file for file in files}, ray, progress)
         pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
         return write_prepared(
             out,

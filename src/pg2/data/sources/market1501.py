@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
-from pg2.data.raw import as_jpeg, contents, fingerprint, keypoint_files
+from pg2.data.raw import as_jpeg, check_unspread, contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
@@ -36,6 +36,7 @@ def prepare_market1501(
     *,
     estimator: Estimator | None = None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Report:
     """Prepare Market-1501 from the owners' layout.
 
@@ -50,9 +51,11 @@ def prepare_market1501(
             takes market-annotation-train.csv and market-annotation-test.csv in `raw`.
         estimator: for "auto", instead of the one that ships with pg2.
         progress: show a progress bar when stderr is a terminal.
+        ray: find keypoints by the processes of this Ray cluster; see `pg2.io.cluster.connected`.
 
     Raises:
-        Pg2Error: not that layout, unreadable keypoints, `out` is taken, nothing usable, or the disk is full.
+        Pg2Error: not that layout, unreadable keypoints, `out` is taken, nothing usable, the disk is full, no
+            such cluster, or one for keypoints that are known.
     """
     raw, out = Path(raw), Path(out)
     _check_layout(raw)
@@ -65,12 +68,16 @@ def prepare_market1501(
         words, annotations = ", ".join(table.name for table in tables), {}
         for table in tables:
             annotations.update(read_keypoints_csv(table))
+            check_unspread(ray, table)
     digests = [sha256(table) for table in tables or ()]
     inputs = fingerprint({"source": "market1501", "keypoints": digests}, raw, files)
     with preparing(raw, out, inputs) as report:
         if report is not None:
             return report
         journal = PoseJournal(out, estimator) if annotations is None else None
+        if journal is not None and ray is not None:
+            photos = {file.name: file for file in reversed(files) if _is_of_somebody(file.name)}
+            journal.foresee(photos, ray, progress)
         skipped = Skipped()
         for name in sorted(annotations.keys() - {file.name for file in files} if annotations else ()):
             skipped.add(name, "keypoints without a picture")
@@ -78,6 +85,11 @@ def prepare_market1501(
         return write_prepared(
             out, pictures, source="market1501", frame=FRAME, keypoints=words, inputs=inputs, skipped=skipped
         )
+
+
+def _is_of_somebody(name: str) -> bool:
+    match = _NAME.fullmatch(name)
+    return match is not None and match["person"] not in _JUNK
 
 
 def _pictures(
