@@ -378,7 +378,7 @@ class _Maker:
     person: int | None
     everybody: bool
     kind: Kind
-    in_place: bool
+    in_place: bool | None
 
     def __call__(self, task: _Task) -> _Answer:
         """The pictures of one photo, each compressed when it is asked for."""
@@ -396,13 +396,14 @@ class _Maker:
             for who, pose in self.wanted(len(sources), task.targets)
             if (who, pose.name) not in task.done
         ]
-        given = [sources[who] for who, _ in todo], [task.targets[pose] for _, pose in todo]
-        if self.in_place:
-            try:
-                given = given[0], [self.pipeline.place(*one) for one in zip(*reversed(given), strict=True)]
-            except Pg2Error as error:
-                return _Answer(0, (), str(error))
-        return _Answer(len(sources), self._pictures(todo, *given))
+        try:
+            targets = [
+                self.pipeline.placed(pose.given, task.targets[pose], sources[who], self.in_place)
+                for who, pose in todo
+            ]
+        except Pg2Error as error:
+            return _Answer(0, (), str(error))
+        return _Answer(len(sources), self._pictures(todo, [sources[who] for who, _ in todo], targets))
 
     def whole(self, task: _Task) -> _Answer:
         """All of them at once, as they can be sent."""
@@ -580,7 +581,7 @@ def make_many(
     everybody: bool = False,
     pose_person: int | None = None,
     kind: Kind = "image",
-    in_place: bool = False,
+    in_place: bool | None = False,
     seed: int = 0,
     strict: bool = False,
     failed: Callable[[Failure], None] = lambda failure: None,
@@ -603,7 +604,7 @@ def make_many(
         everybody: all people of each photo instead.
         pose_person: the same for poses of several people.
         kind: which picture of a `Result`.
-        in_place: put each pose where the person stands (`pg2.pose.placing`).
+        in_place: put each pose where the person stands; None: see `Pipeline.placed`.
         seed: of random poses.
         strict: stop at the first photo or pose that cannot be used; else it is left out.
         failed: told of each of these.
@@ -627,7 +628,8 @@ def make_many(
             raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
     # None where it is not: so it is in folders from before there was a choice.
-    options = {**settings_of(pipeline, model), "picture": kind, "in_place": in_place or None}
+    where = "without legs" if in_place is None else in_place or None
+    options = {**settings_of(pipeline, model), "picture": kind, "in_place": where}
     summary = Summary(len(items))
 
     def fail(failure: Failure) -> None:

@@ -1,5 +1,6 @@
 """Photo + pose -> picture: the one door that the command line and Python users come through."""
 
+import contextlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -32,10 +33,10 @@ from pg2.models.inputs import (
     results,
 )
 from pg2.pose.estimator import ENOUGH, PoseEstimator
-from pg2.pose.facing import doubts
+from pg2.pose.facing import doubts, shown_by
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
-from pg2.pose.named import NAMES, named_pose, suggestion
+from pg2.pose.named import is_named, named_pose, suggestion
 from pg2.reports.grids import strip
 
 # PyTorch takes a second to load, and an exported model does without it.
@@ -413,7 +414,7 @@ class Pipeline:
             Pg2Error: it is none of these, or shows nobody.
         """
         given = pose
-        if isinstance(pose, str) and pose.replace("_", "-") in NAMES:
+        if isinstance(pose, str) and is_named(pose):
             pose = named_pose(pose)
         elif isinstance(pose, str | Path):
             if not exists(pose):
@@ -474,6 +475,27 @@ class Pipeline:
 
         with _naming(source.photo):
             return in_place(target, source.pose, source.framing.shown)
+
+    def placed(self, pose: object, target: Pose, source: Source, in_place: bool | None) -> Pose:
+        """A pose where a command is to show it.
+
+        Args:
+            pose: what `target` was made of; see `target_pose`.
+            target: the pose.
+            source: the person.
+            in_place: `place` it, or not; None: a named pose of a photo that shows no legs, half of which would
+                have to be invented.
+
+        Raises:
+            Pg2Error: as `place`, where `in_place` asks for it.
+        """
+        if in_place is None:
+            if not is_named(pose) or "legs" in shown_by(source.pose).some:
+                return target
+            with contextlib.suppress(Pg2Error):
+                return self.place(target, source)
+            return target
+        return self.place(target, source) if in_place else target
 
     def make(
         self, sources: Sequence[Source], targets: Sequence[Pose], *, in_place: bool = False, batch: int = 16

@@ -275,13 +275,19 @@ def test_a_pose_where_the_person_stands(pg2, model: Path, tmp_path: Path) -> Non
     half.parent.mkdir()
     with Image.open(PHOTO) as photo:
         photo.crop((48, 0, 208, 160)).save(half)
-    ran = pg2(
-        "generate", half, "--pose", "walking", "--in-place", "--model", model, "--out", tmp_path / "one.png"
-    )
-    assert ran.code == 0, ran.err
-    assert "legs" not in ran.err
-    hinted = pg2("generate", half, "--pose", "walking", "--model", model, "--out", tmp_path / "two.png")
-    assert "the photo shows no legs; --in-place keeps half a person half" in hinted.err
+    line = ("generate", half, "--model", model, "--out", tmp_path / "one.png", "--pose")
+    for pose, option, said in (
+        (PHOTO, (), "the photo shows no legs; --in-place keeps half a person half"),
+        ("walking", ("--no-in-place",), "the photo shows no legs; --in-place keeps half a person half"),
+        ("walking", (), "the photo shows no legs, and so does the result (--no-in-place shows them)"),
+        ("walking", ("--in-place",), ""),
+    ):
+        ran = pg2(*line, pose, *option)
+        assert ran.code == 0, ran.err
+        assert said in ran.err
+        assert ("legs" in ran.err) == bool(said)
+    views = pg2("views", model, half, PHOTO, "--out", tmp_path / "views.png")
+    assert "pg2: 1 of 2 photos show no legs, and so does the result" in views.err
     pipe = Pipeline.from_pretrained(model)
     placed, usual = (pipe(half, "walking", in_place=in_place) for in_place in (True, False))
     assert usual.pose.present[[10, 13]].all()
@@ -291,10 +297,10 @@ def test_a_pose_where_the_person_stands(pg2, model: Path, tmp_path: Path) -> Non
         assert np.array_equal(made, placed.image)
 
     many = ("generate", half.parent, "--poses", "walking", "--model", model, "--out", tmp_path / "many")
-    assert pg2(*many, "--in-place").code == 0
+    assert pg2(*many).code == 0
     with Image.open(tmp_path / "many" / "half_person0_walking.png") as made:
         assert np.array_equal(made, placed.image)
-    assert_refused(pg2(*many), "many")
+    assert_refused(pg2(*many, "--no-in-place"), "many")
 
 
 def test_a_full_size_picture_keeps_the_photo_where_the_model_has_the_choice(pg2, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -275,6 +275,25 @@ def test_the_commands_give_the_same_picture(
             assert same(picture(Path(file).read_bytes()), shown)
 
 
+def test_half_a_person_stays_half_unless_somebody_wants_legs(visiting: Visiting, tmp_path: Path) -> None:
+    with Image.open(PHOTO) as photo:
+        photo.crop((48, 0, 208, 160)).save(tmp_path / "half.png")
+    visit = visiting()
+    visit.click("#poses [data-pose=walking]")
+    visit.settled()
+    whole = visit.places()
+    assert not visit.is_checked("#in-place")
+    visit.set_input_files("#photo-file", tmp_path / "half.png")
+    api.expect(visit.locator("#in-place")).to_be_checked()
+    visit.settled()
+    assert visit.places() != whole
+    assert "in_place=true" in visit.locator("#curl").inner_text()
+    visit.uncheck("#in-place")
+    visit.settled()
+    assert visit.places() == whole
+    assert "in_place" not in visit.locator("#curl").inner_text()
+
+
 def test_a_pose_where_the_person_stands(visiting: Visiting, address: str) -> None:
     def expected(photo: str = "00000", **fields: object) -> npt.NDArray[np.int64]:
         asked = {"photo": (SAMPLES / photo / "00.jpg").read_bytes(), "source_pose": None} | fields

@@ -1,5 +1,6 @@
 """`pg2 pose`, `pg2 generate` and `pg2 views`: from photos to poses and pictures."""
 
+import operator
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,11 +38,11 @@ Strict = Annotated[
     ),
 ]
 InPlace = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--in-place",
+        "--in-place/--no-in-place",
         help="put the pose where the person stands, in their size: of half a person the result shows half; "
-        "default: the pose fills the picture",
+        "or let it fill the picture; default: a named pose is put there if the photo shows no legs",
     ),
 ]
 _VIEWS = ("front", "left", "back", "right")
@@ -108,25 +109,35 @@ def _rows(
     strict: bool,
     person: int | None,
     pose_person: int | None = None,
-    in_place: bool = False,
+    in_place: bool | None = None,
 ) -> "list[list[Result]]":
     """A row of results a photo, a column a pose; a photo that cannot be used is named and left out.
+
+    Where poses are put in place, see `Pipeline.placed`, though nobody asked for it, that is said.
 
     Raises:
         Pg2Error: a pose that cannot be used; and a photo, where it is the only one, or `strict`.
     """
     targets = [pipeline.target_pose(pose, pose_person) for pose in poses]
-    rows = []
+    rows, halves = [], 0
     for photo in photos:
         try:
             source = pipeline.prepare(photo, person=person)
-            rows.append(pipeline.make([source] * len(targets), targets, in_place=in_place))
+            placed = [
+                pipeline.placed(pose, target, source, in_place)
+                for pose, target in zip(poses, targets, strict=True)
+            ]
+            rows.append(pipeline.make([source] * len(targets), placed))
+            halves += in_place is None and any(map(operator.is_not, placed, targets))
         except Pg2Error as error:
             if strict or len(photos) == 1:
                 raise
             print(f"pg2: left out: {error}", file=sys.stderr)
     if not rows:
         raise Pg2Error(f"none of the {len(photos)} photos could be used, so nothing is written")
+    if halves:
+        shows = "the photo shows" if len(rows) == 1 else f"{halves} of {len(rows)} photos show"
+        print(f"pg2: {shows} no legs, and so does the result (--no-in-place shows them)", file=sys.stderr)
     return rows
 
 
@@ -206,7 +217,7 @@ def generate(
         bool,
         typer.Option("--origin", help="show what is copied from the photo (blue), and invented (orange)"),
     ] = False,
-    in_place: InPlace = False,
+    in_place: InPlace = None,
     strict: Strict = False,
     background: Background = None,
     person: Person = None,
@@ -308,7 +319,7 @@ def views(
     model: ModelArgument,
     photos: Annotated[list[Path], typer.Argument(help="photos of a person; a row each")],
     out: Out = Path("views.png"),
-    in_place: InPlace = False,
+    in_place: InPlace = None,
     strict: Strict = False,
     background: Background = None,
     person: Person = None,

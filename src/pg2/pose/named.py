@@ -21,6 +21,11 @@ NAMES = ("front", "back", "left", "right", "walking", "arms-raised", "hands-on-h
 _ENLARGED = 2.5  # the contact sheet's figures against the canvas
 
 
+def is_named(pose: object) -> bool:
+    """Whether this is the name of a pose."""
+    return isinstance(pose, str) and pose.replace("_", "-") in NAMES
+
+
 def named_pose(name: str) -> Pose:
     """The pose of that name, on a canvas of 128 x 64 (height, width).
 

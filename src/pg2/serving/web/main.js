@@ -165,6 +165,14 @@ function choosePlacing() {
   sheet.clear();
 }
 
+/** Of a person whose legs the photo does not show, the picture does not show them either, unless somebody wants that. */
+function keepHalf() {
+  const legs = skeleton.joints.map(({ name }, index) => (/knee|ankle/.test(name) ? photo.people[person][index] : null));
+  if ($("#in-place").checked || legs.some(Boolean)) return;
+  $("#in-place").checked = true;
+  if (history.now) choosePlacing();
+}
+
 function setPose(pose) {
   history.push(pose);
   showPose();
@@ -290,6 +298,7 @@ async function setPhoto(file, name) {
     photo = read;
     person = 0;
     photoPanel.show(photo, person);
+    keepHalf();
     for (const button of $("#samples").children) button.setAttribute("aria-pressed", `${button.dataset.sample}.jpg` === name);
     startAnew();
   } catch (error) {
@@ -304,6 +313,7 @@ async function setPhoto(file, name) {
 function setPerson(index) {
   person = index;
   photoPanel.mark(photo, person);
+  keepHalf();
   startAnew();
 }
 
