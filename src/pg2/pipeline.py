@@ -483,8 +483,8 @@ class Pipeline:
             pose: what `target` was made of; see `target_pose`.
             target: the pose.
             source: the person.
-            in_place: `place` it, or not; None: a named pose of a photo that shows no legs, half of which would
-                have to be invented.
+            in_place: `place` it, or not; None: a named pose, for a photo that shows no legs: they would have
+                to be invented.
 
         Raises:
             Pg2Error: as `place`, where `in_place` asks for it.
