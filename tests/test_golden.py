@@ -20,7 +20,7 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "abe12c9582db1d36909221c91d47a76aade363335bf3f33243bd8f2de91609b9",
-    "fast/photo256": "5b586da51b166bde0e3ba3817313c745ec47a2273edc4f2687a224a6fff8e743",
+    "fast/photo256": "df2433f8b8616d33f6a9ecf847a0f6549ca902d15d72a5505f015690d15fc8a9",
     "fast/people256": "8ecb9898494e251b8f34ff02d70f548d8597b152aebdc8d0a2cce6df7a7fe322",
 }
 """SHA-256 of the sheets' pixels."""
