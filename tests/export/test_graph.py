@@ -82,6 +82,7 @@ def test_a_signal_after_several_models_were_opened_and_left(exported: Path) -> N
     code = f"""
 import signal
 from pg2.export.graph import Graph
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 first, second = (Graph.open({str(exported)!r}, "openvino") for _ in range(2))
 del first
 del second

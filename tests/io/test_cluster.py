@@ -300,9 +300,8 @@ def test_a_command_that_is_stopped_goes_on(
         assert command.returncode == 130, said
         assert said.splitlines()[-1] == "pg2: stopped; what was saved is kept"
         assert "Traceback" not in said
-    done = make_many(
-        Pipeline.from_pretrained(tmp_path / "small"), [photos], "named", out, model=str(tmp_path / "small")
-    )
+    small = tmp_path / "small"
+    done = make_many(Pipeline.from_pretrained(small), [photos], "named", out, model=str(small), in_place=None)
     assert done.kept > 0
     assert done.made + done.kept == 6 * 7
     assert len((out / MANIFEST).read_text().splitlines()) == 6 * 7
