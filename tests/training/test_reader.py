@@ -1,4 +1,4 @@
-"""The network that reads poses off pictures: what it costs to read otherwise, and that it learns to read."""
+"""The network that reads poses off pictures: what another reading costs, and that it learns to read."""
 
 import math
 
@@ -11,7 +11,7 @@ from pg2.models.inputs import Inputs
 from pg2.pose.keypoints import MIRRORED
 from pg2.pose.maps import pose_mask
 from pg2.pose.show import draw_skeleton
-from pg2.training.reader import PoseHead, Reader, ReaderConfig, otherwise, reading_loss
+from pg2.training.reader import PoseHead, Reader, ReaderConfig, reading_difference, reading_loss
 from pg2.training.terms import Ready
 
 CELLS = math.pi * 9
@@ -25,19 +25,19 @@ def test_the_loss_is_cross_entropy_in_discs_a_keypoint() -> None:
     assert reading_loss(read, wanted) == pytest.approx(30 / 36 / CELLS, rel=1e-5)
 
 
-def test_nothing_is_otherwise_in_the_same_and_the_wanted_one_is_given() -> None:
+def test_there_is_no_difference_in_the_same_and_the_wanted_one_is_given() -> None:
     torch.manual_seed(0)
     a, b = torch.randn(2, 1, 18, 8, 8)
-    assert otherwise(a, a) == pytest.approx(0, abs=1e-6)
+    assert reading_difference(a, a) == pytest.approx(0, abs=1e-6)
     wanted = b.clone().requires_grad_()
     read = a.clone().requires_grad_()
-    off = otherwise(read, wanted)
+    off = reading_difference(read, wanted)
     off.backward()
     assert off > 0
     assert wanted.grad is None
     assert read.grad is not None
     # Towards the wanted reading it falls.
-    assert otherwise(a + 0.1 * (b - a), b) < otherwise(a, b)
+    assert reading_difference(a + 0.1 * (b - a), b) < reading_difference(a, b)
 
 
 @pytest.mark.parametrize("size", [(64, 32), (50, 34)])

@@ -25,6 +25,8 @@ Estimator = Callable[[Image8], Pose]
 
 JOURNAL = "journal.jsonl"
 
+_MOST_SENT = 250_000_000  # bytes of a photo that is sent to another process
+
 
 def partial_folder(out: Path) -> Path:
     """Where everything lies while the data set `out` is in the making: the journal, and the parts.
@@ -138,8 +140,10 @@ class PoseJournal:
     def _sent(self, photos: Mapping[str, Path]) -> Iterator[_Photo]:
         for name, file in photos.items():
             try:
-                with open_picture(file):  # of a bounded size, for certain
+                with open_picture(file):
                     pass
+                if file.stat().st_size > _MOST_SENT:
+                    continue
                 yield _Photo(self._key(name, file), Content(file.read_bytes(), str(file)))
             except (Pg2Error, OSError):
                 continue

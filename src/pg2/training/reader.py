@@ -1,8 +1,8 @@
-"""A network that reads the pose off a picture: a result is wrong where it is read otherwise than its target.
+"""A network that reads the pose off a picture. A result is wrong where it shows another pose than its target.
 
 A person seen from behind can be good in colour and outline and still face the wrong way: losses of pixels
-hardly notice. The reader learns beside the generator, from real pictures and their poses alone, so it can
-neither be taught by what is made, nor is it the network that poses are scored with. Not part of the paper.
+hardly notice. The reader learns beside the generator, from real pictures and their poses alone, never
+from what is made. It is another network than the one that poses are scored with. Not part of the paper.
 """
 
 import math
@@ -31,7 +31,9 @@ _RARE = -4.0  # log odds that a cell belongs to a keypoint, before anything is l
 class ReaderConfig(Settings):
     """The reader of a stage. It is left out where a recipe does not name it."""
 
-    weight: Weight = Field(0.1, description="of how much otherwise a made picture is read than its target")
+    weight: Weight = Field(
+        0.1, description="of the difference between what it reads off a result and off its target"
+    )
     after: Steps = Field(500, description="steps that it learns alone, before it judges what is made")
     lr: Rate = Field(1e-3, description="of the reader")
     width: int = Field(64, ge=8, le=512, description="channels of its layers")
@@ -76,8 +78,8 @@ def reading_loss(read: Tensor, wanted: Tensor) -> Tensor:
     return losses.sum((2, 3)).mean() / _CELLS
 
 
-def otherwise(read: Tensor, wanted: Tensor) -> Tensor:
-    """How much otherwise a picture is read than another: Kullback-Leibler divergence, in discs a keypoint.
+def reading_difference(read: Tensor, wanted: Tensor) -> Tensor:
+    """How far two readings are apart: Kullback-Leibler divergence, in discs a keypoint.
 
     Args:
         read: log odds [B, 18, h, w] of the one that is judged.
@@ -96,8 +98,10 @@ class Reader:
     """
 
     def __init__(self, config: ReaderConfig) -> None:
-        """Raises:
-        Pg2Error: the extra "metrics" is not installed.
+        """Load the features.
+
+        Raises:
+            Pg2Error: the extra "metrics" is not installed.
         """
         self.config = config
         self.eye = Lite0()
@@ -132,4 +136,4 @@ class Reader:
         """What the generator learns from it, weighted; `image`: what was made, [B, 3, H, W]."""
         with torch.no_grad():
             wanted = network(self._of_target(ready)).float()
-        return self.config.weight * otherwise(network(self._features(image)).float(), wanted)
+        return self.config.weight * reading_difference(network(self._features(image)).float(), wanted)
