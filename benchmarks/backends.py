@@ -20,14 +20,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from timing import median_seconds
+from timing import Ratio, median_seconds
 
+from pg2.export import openvino_engine
 from pg2.export.check import random_inputs
-from pg2.export.graph import Graph, openvino_runs_bf16
+from pg2.export.graph import Graph
 from pg2.export.onnx_file import to_onnx
 from pg2.io.devices import runs_bf16
 from pg2.io.files import write_json
-from pg2.io.packaged import SAMPLES
+from pg2.io.memory import keep_freed_memory
+from pg2.io.packaged import DEFAULT_MODEL, SAMPLES
 from pg2.io.pixels import Image8
 from pg2.models.inputs import Inputs, as_bytes
 from pg2.models.pg2 import PG2, shipped_models
@@ -69,7 +71,7 @@ def backends(model: PG2, content: bytes, threads: int) -> Iterator[tuple[str, Dr
         yield "torch bf16", by_torch(Pipeline(model, torch.bfloat16))
     yield "onnxruntime fp32", Graph(content, "it", threads=threads)
     yield "openvino fp32", Graph(content, "it", "openvino", threads=threads)
-    if openvino_runs_bf16():
+    if openvino_engine.runs_bf16():
         yield "openvino bf16", Graph(content, "it", "openvino", rough=True, threads=threads)
 
 
@@ -103,6 +105,19 @@ def measured(name: str, model: PG2, content: bytes, rounds: int, threads: int) -
                 flush=True,
             )
     return rows
+
+
+def ratios(rounds: int = 5, batch: int = 8) -> Iterator[Ratio]:
+    """The default model on each backend against PyTorch in float32, a batch at once."""
+    model = PG2.from_pretrained(DEFAULT_MODEL)
+    content, _ = to_onnx(model)
+    inputs = random_inputs(model.config.frame, batch)
+    base: float | None = None
+    for backend, draw in backends(model, content, torch.get_num_threads()):
+        seconds = median_seconds(lambda: draw(*inputs), rounds)  # noqa: B023
+        base = base or seconds
+        if seconds != base:
+            yield Ratio(f"{batch} pictures of {DEFAULT_MODEL}: {backend}, not torch fp32", base, seconds)
 
 
 def cold(name: str, content: bytes) -> list[dict[str, object]]:
@@ -140,6 +155,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
+    keep_freed_memory()  # as the command line does
     models, contents = {}, {}
     for name in asked.models:
         began = time.perf_counter()

@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import backends
 import precision
 import step256
 import torch
@@ -18,10 +19,12 @@ from timing import Ratio, ratio_table
 import evaluation
 import serving
 from pg2.io.files import write_json
+from pg2.io.memory import keep_freed_memory
 
 BENCHMARKS: dict[str, Callable[[], Iterable[Ratio]]] = {
     "precision": lambda: precision.ratios(rounds=3),
     "step256": lambda: step256.ratios(rounds=3),
+    "backends": lambda: backends.ratios(rounds=3),
     "evaluation": lambda: evaluation.ratios(pairs=160),
     "serving": lambda: serving.ratios("--clients", "50", "--seconds", "30"),
 }
@@ -38,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if unknown := set(options.names) - BENCHMARKS.keys():
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as the command line does
     found: dict[str, list[Ratio]] = {}
     for name in options.names or BENCHMARKS:
         print(f"{name} ...", flush=True)

@@ -1,7 +1,8 @@
 """Dragging a joint: pictures a second of one client, the photo kept by the service, and sent each time.
 
 Then through the page itself, in a browser: how often its picture changes while a mouse drags a wrist (needs
-playwright and Debian's `chromium`; left out where they are missing).
+playwright and Debian's `chromium`; left out where they are missing). Further options, such as
+`--backend openvino --precision bf16`, go to `pg2 serve`.
 """
 
 import argparse
@@ -118,8 +119,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--threads", type=int, default=None)
-    options = parser.parse_args()
-    common: list[object] = ["--model", options.model]
+    options, further = parser.parse_known_args()
+    common: list[object] = ["--model", options.model, *further]
     if options.threads:
         common += ["--threads", options.threads]
     with Server(*common) as server:

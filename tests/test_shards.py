@@ -159,6 +159,8 @@ def test_what_is_no_finished_folder(tmp_path: Path) -> None:
     folder = results(tmp_path / "made", ["ann/1_person0", "bob/1_person0"])
     with pytest.raises(Pg2Error, match="which is only read"):
         make(folder, folder / "out")
+    with pytest.raises(Pg2Error, match="a shard holds one sample or more, not 0"):
+        make(folder, tmp_path / "out", size=0)
     with pytest.raises(Pg2Error, match=r"holds no manifest\.jsonl"):
         make(tmp_path, tmp_path.with_name("out"))
     (tmp_path / "other").mkdir()

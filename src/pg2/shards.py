@@ -80,8 +80,10 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
 
     Raises:
         Pg2Error: `folder` is none of these, or a picture of its manifest is missing, damaged or lies
-            elsewhere; `out` lies in it, or holds something else or shards of other pictures.
+            elsewhere; `out` lies in it, or holds something else or shards of other pictures; a size under 1.
     """
+    if size < 1:
+        raise Pg2Error(f"a shard holds one sample or more, not {size}")
     folder, out = Path(folder), Path(out)
     if out.resolve().is_relative_to(folder.resolve()):
         raise Pg2Error(f"{out} lies in {folder}, which is only read; give another folder")

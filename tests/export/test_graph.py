@@ -10,7 +10,8 @@ import pytest
 
 from pg2 import Pg2Error
 from pg2.export.check import random_inputs
-from pg2.export.graph import KEY, Description, Graph, openvino_runs_bf16
+from pg2.export.graph import KEY, Description, Graph
+from pg2.export.openvino_engine import runs_bf16
 from pg2.models.inputs import PictureInfo
 from pg2.pose.estimator import MOVENET
 
@@ -109,7 +110,7 @@ def test_openvino_draws_the_same(exported: Path) -> None:
     expected = Graph.open(exported)(*inputs)
     for rough, most, mean in ((False, 3, 0.01), (True, 255, 8.0)):
         graph = Graph.open(exported, "openvino", rough=rough)
-        assert graph.rough == (rough and openvino_runs_bf16())
+        assert graph.rough == (rough and runs_bf16())
         made = graph(*inputs)
         assert made.keys() == expected.keys()
         for name in made.keys() - {"fetched"}:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -25,7 +26,7 @@ from pg2 import PG2, ModelConfig, Pg2Error, Pipeline, many
 from pg2.data.journal import PoseJournal
 from pg2.data.sources.folder import prepare_folder
 from pg2.io import cluster as module
-from pg2.io.cluster import Cluster, alone, connected
+from pg2.io.cluster import Cluster, _Piece, _Workers, alone, connected
 from pg2.io.packaged import SAMPLES
 from pg2.many import FAILURES, MANIFEST, Summary, make_many
 from pg2.models.config import CoarseConfig
@@ -128,6 +129,29 @@ def test_what_a_killed_worker_had_is_done_again(cluster: Cluster, tmp_path: Path
     assert len(list(tmp_path.glob("2 *"))) >= 2
     # An answer that died with its worker may take the blame once.
     assert 3 <= len(list(tmp_path.glob("5 *"))) <= 5
+
+
+def test_what_a_worker_died_at_is_given_to_one_that_has_nothing_else() -> None:
+    """Beside a deadly piece of work another one was given up, whose answers were lost with its workers."""
+    ray = Mock()
+    ray.cluster_resources.return_value = {"CPU": 2}
+    workers = _Workers[int, int](ray, "it", abs, {})
+    first, second = Mock(), Mock()
+    for worker in (first, second):
+        worker.work.remote.side_effect = lambda task: object()
+        workers._working[worker] = {}
+    for task, deaths in enumerate((1, 0, 0, 0, 2)):
+        workers.give(_Piece(task, deaths))
+    given = [[piece.task for piece in pieces.values()] for pieces in workers._working.values()]
+    assert given == [[0], [1, 2]], "and the others wait"
+    workers._working[first].clear()
+    workers._hand_out()
+    assert [piece.task for piece in workers._working[first].values()] == [3], (
+        "the last one waits for a free worker"
+    )
+    workers._working[second].clear()
+    workers._hand_out()
+    assert [piece.task for piece in workers._working[second].values()] == [4]
 
 
 def test_errors_and_warnings_come_here(cluster: Cluster) -> None:

@@ -25,6 +25,7 @@ from pg2.cli.shards import shards
 from pg2.cli.train import train
 from pg2.cli.userstudy import userstudy
 from pg2.errors import Pg2Error
+from pg2.io.memory import keep_freed_memory
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -92,6 +93,7 @@ def main() -> None:
         print(f"pg2: warning: {message}", file=sys.stderr)
 
     warnings.showwarning = warn
+    keep_freed_memory()
     try:
         with _ending_at_sigterm():
             app()

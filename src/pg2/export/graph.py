@@ -1,11 +1,6 @@
 """An exported model, opened: pictures by onnxruntime or OpenVINO, without PyTorch."""
 
-import functools
-import importlib
-import io
 import json
-import sys
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pg2.errors import Pg2Error
+from pg2.export.openvino_engine import OpenVino, runs_bf16
 from pg2.io.pixels import Image8
 from pg2.models.inputs import CHANGED, FETCHED, PictureInfo, PictureKind
 
@@ -137,7 +133,7 @@ class Graph:
             Pg2Error: it is no model that `pg2 export` wrote, or OpenVINO is not installed.
         """
         self._name = name
-        self.engine, self.rough = engine, rough and engine == "openvino" and openvino_runs_bf16()
+        self.engine, self.rough = engine, rough and engine == "openvino" and runs_bf16()
         try:
             if engine == "openvino":
                 opened = _openvino_opens(content, self.rough, threads)
@@ -210,62 +206,5 @@ def _onnxruntime_opens(content: bytes, threads: int | None) -> _Opened:
 
 def _openvino_opens(content: bytes, rough: bool, threads: int | None) -> _Opened:
     """The same by OpenVINO, in bf16 or float32."""
-    core = _core()
-    model = core.read_model(io.BytesIO(content))
-    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16" if rough else "f32"}
-    compiled = core.compile_model(
-        model, "CPU", config if threads is None else config | {"INFERENCE_NUM_THREADS": threads}
-    )
-    # What a model does not look at, such as the source's pose in stage I, is no input here.
-    shapes = {name: port.partial_shape for port in compiled.inputs for name in port.names}
-    outputs = {name for port in compiled.outputs for name in port.names}
-
-    def run(arrays: _Arrays) -> _Arrays:
-        # A request of its own each time, so that several threads may ask.
-        given = {name: array for name, array in arrays.items() if name in shapes}
-        made = compiled.create_infer_request().infer(given)
-        return {name: np.array(array) for port, array in made.items() for name in port.names}
-
-    place = ["framework", KEY]
-    description = str(model.get_rt_info(place).value) if model.has_rt_info(place) else None
-    frame = tuple(side.get_length() for side in list(shapes.get(INPUTS[0], ()))[1:3])
-    return _Opened(run, outputs, frame, description)
-
-
-def openvino_runs_bf16() -> bool:
-    """Whether OpenVINO computes in bf16 on this processor."""
-    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-
-
-_one_core = threading.Lock()
-
-
-def _core() -> Any:
-    """OpenVINO's engine: one, until the process ends.
-
-    Each engine gives its thread a stack to handle signals on, and takes that away when it goes. Where two
-    were made and the first goes first, the thread is left with none, and dies of the next signal.
-    """
-    library = _openvino()
-    with _one_core:
-        return _made_core(library)
-
-
-@functools.cache
-def _made_core(library: Any) -> Any:
-    return library.Core()
-
-
-def _openvino() -> Any:
-    """OpenVINO, kept from reporting its use to its makers.
-
-    Raises:
-        Pg2Error: it is not installed.
-    """
-    if "openvino" not in sys.modules:
-        # It has no setting for this. Without this package it reports nothing, and works all the same.
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    try:
-        return importlib.import_module("openvino")
-    except ImportError as error:
-        raise Pg2Error('this backend needs the extra "openvino": pip install "pg2[openvino]"') from error
+    engine = OpenVino(content, rough=rough, threads=threads)
+    return _Opened(engine.run, engine.outputs, engine.shapes.get(INPUTS[0], ())[1:3], engine.noted(KEY))

@@ -295,14 +295,21 @@ class _Workers(Generic[_T, _A]):
 
     def _hand_out(self) -> None:
         while self._waiting:
-            worker = min(self._working, key=lambda worker: len(self._working[worker]), default=None)
-            if worker is None or len(self._working[worker]) >= _AHEAD:
+            worker = min(self._working, key=self._load, default=None)
+            # What a worker died at is given to one that has nothing else, and alone: an answer that is lost
+            # with its worker takes the blame for the next piece, and is not to take it again.
+            most = 1 if self._waiting[0].deaths else _AHEAD
+            if worker is None or self._load(worker) >= most:
                 break
             piece = self._waiting.popleft()
             self._working[worker][worker.work.remote(piece.task)] = piece
         wanted = min(self._most, len(self._waiting) + len(self._given))
         while len(self._starting) + len(self._working) < wanted:
             self._start()
+
+    def _load(self, worker: Any) -> int:
+        pieces = self._working[worker].values()
+        return _AHEAD if any(piece.deaths for piece in pieces) else len(pieces)
 
     def _start(self) -> None:
         if self._begun is None:

@@ -21,7 +21,7 @@ from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
-from pg2.models.refine.ground import continued, running_maximum
+from pg2.models.refine.ground import continued, running_maximum, spread_out
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
@@ -62,6 +62,9 @@ _RIM = 64
 # Less than these log odds of a part, by the pose, is next to the person. Below the other ones nobody is:
 # what a network takes for a person so far off is a dark thing or a lively wall.
 _NEAR, _FAR = 1.5, -11.0
+
+# Log odds below the likeliest part's, beyond which a part is out of the question; their exponential is no 0.
+_NO_ODDS = -80.0
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
 _EDGE = (2.0, 6.0)
@@ -242,7 +245,7 @@ class TransportRefiner(Refiner):
             person = _steep(target.detach()) * ((self._about(priors)[:, 1:] - _FAR) / 2).clamp(0, 1)
             hidden = self._hidden(stood.detach(), body)
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
-            image = person * (shown * warped + (1 - shown) * painted) + (1 - person) * ground
+            image = ground.lerp(painted.lerp(warped, shown), person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
         learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
@@ -277,19 +280,24 @@ class TransportRefiner(Refiner):
         The choice between the parts is made pixel by pixel, and by the exact way of each: between two limbs a
         mean of both ways would point at a wrong place on the body.
         """
-        odds, residual = (
+        # A softmax whose sum is divided by in the end. What is taken off is the same for all parts, before as
+        # after the enlargement.
+        odds = (odds - odds.amax(1, keepdim=True)).clamp_min(_NO_ODDS)
+        chances, residual = (
             F.interpolate(part, scale_factor=float(self.config.stride), mode="bilinear")
             for part in (odds, residual)
         )
-        chosen = odds.softmax(1)
+        chances = chances.exp()
         # The mean of the parts' ways is the way by the mean of their matrices.
-        matrices = torch.einsum("bphw,bpij->bhwij", chosen, parts.matrices)
-        pixels = cell_centres(self.frame, 1, odds.device)
-        by_parts = (matrices[..., :2] * pixels[..., None, :]).sum(-1) + matrices[..., 2]
-        added = (chosen[:, :, None] * _by_part(residual)).sum(1).movedim(1, -1)
+        rows = F.pad(parts.matrices.flatten(2).mT, (0, 0, 0, 1), value=1.0)
+        sums = (rows @ chances.flatten(2)).unflatten(2, self.frame)
+        by_x, by_y, offset = sums[:, :6].unflatten(1, (2, 3)).unbind(2)
+        x, y = cell_centres(self.frame, 1, odds.device).unbind(-1)
+        added = (chances[:, :, None] * _by_part(residual)).sum(1)
+        places = ((by_x * x + by_y * y + offset + added) / sums[:, 6:]).movedim(1, -1)
         height, width = self.frame
-        far = by_parts.new_tensor((width, height))
-        return (by_parts + added).clamp(-far, 2 * far)
+        far = places.new_tensor((width, height))
+        return places.clamp(-far, 2 * far)
 
     def _fetch(self, source: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """The source at these places [B, 3, H, W], and which of them lie in it, from 0 to 1, [B, 1, H, W].
@@ -305,7 +313,7 @@ class TransportRefiner(Refiner):
         cell = 2 * self.config.stride
         colours = F.avg_pool2d(F.pad(F.avg_pool2d(source, cell), (2, 2, 2, 2), "replicate"), 5, 1)
         around = sample(colours, (places + 0.5) / cell - 0.5)
-        return inside * sample(source, places, "bicubic") + (1 - inside) * around, inside
+        return around.lerp(sample(source, places, "bicubic"), inside), inside
 
     def _about(self, there: Tensor) -> Tensor:
         """Log odds that a person is about, [B, 2, H, W]: by the parts, and below the trunk, too.
@@ -342,9 +350,9 @@ class TransportRefiner(Refiner):
         if self.config.background == "expected":
             return painted, torch.ones_like(hidden)
         rim = self.frame[0] // _RIM
-        covered = F.max_pool2d(hidden, 2 * rim + 1, 1, rim)
+        covered = spread_out(hidden, rim)
         free = 1 - covered
-        ground = free * source + covered * continued(source, free)
+        ground = source.lerp(continued(source, free), covered)
         if self.config.shade:
             shade = F.avg_pool2d(shade, self.config.shade // self.config.stride)
             ground = ground + F.interpolate(shade, size=self.frame, mode="bilinear")
@@ -358,7 +366,9 @@ def _by_part(residual: Tensor) -> Tensor:
 
 def _smoothed(maps: Tensor) -> Tensor:
     """Over 3 x 3 pixels: four at a time come from one place of the network, and outlines would show it."""
-    return F.avg_pool2d(F.avg_pool2d(F.pad(maps, (1, 1, 1, 1), "replicate"), 2, 1), 2, 1)
+    maps = F.pad(maps, (1, 1, 1, 1), "replicate")
+    maps = maps[..., :-2] + 2 * maps[..., 1:-1] + maps[..., 2:]
+    return (maps[..., :-2, :] + 2 * maps[..., 1:-1, :] + maps[..., 2:, :]) / 16
 
 
 def _steep(mask: Tensor) -> Tensor:
