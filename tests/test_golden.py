@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "abe12c9582db1d36909221c91d47a76aade363335bf3f33243bd8f2de91609b9",
-    "fast/photo256": "df2433f8b8616d33f6a9ecf847a0f6549ca902d15d72a5505f015690d15fc8a9",
-    "fast/people256": "8ecb9898494e251b8f34ff02d70f548d8597b152aebdc8d0a2cce6df7a7fe322",
+    "fast/market1501": "2be0405d104f9f5124bd55ce28448e119dd5dba70d71f008ab381226bf0b2dfe",
+    "fast/photo256": "b8677d8dea858c84884766cb2f0dc54859fd39d5056546e308cb39ecae97c5b5",
+    "fast/people256": "c5d2aae1afe922551dbefaa3acdd84b536a697e48ee75d914c7313d9d4ee4c19",
 }
 """SHA-256 of the sheets' pixels."""
 
