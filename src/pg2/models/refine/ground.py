@@ -33,8 +33,8 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     here = torch.arange(width, device=known.device, dtype=torch.float32).expand(known.shape)
     # From the left and, turned over, from the right; as floats, which need half the memory of indices.
     sides = torch.cat((trusted, trusted.flip(3)), 1)
-    left, right = running_maximum(torch.where(sides, here, -1.0), 3).split(1, 1)
-    right = width - 1 - right.flip(3)
+    nearest = running_maximum(torch.where(sides, here, -1.0), 3)
+    left, right = nearest[:, :1], width - 1 - nearest[:, 1:].flip(3)
     along = (here - left) / (right - left).clamp_min(1)
     to_right = along.square() * (3 - 2 * along)
     # Where the person leaves the picture, one side is all there is.
@@ -47,10 +47,10 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
         mirrored = 2 * edge - here
         inside = (mirrored >= 0) & (mirrored < width)
         edge, mirrored = (places.clamp(0, width - 1).long() for places in (edge, mirrored))
-        colour, most = around.gather(3, edge.expand_as(around)).split((channels, 1), 1)
-        texture, spread, there = mirrors.gather(3, mirrored.expand_as(mirrors)).split((channels, 1, 1), 1)
-        calm = inside * there * (most / spread).clamp_max(1)
-        found = found + weight * (colour + calm * texture)
+        at_edge = around.gather(3, edge.expand_as(around))
+        there = mirrors.gather(3, mirrored.expand_as(mirrors))
+        calm = inside * there[:, -1:] * (at_edge[:, -1:] / there[:, -2:-1]).clamp_max(1)
+        found = found + weight * (at_edge[:, :channels] + calm * there[:, :channels])
     found = found.clamp(image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True))
     # Without an edge to either side nothing sharp is known.
     return torch.where(trusted.any(3, keepdim=True), found, _smooth(image, known, _SMOOTH))

@@ -290,8 +290,8 @@ class TransportRefiner(Refiner):
         chances = chances.exp()
         # The mean of the parts' ways is the way by the mean of their matrices.
         rows = F.pad(parts.matrices.flatten(2).mT, (0, 0, 0, 1), value=1.0)
-        sums = (rows @ chances.flatten(2)).unflatten(2, self.frame)
-        by_x, by_y, offset = sums[:, :6].unflatten(1, (2, 3)).unbind(2)
+        sums = (rows @ chances.flatten(2)).view(-1, 7, *self.frame)
+        by_x, by_y, offset = sums[:, :6].view(-1, 2, 3, *self.frame).unbind(2)
         x, y = cell_centres(self.frame, 1, odds.device).unbind(-1)
         added = (chances[:, :, None] * _by_part(residual)).sum(1)
         places = ((by_x * x + by_y * y + offset + added) / sums[:, 6:]).movedim(1, -1)
