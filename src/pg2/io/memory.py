@@ -14,9 +14,9 @@ def keep_freed_memory() -> bool:
     """Have freed memory used again instead of given back to the system and asked for anew.
 
     A network on the processor makes and frees arrays of some megabytes all the time. By default glibc gives
-    them back at once, and the system clears each page of them again: a third of the time of a batch. Up to
-    512 MB are kept. Memory is asked for as before where MALLOC_... is set in the environment, and where the C
-    library is another one.
+    them back at once, and the system clears each page of them again, which is up to a third of the time of a
+    batch. Up to 512 MB are kept. Memory is asked for as before where MALLOC_... is set in the environment,
+    and where the C library is another one.
 
     Returns:
         Whether it is so now.
