@@ -6,7 +6,9 @@ from torch.nn import functional as F
 
 _KNOWN = 0.5  # trust, from which on a place is taken as known
 
-_CELLS = 64  # to the height; the colour of a place is a mean over five of them each way
+_AROUND = 32  # the colour of a place is a mean over this part of the height to each side
+
+_CELLS = 64  # to the height, in which such means are worked out
 
 _SMOOTH = 4  # times as small, rows that are wholly unknown are filled in
 
@@ -100,9 +102,10 @@ def _around(image: Tensor, trusted: Tensor) -> Tensor:
 
     Both are smooth, so they are worked out in cells.
     """
-    cell = max(image.shape[2] // _CELLS, 1)
+    cell, around = (max(image.shape[2] // part, 1) for part in (_CELLS, _AROUND))
+    reach = around // cell
     seen = torch.cat((image * trusted, image.square().mean(1, keepdim=True) * trusted, trusted), 1)
-    means = F.avg_pool2d(F.avg_pool2d(seen, cell, ceil_mode=True), 5, 1, 2)
+    means = F.avg_pool2d(F.avg_pool2d(seen, cell, ceil_mode=True), 2 * reach + 1, 1, reach)
     share = means[:, -1:].clamp_min(1e-6)
     colours, squares = means[:, :-2] / share, means[:, -2:-1] / share
     spread = (squares - colours.square().mean(1, keepdim=True)).clamp_min(0).sqrt() + _CALM
