@@ -9,19 +9,21 @@ _TRIM_THRESHOLD, _KEPT = -1, 512 * 2**20
 _MMAP_THRESHOLD, _LARGEST = -3, 32 * 2**20
 _ARENA_MAX, _ARENAS = -8, 1
 
+_SETTINGS = ("MALLOC_", "GLIBC_TUNABLES")  # of the user, in the environment
+
 
 def keep_freed_memory() -> bool:
     """Have freed memory used again instead of given back to the system and asked for anew.
 
     A network on the processor makes and frees arrays of some megabytes all the time. By default glibc gives
     them back at once, and the system clears each page of them again, which is up to a third of the time of a
-    batch. Up to 512 MB are kept. Memory is asked for as before where MALLOC_... is set in the environment,
-    and where the C library is another one.
+    batch. Up to 512 MB are kept. Memory is asked for as before where MALLOC_... or GLIBC_TUNABLES is set in
+    the environment, and where the C library is another one.
 
     Returns:
         Whether it is so now.
     """
-    if not sys.platform.startswith("linux") or any(name.startswith("MALLOC_") for name in os.environ):
+    if not sys.platform.startswith("linux") or any(name.startswith(_SETTINGS) for name in os.environ):
         return False
     import ctypes
 
