@@ -115,8 +115,9 @@ def ratios(rounds: int = 5, batch: int = 8) -> Iterator[Ratio]:
     base: float | None = None
     for backend, draw in backends(model, content, torch.get_num_threads()):
         seconds = median_seconds(lambda: draw(*inputs), rounds)  # noqa: B023
-        base = base or seconds
-        if seconds != base:
+        if base is None:
+            base = seconds
+        else:
             yield Ratio(f"{batch} pictures of {DEFAULT_MODEL}: {backend}, not torch fp32", base, seconds)
 
 

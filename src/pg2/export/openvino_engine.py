@@ -47,6 +47,7 @@ class OpenVino:
         self.shapes = {name: tuple(port.shape) for port in self._model.inputs for name in port.names}
         self.outputs = {name for port in self._model.outputs for name in port.names}
         self._alone = self._compiled("LATENCY")
+        self._many: _Compiled | None = None  # compiled when it is first needed
         self._lock = threading.Lock()
 
     def noted(self, key: str) -> str | None:
@@ -61,19 +62,16 @@ class OpenVino:
         pictures = [{name: array[k : k + 1] for name, array in given.items()} for k in range(count)]
         if count == 1:
             return self._alone.run(pictures[0])
-        many = self._many
+        many = self._compiled_for_many()
         with ThreadPoolExecutor(min(many.at_once, count)) as workers:
             made = list(workers.map(many.run, pictures))
         return {name: np.concatenate([picture[name] for picture in made]) for name in made[0]}
 
-    @property
-    def _many(self) -> "_Compiled":
+    def _compiled_for_many(self) -> "_Compiled":
         with self._lock:
-            return self._made_for_many
-
-    @functools.cached_property
-    def _made_for_many(self) -> "_Compiled":
-        return self._compiled("THROUGHPUT")
+            if self._many is None:
+                self._many = self._compiled("THROUGHPUT")
+            return self._many
 
     def _compiled(self, hint: str) -> "_Compiled":
         return _Compiled(
