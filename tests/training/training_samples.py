@@ -74,7 +74,11 @@ def second_stage(folder: Path, first: str = "discriminator", **settings: object)
     model.initialise()
     adversarial = {**_SETTINGS["adversarial"], "first": first}  # type: ignore[dict-item]
     stage = StageConfig.model_validate({**_SETTINGS, **settings, "adversarial": adversarial})
-    return StageRun(Objective(model, "refined", stage), model, folder, Processes())  # type: ignore[arg-type]
+    run = StageRun(Objective(model, "refined", stage), model, folder, Processes())  # type: ignore[arg-type]
+    for optimiser in run.optimisers.values():
+        for group in optimiser.param_groups:
+            group["eps"] = 1e-4  # with 1e-8 a gradient of rounding errors alone moves its weight a whole step
+    return run
 
 
 def noise(seed: int, exact: bool = False) -> Batch:
