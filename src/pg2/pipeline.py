@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pg2.errors import Pg2Error
-from pg2.export.graph import SUFFIX, Engine, Graph
+from pg2.export.graph import Engine, Graph, is_exported
 from pg2.io.files import exists
 from pg2.io.picture_files import MAX_PIXELS, called
 from pg2.io.pictures import MIN_SIDE, load_image, load_shrunk, to_array
@@ -241,7 +241,7 @@ class Pipeline:
         Raises:
             Pg2Error: no such model, device, background or backend, or a file that is damaged.
         """
-        exported = str(model).lower().endswith(SUFFIX) and not (exists(model) and Path(model).is_dir())
+        exported = is_exported(model)
         backend = backend or ("onnx" if exported else "torch")
         if backend not in ("torch", "onnx", "openvino"):
             raise Pg2Error(f'there is no backend "{backend}"; give torch, onnx or openvino')

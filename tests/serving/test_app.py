@@ -29,6 +29,7 @@ from starlette.testclient import TestClient
 
 from pg2 import PG2, Pipeline, cli
 from pg2.export.onnx_file import LARGEST
+from pg2.export.openvino_engine import is_installed
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
 from pg2.pose.estimator import MOVENET
 from pg2.pose.named import NAMES, named_pose
@@ -403,9 +404,17 @@ def test_models_run_where_and_as_they_are_told(
     assert 0 < off.max() <= 12
 
 
-def test_an_exported_model_is_served(start: Start, exportable: PG2, exported: Path) -> None:
-    """By onnxruntime, nearly as PyTorch draws it."""
-    with start(models=(str(exported),), threads=1) as (client, _):
+@pytest.mark.parametrize("installed", [False, True])
+def test_an_exported_model_is_served(
+    start: Start, exportable: PG2, exported: Path, installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the quickest engine that is installed, nearly as PyTorch draws it."""
+    if installed and not is_installed():
+        pytest.skip("OpenVINO is not installed")
+    monkeypatch.setattr("pg2.serving.service.is_installed", lambda: installed)
+    with start(models=(str(exported),), threads=1) as (client, service):
+        backends = {served.pipeline.backend for served in service.models.values()}
+        assert backends == {"openvino" if installed else "onnx"}
         (entry,) = client.get("/v1/models").json()["models"]
         assert (entry["name"], entry["stages"], entry["frame"]) == ("model", 2, [64, 32])
         assert [picture["name"] for picture in entry["pictures"]] == list(exportable.pictures)
@@ -565,7 +574,8 @@ def test_log_lines(client: TestClient, caplog: pytest.LogCaptureFixture) -> None
 
 
 def test_networks_for_browsers(start: Start, exported: Path) -> None:
-    with start(models=(str(exported),), threads=1, in_browser=True) as (client, _):
+    with start(models=(str(exported),), threads=1, in_browser=True) as (client, service):
+        assert {served.pipeline.backend for served in service.models.values()} == {"onnx"}
         (entry,) = client.get("/v1/models").json()["models"]
         # Another file has another address, so that browsers can keep this one.
         digest = hashlib.sha256(exported.read_bytes()).hexdigest()

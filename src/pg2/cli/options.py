@@ -26,7 +26,8 @@ BackendOption = Annotated[
     typer.Option(
         "--backend",
         help="what the model runs on: torch, onnxruntime, or OpenVINO (pg2[openvino]); the latter two run on "
-        "the processor, and take FILE.onnx of `pg2 export` at once; default: torch, for such a file onnx",
+        "the processor, and take FILE.onnx of `pg2 export` at once; default: torch, for such a file onnx; "
+        "`pg2 serve` takes openvino for it where that is installed",
     ),
 ]
 Revision = Annotated[

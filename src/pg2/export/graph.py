@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pg2.errors import Pg2Error
 from pg2.export.openvino_engine import OpenVino, runs_bf16
+from pg2.io.files import exists
 from pg2.io.pixels import Image8
 from pg2.models.inputs import CHANGED, FETCHED, PictureInfo, PictureKind
 
@@ -30,6 +31,11 @@ INPUTS = ("source", "source_keypoints", "target_keypoints")
 
 _Arrays = dict[str, npt.NDArray[Any]]
 _Run = Callable[[_Arrays], _Arrays]
+
+
+def is_exported(model: str | Path) -> bool:
+    """Whether a model is a file of `pg2 export`, by its name; a model's folder may be called so, too."""
+    return str(model).lower().endswith(SUFFIX) and not (exists(model) and Path(model).is_dir())
 
 
 class _Opened(NamedTuple):

@@ -1,7 +1,7 @@
 """ONNX files run by OpenVINO (extra "openvino"): one picture on all cores, many pictures each on a core."""
 
 import functools
-import importlib
+import importlib.util
 import io
 import sys
 import threading
@@ -96,6 +96,11 @@ class _Compiled:
         arrays = {name: np.array(array) for port, array in made.items() for name in port.names}
         self._free.put(request)
         return arrays
+
+
+def is_installed() -> bool:
+    """Whether OpenVINO is there; it is not loaded."""
+    return importlib.util.find_spec("openvino") is not None
 
 
 def runs_bf16() -> bool:

@@ -21,6 +21,8 @@ import torch
 from PIL import Image
 
 from pg2.errors import Pg2Error
+from pg2.export.graph import Engine, is_exported
+from pg2.export.openvino_engine import is_installed
 from pg2.io.movies import movie_bytes, written_here
 from pg2.io.pictures import load_shrunk
 from pg2.io.pixels import Image8
@@ -189,6 +191,11 @@ class Service:
             seconds = round(time.perf_counter() - began, 3)
             log(logging.INFO, "ready", models=list(names), device=str(first.device), seconds=seconds)
 
+    def _quickest(self, model: str) -> Engine | None:
+        """For a service, which pays for OpenVINO's long start once; None: what commands take, too."""
+        computes = not self.options.in_browser
+        return "openvino" if computes and is_exported(model) and is_installed() else None
+
     def _pipelines(self, names: Mapping[str, str]) -> dict[str, Pipeline]:
         if self.options.threads is not None:
             torch.set_num_threads(self.options.threads)
@@ -199,13 +206,15 @@ class Service:
                 model,
                 device=self.options.device,
                 dtype=self.options.precision,
-                backend=self.options.backend,
+                backend=self.options.backend or self._quickest(model),
                 threads=self.options.threads,
             )
             pipeline.estimator = estimator
-            # The first run is slow; better now than on the first client's time.
-            nowhere = torch.full((1, 18, 2), torch.nan)
-            pipeline.run(Inputs(torch.zeros(1, 3, *pipeline.frame, dtype=torch.uint8), nowhere, nowhere))
+            # The first run is slow, alone and of several; better now than on the first clients' time.
+            for count in {1, min(2, self.options.batch)}:
+                nowhere = torch.full((count, 18, 2), torch.nan)
+                nothing = torch.zeros(count, 3, *pipeline.frame, dtype=torch.uint8)
+                pipeline.run(Inputs(nothing, nowhere, nowhere))
         return pipelines
 
     def _served(self, name: str, pipeline: Pipeline, source: str) -> Served:
