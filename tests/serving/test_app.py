@@ -31,6 +31,7 @@ from pg2 import PG2, Pipeline, cli
 from pg2.export.onnx_file import LARGEST
 from pg2.export.openvino_engine import is_installed
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
+from pg2.models.inputs import Inputs
 from pg2.pose.estimator import MOVENET
 from pg2.pose.named import NAMES, named_pose
 from pg2.serving import app as app_module
@@ -402,6 +403,23 @@ def test_models_run_where_and_as_they_are_told(
         made = picture(client.post("/v1/generate", **form()).content)
     off = np.abs(made - np.asarray(pipelines[0](PHOTO, "walking", source_pose=POSE).image))
     assert 0 < off.max() <= 12
+
+
+@pytest.mark.parametrize(("batch", "tried"), [(1, {1}), (8, {1, 2})])
+def test_runs_of_one_and_of_several_are_warm(
+    start: Start, exported: Path, batch: int, tried: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenVINO compiles for each when it is first asked, which takes seconds."""
+    sizes = []
+    run = Pipeline.run
+
+    def recorded(pipeline: Pipeline, inputs: Inputs, *rest: object, **more: object) -> object:
+        sizes.append(len(inputs.source))
+        return run(pipeline, inputs, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Pipeline, "run", recorded)
+    with start(models=(str(exported),), threads=1, backend="onnx", batch=batch):
+        assert set(sizes) == tried
 
 
 @pytest.mark.parametrize("installed", [False, True])

@@ -25,7 +25,7 @@ class ServeOptions:
             found on the CPU.
         precision: of the models' arithmetic: fp32 or bf16.
         backend: what the models run on; None: PyTorch, and for an exported model OpenVINO where it is
-            installed, else onnxruntime.
+            installed and the browser does not compute, else onnxruntime.
         threads: processor threads of the network; None leaves the number to the backend.
         batch: requests to one model that are answered by one run of it, at most.
         batch_wait: milliseconds that a request waits for others to share a run with.

@@ -192,7 +192,10 @@ class Service:
             log(logging.INFO, "ready", models=list(names), device=str(first.device), seconds=seconds)
 
     def _quickest(self, model: str) -> Engine | None:
-        """For a service, which pays for OpenVINO's long start once; None: what commands take, too."""
+        """The backend for a model if none was asked for: a service pays for OpenVINO's long start only once.
+
+        None leaves the choice to `Pipeline.from_pretrained`.
+        """
         computes = not self.options.in_browser
         return "openvino" if computes and is_exported(model) and is_installed() else None
 
