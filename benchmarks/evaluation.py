@@ -15,9 +15,10 @@ from timing import Ratio, median_seconds, ratio_table
 from torch import Tensor
 
 from pg2 import metrics
-from pg2.evaluation import tally
+from pg2.evaluation import measuring
 from pg2.evaluation.classifier import available
 from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.measuring import Measuring
 from pg2.evaluation.remembered import Remembered
 from pg2.evaluation.scores import COPY
 from pg2.evaluation.tally import Tally
@@ -44,23 +45,25 @@ def scored(tools: Instruments, count: int) -> Callable[[], None]:
     sides = torch.randint(0, different, (2, count), generator=random).split(BATCH, 1)
 
     def score() -> None:
-        found = Tally(tools, count)
+        found, measured = Tally(tools, count), Measuring(tools, count)
         with torch.inference_mode(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of so few pairs no Inception Score is taken
-            for source, target in sides:
+            for number, (source, target) in enumerate(sides):
                 rows = {
                     COPY: pictures[source],
                     "coarse": pictures[source] // 2,
                     "refined": pictures[source] // 3,
                 }
-                found.add(
+                batch = measured.batch(
                     rows,
                     pictures[target],
-                    [str(number) for number in target.tolist()],
+                    [str(index) for index in target.tolist()],
+                    which=found.judged[number * BATCH :][: len(target)],
                     target_mask=masks[target],
                     source_mask=masks[source],
-                    real={COPY: [str(number) for number in source.tolist()]},
+                    real={COPY: [str(index) for index in source.tolist()]},
                 )
+                found.add(batch)
             found.evaluation([("", "")] * count)
 
     return score
@@ -73,7 +76,7 @@ def ratios(pairs: int = 320, rounds: int = 3) -> Iterator[Ratio]:
         return median_seconds(scored(tools, pairs), rounds, 1) * 1000 / pairs
 
     pixels = thousand(Instruments())
-    of_bytes, remembered = metrics._ssim_of_bytes, tally.Remembered
+    of_bytes, remembered = metrics._ssim_of_bytes, measuring.Remembered
     try:
         metrics._ssim_of_bytes = lambda a, b: metrics.ssim(a.double(), b.double())
         without = thousand(Instruments())
@@ -86,10 +89,10 @@ def ratios(pairs: int = 320, rounds: int = 3) -> Iterator[Ratio]:
     tools = Instruments([judge])
     every = thousand(tools)
     try:
-        tally.Remembered = Forgetful  # type: ignore[misc]
+        measuring.Remembered = Forgetful  # type: ignore[misc]
         without = thousand(tools)
     finally:
-        tally.Remembered = remembered  # type: ignore[misc]
+        measuring.Remembered = remembered  # type: ignore[misc]
     yield Ratio("and EfficientNet-Lite0's: a real picture is looked at once", without, every)
 
 

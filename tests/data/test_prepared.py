@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import multiprocessing
+import pickle
+import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,7 +69,25 @@ def test_threads_and_worker_processes_read_the_same_pictures(prepared):
         assert list(pool.map(_sum, [data] * 4)) == [alone] * 4
     # Spawned, so that the data set must also survive pickling.
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.map(_sum, [data]) == [alone]
+        for index, image in enumerate(pool.map(data.image, range(len(data)))):
+            np.testing.assert_array_equal(image, data.image(index))
+
+
+def test_carried_pictures_need_no_folder(prepared: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(prepared, folder)
+    data = PreparedDataset(folder)
+    wanted = [len(data) - 1, 0]
+    images, names = [data.image(index) for index in wanted], [data.records[index].name for index in wanted]
+    packed = pickle.dumps(data.carried(wanted))
+    shutil.rmtree(folder)
+    carried = pickle.loads(packed)
+    assert len(packed) < 100_000
+    assert [record.name for record in carried.records] == names
+    for number, (name, image) in enumerate(zip(names, images, strict=True)):
+        assert carried.index_of(name) == number
+        np.testing.assert_array_equal(carried.image(number), image)
+        np.testing.assert_array_equal(carried.keypoints[number], data.keypoints[wanted[number]])
 
 
 def test_ordered_pairs_counts_both_orders_of_usable_pictures_per_person():

@@ -17,7 +17,7 @@ from pg2 import metrics
 from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.folder import prepare_folder
 from pg2.errors import Pg2Error
-from pg2.evaluation import tally
+from pg2.evaluation import measuring
 from pg2.evaluation.classifier import Classifier, feature_distance
 from pg2.evaluation.distributions import frechet_distance, inception_score
 from pg2.evaluation.instruments import Instruments
@@ -208,7 +208,7 @@ def test_a_real_picture_is_looked_at_once_and_scores_as_if_it_were_each_time(
     targets = {target for _, target in pairs}
     # Each picture, each target within its mask; of every pair the copy within it, and both stages twice.
     assert looks == 5 + len(targets) + 5 * len(pairs)
-    monkeypatch.setattr(tally, "Remembered", Forgetful)
+    monkeypatch.setattr(measuring, "Remembered", Forgetful)
     again, looks = scored()
     assert looks == 8 * len(pairs)
     for row, scores in again.rows.items():

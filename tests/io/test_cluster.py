@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import json
 import os
 import shutil
 import signal
@@ -20,14 +21,25 @@ from unittest.mock import Mock
 import psutil
 import pytest
 import torch
+from data_samples import write_rendered
 from PIL import Image
 
 from pg2 import PG2, ModelConfig, Pg2Error, Pipeline, many
 from pg2.data.journal import PoseJournal
+from pg2.data.prepared import PreparedDataset
+from pg2.data.sources.deepfashion import LIST, prepare_deepfashion
 from pg2.data.sources.folder import prepare_folder
+from pg2.data.sources.webdataset import prepare_webdataset
+from pg2.evaluation import protocol
+from pg2.evaluation.instruments import instruments
+from pg2.evaluation.pair_lists import all_test_pairs
+from pg2.evaluation.protocol import evaluate
+from pg2.evaluation.scores import Evaluation
+from pg2.evaluation.tally import Tally
 from pg2.io import cluster as module
 from pg2.io.cluster import Cluster, _Piece, _Workers, alone, connected
 from pg2.io.packaged import SAMPLES
+from pg2.io.shards import write_shard
 from pg2.many import FAILURES, MANIFEST, Summary, make_many
 from pg2.models.config import CoarseConfig
 from pg2.rendering.options import RenderOptions
@@ -371,6 +383,93 @@ def test_poses_of_a_data_set_are_found_the_same(
     assert set(asked) == {7}  # all poses, and that there is nobody, were known before any was asked for
     assert content(tmp_path / "two") == content(tmp_path / "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "raw", "two"]
+
+
+def test_poses_in_shards_are_found_the_same(cluster: Cluster, photos: Path, tmp_path: Path) -> None:
+    """Shards of pictures whose keypoints are known, are not, or are of another form, and of what is none."""
+    given = []
+    for number, photo in enumerate(sorted(photos.iterdir())):
+        files = {photo.suffix[1:]: photo.read_bytes()}
+        if number == 1:
+            files["json"] = json.dumps({"keypoints": [[40.0 + joint, 30.0] for joint in range(18)]}).encode()
+        if number == 2:
+            files["json"] = b"[]"
+        given.append((f"p{number % 2}/{photo.stem}", files))
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    write_shard(shards / "a-0.tar", given[:5])
+    write_shard(shards / "a-1.tar", given[5:])
+    one = prepare_webdataset(shards, tmp_path / "one", (64, 32), progress=False)
+    two = prepare_webdataset(shards, tmp_path / "two", (64, 32), ray="auto", progress=False)
+    assert two == one
+    assert one.splits["train"]["images"] == 5
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+def test_poses_of_larger_pictures_are_found_on_what_is_kept_of_them(
+    cluster: Cluster, photos: Path, tmp_path: Path
+) -> None:
+    """DeepFashion's img_highres: the pose is looked for after they were scaled."""
+    raw, listed = tmp_path / "raw", []
+    for number in range(3):
+        name = f"WOMEN/Dresses/id_00000001/01_{number}_front.jpg"
+        file = raw / "Img/img_highres" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(photos / f"{number}.jpg").convert("RGB").resize((300, 420)).save(file)
+        listed.append(f"img/{name} id_00000001 train")
+    (raw / "Eval").mkdir()
+    (raw / "Eval" / LIST).write_text("\n".join(["3", "image_name item_id evaluation_status", *listed, ""]))
+    options = {"keypoints": "auto", "progress": False}
+    one = prepare_deepfashion(raw, tmp_path / "one", **options)  # type: ignore[arg-type]
+    two = prepare_deepfashion(raw, tmp_path / "two", **options, ray="auto")  # type: ignore[arg-type]
+    assert two == one
+    assert one.splits["train"]["images"] == 3
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+
+
+# ---- an evaluation
+
+
+def test_scores_are_the_same_though_a_worker_is_killed(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With all that a picture is looked at by, and what the renderer knows of it."""
+    torch.manual_seed(0)
+    model = Pipeline(PG2(ModelConfig(frame=(64, 64), coarse=CoarseConfig(width=8, blocks=2), refine=None)))
+    raw = write_rendered(tmp_path / "raw")
+    prepare_folder(raw, tmp_path / "data", (64, 64), test_share=1.0, progress=False)
+    data = PreparedDataset(tmp_path / "data")
+    pairs = all_test_pairs(data)
+    pairs = (pairs * 20)[:18]
+    tools = instruments(bodies=5)
+    assert tools.judges
+
+    def scored(name: str, **options: Any) -> Evaluation:
+        return evaluate(
+            model, data, pairs, batch=2, instruments=tools, store=tmp_path / name, progress=False, **options
+        )
+
+    monkeypatch.setattr(protocol, "_SENT", 2)
+    one, killed, real = scored("one"), list[int](), Tally.add
+
+    def add(self: Tally, measured: Any) -> None:
+        if not killed and (workers := worker_processes()):
+            workers[0].kill()
+            killed.append(workers[0].pid)
+        real(self, measured)
+
+    monkeypatch.setattr(Tally, "add", add)
+    two = scored("two", ray="auto")
+    assert killed
+    assert content(tmp_path / "two") == content(tmp_path / "one")
+    assert two.about == one.about
+    assert "l1_visible" in one.about
+    assert list(two.rows) == list(one.rows)
+    for row, scores in one.rows.items():
+        for score, values in scores.items():
+            torch.testing.assert_close(two.rows[row][score], values, rtol=1e-5, atol=1e-6, equal_nan=True)
+        for score, estimate in one.sets[row].items():
+            assert two.sets[row][score] == pytest.approx(estimate, rel=1e-3, abs=1e-4, nan_ok=True)
 
 
 # ---- no cluster

@@ -607,3 +607,36 @@ def test_rendered_people_teach_every_second_step(
     with pytest.raises(Pg2Error, match="no loss of this recipe learns from exact flow"):
         train(plain, square, tmp_path / "other", QUIET, flow_from=rendered)
     assert not (tmp_path / "other").exists()
+
+
+def test_pairs_that_turn_the_person_round_come_more_often(
+    tiny: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = set[tuple[int, int]]()
+    shown = list[tuple[int, int]]()
+    batch = Loader._made
+
+    def made(self: Loader, number: int, pairs: Sequence[tuple[int, int, bool]]) -> Batch:
+        shown.extend(pair[:2] for pair in pairs)
+        return batch(self, number, pairs)
+
+    monkeypatch.setattr(Loader, "_made", made)
+    all_pairs = loop.turned_round
+
+    def found(pairs: Pairs, keypoints: Any) -> Any:
+        numbers = all_pairs(pairs, keypoints)
+        turned.update(pairs[number] for number in numbers)
+        return numbers
+
+    monkeypatch.setattr(loop, "turned_round", found)
+    train(
+        load_recipe("debug", ["data.turned=1.0", "data.validation_people=1"]), tiny, tmp_path / "run", QUIET
+    )
+    assert 0 < len(turned) < len(_training_pairs(tiny))
+    assert shown
+    assert set(shown) <= turned
+
+
+def _training_pairs(data: PreparedDataset) -> Pairs:
+    usable = data.usable("train")
+    return Pairs([data.records[index].person for index in usable], usable)

@@ -11,6 +11,7 @@ from pg2.cli.options import (
     Device,
     ModelArgument,
     PrecisionOption,
+    Ray,
     Revision,
     command_line,
 )
@@ -66,6 +67,7 @@ def evaluate(
     precision: PrecisionOption = "fp32",
     backend: BackendOption = None,
     revision: Revision = None,
+    ray: Ray = None,
 ) -> None:
     """Score a model on fixed pairs: SSIM, mask-SSIM, PSNR, L1, PCKh; with pg2[metrics] also IS, FID, KID."""
     from pg2.data.prepared import PreparedDataset
@@ -108,6 +110,7 @@ def evaluate(
         training=training_features(dataset, tools) if training else (),
         store=store,
         command=command,
+        ray=ray,
     )
     print_scores(evaluation, model, name, out)
 

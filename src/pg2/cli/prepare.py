@@ -40,11 +40,12 @@ def deepfashion(
     crop: Annotated[
         bool, typer.Option("--crop", help="cut the borders at the sides: 256x176 instead of 256x256")
     ] = False,
+    ray: Ray = None,
 ) -> None:
     """Prepare DeepFashion (In-shop Clothes Retrieval) as its owners release it."""
     from pg2.data.sources.deepfashion import prepare_deepfashion
 
-    print(prepare_deepfashion(raw, out, keypoints, crop=crop).summary())
+    print(prepare_deepfashion(raw, out, keypoints, crop=crop, ray=ray).summary())
 
 
 @prepare.command("samples")
@@ -89,6 +90,7 @@ def webdataset(
     out: Out,
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH that people are cut to")] = "128x64",
     test_share: TestShare = 0.0,
+    ray: Ray = None,
 ) -> None:
     """Prepare WebDataset shards: KEY.jpg, .png or .webp, and KEY.json with person, split and keypoints.
 
@@ -97,4 +99,5 @@ def webdataset(
     """
     from pg2.data.sources.webdataset import prepare_webdataset
 
-    print(prepare_webdataset(shards, out, parse_size(size), test_share=test_share).summary())
+    report = prepare_webdataset(shards, out, parse_size(size), test_share=test_share, ray=ray)
+    print(report.summary())

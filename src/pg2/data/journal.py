@@ -1,9 +1,10 @@
 """Poses estimated during a preparation, kept as they come, so that a killed run loses none."""
 
 import contextlib
+import itertools
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -43,6 +44,10 @@ class _Line(BaseModel):
     points: PointList | None
 
 
+def _whole(image: Image8) -> Image8:
+    return image
+
+
 @dataclass(frozen=True)
 class _Photo:
     """A photo as it is sent to a worker: its key in the journal, and its file."""
@@ -53,16 +58,23 @@ class _Photo:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a worker does: gives a photo's keypoints in a tuple, None where nobody is; or what is wrong."""
+    """What a worker does: gives a photo's keypoints in a tuple, None where nobody is; or what is wrong.
+
+    Attributes:
+        estimator: finds them.
+        seen: see `PoseJournal.foresee`.
+    """
 
     estimator: Estimator
+    seen: Callable[[Image8], Image8 | None]
 
     def __call__(self, photo: _Photo) -> tuple[Any] | str:
         from pg2.pose.estimator import NoPersonError
 
         with warnings.catch_warnings(action="ignore"):  # the preparation itself gives them
             try:
-                return (to_list(self.estimator(load_image(photo.content)).points),)
+                image = self.seen(load_image(photo.content))
+                return "" if image is None else (to_list(self.estimator(image).points),)
             except NoPersonError:
                 return (None,)
             except Pg2Error as error:
@@ -115,36 +127,50 @@ class PoseJournal:
             return None
         return Pose(from_list(found), (image.shape[0], image.shape[1]))
 
-    def foresee(self, photos: Mapping[str, Path], ray: str, progress: bool = True) -> None:
+    def foresee(
+        self,
+        photos: Iterable[tuple[str, Path, bytes | None]],
+        ray: str,
+        total: int | None = None,
+        seen: Callable[[Image8], Image8 | None] = _whole,
+        progress: bool = True,
+    ) -> None:
         """Find the poses of photos by many processes, before they are asked for one by one.
 
         Args:
-            photos: name in the data set -> file; what is no photo is left to `pose`.
+            photos: of each its name in the data set, the file that it lies in, and its content, None where
+                that is all of the file; what is no photo is left to `pose`. Taken as they are sent.
             ray: see `pg2.io.cluster.connected`.
+            total: how many photos there are, for the bar.
+            seen: what of a photo is looked at; None: it is none that counts.
             progress: show a bar when stderr is a terminal.
 
         Raises:
             Pg2Error: no such cluster, or a photo at which processes die.
         """
-        todo = {name: file for name, file in photos.items() if self._key(name, file) not in self._done}
-        if not todo:
+        todo = (photo for photo in photos if self._key(*photo[:2]) not in self._done)
+        first = next(todo, None)
+        if first is None:
             return
         with connected(ray) as cluster:
-            answers = cluster.spread(_Look(self._estimator), self._sent(todo), _lost)
-            for answer in tracked(answers, "Poses", progress, total=len(todo)):
+            sent = self._sent(itertools.chain([first], todo))
+            answers = cluster.spread(_Look(self._estimator, seen), sent, _lost)
+            for answer in tracked(answers, "Poses", progress, total=total):
                 assert answer is not None
                 photo, found = answer
                 if not isinstance(found, str):
                     self._keep(photo.key, *found)
 
-    def _sent(self, photos: Mapping[str, Path]) -> Iterator[_Photo]:
-        for name, file in photos.items():
+    def _sent(self, photos: Iterable[tuple[str, Path, bytes | None]]) -> Iterator[_Photo]:
+        for name, file, content in photos:
             try:
-                with open_picture(file):
+                with open_picture(file if content is None else content):
                     pass
-                if file.stat().st_size > _MOST_SENT:
-                    continue
-                yield _Photo(self._key(name, file), Content(file.read_bytes(), str(file)))
+                if content is None:
+                    if file.stat().st_size > _MOST_SENT:
+                        continue
+                    content = file.read_bytes()
+                yield _Photo(self._key(name, file), Content(content, f"{name} in {file}"))
             except (Pg2Error, OSError):
                 continue
 

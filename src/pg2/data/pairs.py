@@ -4,6 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
+
+from pg2.pose.facing import NARROW, shoulder_width
+from pg2.pose.keypoints import Points
 
 
 class Pairs:
@@ -34,14 +38,46 @@ class Pairs:
         return group[source], group[other + (other >= source)]
 
 
-class PairOrder:
-    """An endless shuffled order of pairs, each once an epoch, each with a coin for left-right flip.
+def turned_round(pairs: Pairs, keypoints: Points) -> npt.NDArray[np.int64]:
+    """Numbers of the pairs that show the person once from the front and once from the back.
 
-    Everything follows from `seed` and the position, so a resumed run sees what it would have seen.
+    Args:
+        pairs: of a data set.
+        keypoints: of all its pictures, [n, 18, 2].
+    """
+    width = shoulder_width(keypoints)
+    ends = width[np.array([pairs[number] for number in range(len(pairs))], np.int64).reshape(-1, 2)]
+    # Where shoulders or hips are missing, the comparison with NaN is false.
+    return np.flatnonzero((np.abs(ends) > NARROW).all(axis=1) & (ends.prod(axis=1) < 0))
+
+
+class PairOrder:
+    """An endless shuffled order of pairs, each with a coin for left-right flip.
+
+    Each pair comes once an epoch, unless some are preferred. Everything follows from `seed` and the position,
+    so a resumed run sees what it would have seen.
     """
 
-    def __init__(self, pairs: Pairs, seed: int, flip: bool) -> None:
+    def __init__(
+        self,
+        pairs: Pairs,
+        seed: int,
+        flip: bool,
+        preferred: npt.NDArray[np.int64] | None = None,
+        share: float = 0.0,
+    ) -> None:
+        """Prepare the order.
+
+        Args:
+            pairs: to be ordered.
+            seed: of the order.
+            flip: whether half of the pairs are mirrored.
+            preferred: numbers of pairs that come more often; None or empty: all come equally often.
+            share: of the positions that go to preferred pairs, in place of the pair whose turn it is.
+        """
         self._pairs, self._seed, self._flip = pairs, seed, flip
+        self._preferred = np.empty(0, np.int64) if preferred is None else preferred
+        self._share = share if len(self._preferred) else 0.0
         self._epoch = -1
         self._order: np.ndarray[tuple[int], np.dtype[np.int64]] = np.empty(0, np.int64)
         self._coins: np.ndarray[tuple[int], np.dtype[np.bool_]] = np.empty(0, np.bool_)
@@ -53,6 +89,9 @@ class PairOrder:
             generator = np.random.default_rng([self._seed, epoch])
             self._order = generator.permutation(len(self._pairs))
             self._coins = generator.random(len(self._pairs)) < 0.5
+            if self._share:
+                places = np.flatnonzero(generator.random(len(self._pairs)) < self._share)
+                self._order[places] = generator.choice(self._preferred, len(places))
             self._epoch = epoch
         source, target = self._pairs[int(self._order[within])]
         return source, target, self._flip and bool(self._coins[within])

@@ -19,7 +19,7 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -114,6 +114,7 @@ class PreparedDataset:
         self.path = Path(path)
         self.manifest = _read_manifest(self.path)
         self._scaled = False
+        self._held: dict[tuple[str, int], bytes] = {}
         self._damaged = f"{self.path} is damaged; remove it and run `pg2 prepare` again"
         try:
             self.source = str(self.manifest["source"])
@@ -212,6 +213,8 @@ class PreparedDataset:
         return parse_geometry(self._stored(GEOMETRY, index), f"{entry.filename} in {self.path / GEOMETRY}")
 
     def _stored(self, part: str, index: int) -> bytes:
+        if (part, index) in self._held:
+            return self._held[part, index]
         entry = self._entries[part][index]
         try:
             # Opened anew each time: a shared position in the file would mix up threads and forked workers.
@@ -255,6 +258,29 @@ class PreparedDataset:
             replace(record, points=points)
             for record, points in zip(self.records, other.keypoints, strict=True)
         )
+        return other
+
+    def carried(self, indices: Sequence[int]) -> "PreparedDataset":
+        """Some of the pictures, read and held in memory: they can be sent to where the folder is not.
+
+        Args:
+            indices: of the records; they are numbered anew, in this order.
+
+        Raises:
+            Pg2Error: as `image`.
+        """
+        other = copy.copy(self)
+        other.records = tuple(self.records[index] for index in indices)
+        other.keypoints = self.keypoints[list(indices)]
+        other.keypoints.setflags(write=False)
+        other._index = {spelling(record.name): number for number, record in enumerate(other.records)}
+        parts = [IMAGES, *([GEOMETRY] if self.has_geometry else [])]
+        other._entries = {part: [self._entries[part][index] for index in indices] for part in parts}
+        other._held = {
+            (part, number): self._stored(part, index)
+            for part in parts
+            for number, index in enumerate(indices)
+        }
         return other
 
     def index_of(self, name: str) -> int:

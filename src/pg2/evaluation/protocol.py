@@ -1,11 +1,13 @@
 """Scoring a model on a list of pairs, beside what copying the source already scores."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,10 +16,12 @@ from pg2.data.exact import ExactFlow
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.measuring import Measured, Measuring
 from pg2.evaluation.pair_lists import Pair, pair_indices, people_of
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.storing import storing
 from pg2.evaluation.tally import Tally
+from pg2.io.cluster import alone, connected
 from pg2.io.devices import tf32
 from pg2.io.pixels import to_uint8, to_unit
 from pg2.io.progress import tracked
@@ -50,6 +54,11 @@ _CACHE_BYTES = 1_000_000_000
 
 _CELL = 2  # pixels, to which the renderer knows what the source shows
 
+_SENT = 4  # batches that a worker of a cluster is given at a time
+
+_Answer = tuple[Measured, dict[str, Tensor]]
+"""What was measured of a batch, and its pictures where they are wanted."""
+
 
 def evaluate(
     model: Model,
@@ -61,6 +70,7 @@ def evaluate(
     training: Sequence[Tensor | None] = (),
     store: Path | None = None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Evaluation:
     """Score a model's pictures, and the copied source, against the targets of `pairs` (paper, section 4.2).
 
@@ -76,49 +86,150 @@ def evaluate(
             pairs: source/, target/, their pose masks source_mask/ and target_mask/, a folder for the picture
             of each stage, and the target poses as keypoints.csv, for `pg2 score`.
         progress: show a progress bar when stderr is a terminal.
+        ray: spread the work over the processes of this Ray cluster; see `pg2.io.cluster.connected`. Files are
+            read and written here alone.
 
     Raises:
-        Pg2Error: no pairs, pairs of pictures that `data` lacks, or a picture that is not finite.
+        Pg2Error: no pairs, pairs of pictures that `data` lacks, or a picture that is not finite; no such
+            cluster, or not on the CPU with one.
     """
     if not pairs:
         raise Pg2Error("there is no pair to evaluate")
     indices = pair_indices(data, pairs)
     instruments = Instruments(device=model.device) if instruments is None else instruments
-    device, (height, width) = instruments.device, data.frame
-
-    @lru_cache(maxsize=max(_CACHE_BYTES // (height * width * 4), 1))
-    def load(index: int) -> tuple[Tensor, Tensor]:
-        keypoints = torch.from_numpy(data.keypoints[index : index + 1].copy()).to(device)
-        return _picture(data, index).to(device), pose_mask(keypoints, data.frame)[0].to(torch.uint8)
-
+    devices = {torch.device(device).type for device in (model.device, instruments.device)}
+    if ray is not None and devices != {"cpu"}:
+        raise Pg2Error("workers of a Ray cluster compute on the CPU; give --device cpu, or leave --ray out")
     tally = Tally(instruments, len(pairs), training)
     alike = all(data.records[source].person == data.records[target].person for source, target in indices)
-    flow = ExactFlow(data, _CELL) if data.has_geometry and alike else None
+    scorer = _Scorer(model, instruments, len(pairs), data.has_geometry and alike, batch, store is not None)
     poses = data.keypoints[[target for _, target in indices]]
-    with torch.inference_mode(), tf32(False), storing(store, poses) as keep:
-        for start in tracked(range(0, len(indices), batch), "evaluating", progress):
-            part = indices[start : start + batch]
-            source, source_mask = (
-                torch.stack(side) for side in zip(*(load(s) for s, _ in part), strict=True)
-            )
-            target, target_mask = (
-                torch.stack(side) for side in zip(*(load(t) for _, t in part), strict=True)
-            )
-            output = _generated(model, data, source, part)
-            made = {name: to_uint8(images).to(device) for name, images in model.results(output).items()}
-            tally.add(
-                {COPY: source} | {STAGES.get(name, name): images for name, images in made.items()},
-                target,
-                [name for _, name in pairs[start : start + batch]],
-                target_mask=target_mask,
-                source_mask=source_mask,
-                keypoints=torch.from_numpy(poses[start : start + batch]),
-                regions=None if flow is None else _regions(flow, part, device),
-                real={COPY: [name for name, _ in pairs[start : start + batch]]},
-            )
-            masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
-            keep(start, {"source": source, "target": target} | masks | made)
+    size = batch if ray is None else _SENT * batch
+    parts = (
+        _part(data, indices[start : start + size], start, tally.judged, carried=ray is not None)
+        for start in range(0, len(indices), size)
+    )
+    early: dict[int, list[_Answer]] = {}  # answers of workers come in any order
+    due = 0
+    with connected(ray) if ray else nullcontext() as cluster, storing(store, poses) as keep:
+        answers = cluster.spread(scorer, parts, _lost) if cluster else alone(scorer, parts)
+        for answer in tracked(answers, "evaluating", progress, total=-(-len(indices) // size)):
+            assert answer is not None
+            early[answer[0].start] = answer[1]
+            while due in early:
+                for measured, pictures in early.pop(due):
+                    tally.add(measured)
+                    keep(due, pictures)
+                    due += len(measured.names)
         return tally.evaluation(pairs, people_of(data, pairs))
+
+
+class _Part(NamedTuple):
+    """Pairs that are scored in one go.
+
+    Attributes:
+        start: number of the first.
+        data: holds their pictures.
+        indices: of source and target in `data`.
+        judged: those that the pose estimator looks at, bool [n].
+    """
+
+    start: int
+    data: PreparedDataset
+    indices: list[tuple[int, int]]
+    judged: npt.NDArray[np.bool_]
+
+
+def _part(
+    data: PreparedDataset,
+    indices: list[tuple[int, int]],
+    start: int,
+    judged: npt.NDArray[np.bool_],
+    carried: bool,
+) -> _Part:
+    """Pairs from number `start` on; `carried`: with their pictures, to be sent to where there are none."""
+    if carried:
+        needed = sorted({index for pair in indices for index in pair})
+        place = {index: number for number, index in enumerate(needed)}
+        data = data.carried(needed)
+        indices = [(place[source], place[target]) for source, target in indices]
+    return _Part(start, data, indices, judged[start : start + len(indices)])
+
+
+def _lost(part: _Part, why: str) -> list[_Answer]:
+    raise Pg2Error(f"pairs {part.start + 1:,} to {part.start + len(part.indices):,} of the list: {why}")
+
+
+class _Scorer:
+    """Makes and measures the pictures of a part of the pairs, in this process or another."""
+
+    def __init__(
+        self, model: Model, instruments: Instruments, count: int, regions: bool, batch: int, keep: bool
+    ) -> None:
+        """Prepare it.
+
+        Args:
+            model, instruments: see `evaluate`.
+            count: pairs that will come, at most.
+            regions: whether the renderer knows what of the target the source shows.
+            batch: pairs at a time.
+            keep: give all pictures back, too.
+        """
+        self._model, self._instruments, self._count = model, instruments, count
+        self._regions, self._batch, self._keep = regions, batch, keep
+        self._measuring: Measuring | None = None  # what it remembers is not sent anywhere
+        self._data: PreparedDataset | None = None
+
+    def __call__(self, part: _Part) -> list[_Answer]:
+        """A batch after the other."""
+        if self._measuring is None:
+            self._measuring = Measuring(self._instruments, self._count)
+        if part.data is not self._data:
+            self._open(part.data)
+        with torch.inference_mode(), tf32(False):
+            return [
+                self._scored(part, start, self._measuring)
+                for start in range(0, len(part.indices), self._batch)
+            ]
+
+    def _open(self, data: PreparedDataset) -> None:
+        height, width = data.frame
+
+        @lru_cache(maxsize=max(_CACHE_BYTES // (height * width * 4), 1))
+        def load(index: int) -> tuple[Tensor, Tensor]:
+            keypoints = torch.from_numpy(data.keypoints[index : index + 1].copy()).to(device)
+            return _picture(data, index).to(device), pose_mask(keypoints, data.frame)[0].to(torch.uint8)
+
+        device = self._instruments.device
+        self._data, self._load = data, load
+        self._flow = ExactFlow(data, _CELL) if self._regions else None
+
+    def _scored(self, part: _Part, start: int, measuring: Measuring) -> _Answer:
+        data, device = part.data, self._instruments.device
+        indices = part.indices[start : start + self._batch]
+        (source, source_mask), (target, target_mask) = (
+            (torch.stack(found) for found in zip(*map(self._load, side), strict=True))
+            for side in zip(*indices, strict=True)
+        )
+        sources, targets = (
+            [data.records[index].name for index in side] for side in zip(*indices, strict=True)
+        )
+        output = _generated(self._model, data, source, indices)
+        made = {name: to_uint8(images).to(device) for name, images in self._model.results(output).items()}
+        measured = measuring.batch(
+            {COPY: source} | {STAGES.get(name, name): images for name, images in made.items()},
+            target,
+            targets,
+            which=part.judged[start : start + self._batch],
+            target_mask=target_mask,
+            source_mask=source_mask,
+            keypoints=torch.from_numpy(data.keypoints[[index for _, index in indices]]),
+            regions=None if self._flow is None else _regions(self._flow, indices, device),
+            real={COPY: sources},
+        )
+        masks = {"source_mask": source_mask * 255, "target_mask": target_mask * 255}
+        pictures = {"source": source, "target": target, **masks, **made} if self._keep else {}
+        return measured, pictures
 
 
 def training_features(

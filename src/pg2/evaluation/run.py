@@ -48,12 +48,13 @@ def score_and_report(
     store: Path | None = None,
     seed: int | None = None,
     command: str | None = None,
+    ray: str | None = None,
 ) -> Evaluation:
     """Score a model, draw examples and failures, and write all of it into the folder `out`.
 
     Args:
         out: a new folder, or one that holds an earlier report, which is replaced.
-        model, data, pairs, instruments, training, store: see `evaluate`.
+        model, data, pairs, instruments, training, store, ray: see `evaluate`.
         name, data_name: what the model and the data set are called in the report.
         seed, command: to be written down, see `write_report`.
 
@@ -62,7 +63,9 @@ def score_and_report(
     """
     check_places(out, store)
     with exclusive(out), nullcontext() if store is None else exclusive(store):
-        evaluation = evaluate(model, data, pairs, instruments=instruments, training=training, store=store)
+        evaluation = evaluate(
+            model, data, pairs, instruments=instruments, training=training, store=store, ray=ray
+        )
         write_report(
             out,
             evaluation,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pg2.errors import Pg2Error
 from pg2.evaluation.instruments import Instruments
+from pg2.evaluation.measuring import Measuring
 from pg2.evaluation.scores import COPY, Evaluation
 from pg2.evaluation.tally import Tally
 from pg2.io.devices import tf32
@@ -329,11 +330,11 @@ def score_stored(
         next(stored.batches(1))  # what cannot be scored is refused before the long look at them
         with tf32(False):
             known = [torch.cat(parts) for parts in zip(*_features(training, instruments), strict=True)]
-    tally = Tally(instruments, len(stored), known)
+    tally, measuring = Tally(instruments, len(stored), known), Measuring(instruments, len(stored))
     size = 16
     with torch.inference_mode(), tf32(False):
         batches = stored.batches(size)
-        for _ in tracked(range(0, len(stored), size), "scoring", progress):
+        for start in tracked(range(0, len(stored), size), "scoring", progress):
             found = next(batches)
             # Published pictures do not say which of them are one: their pixels do.
             names = {
@@ -341,10 +342,11 @@ def score_stored(
             }
             parts = {name: tensor.to(instruments.device) for name, tensor in found.items()}
             rows = {COPY: parts["source"]} if "source" in parts else {}
-            tally.add(
+            measured = measuring.batch(
                 rows | {GENERATED: parts["generated"]},
                 parts["target"],
                 names["target"],
+                which=tally.judged[start : start + size],
                 target_mask=parts.get("target_mask"),
                 source_mask=parts.get("source_mask"),
                 keypoints=parts.get("keypoints"),
@@ -356,6 +358,7 @@ def score_stored(
                     )
                 ],
             )
+            tally.add(measured)
     return tally.evaluation(stored.pairs)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pg2.data.exact import ExactFlow
 from pg2.data.loader import Alternating, Loader
-from pg2.data.pairs import PairOrder, Pairs
+from pg2.data.pairs import PairOrder, Pairs, turned_round
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.devices import runs_bf16, tf32
@@ -216,7 +216,9 @@ def _training_pairs(data: PreparedDataset) -> Pairs:
 def _loader(
     recipe: Recipe, data: PreparedDataset, pairs: Pairs, seed: int, state: StageRun, warn: bool = True
 ) -> Loader:
-    order, accelerator = PairOrder(pairs, seed, recipe.data.flip), state.accelerator
+    turned = recipe.data.turned
+    preferred = turned_round(pairs, data.keypoints) if turned else None
+    order, accelerator = PairOrder(pairs, seed, recipe.data.flip, preferred, turned), state.accelerator
     grid = state.objective.grid
     if grid and not data.has_geometry and warn:
         warnings.warn(

@@ -148,6 +148,13 @@ class DataConfig(Settings):
         description="spread by which the source's keypoints are moved, in heights of the frame: on a photo "
         "they come from an estimator",
     )
+    turned: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the pairs that are drawn from those alone that show the person once from the "
+        "front and once from the back",
+    )
     validation_people: int = Field(
         16,
         ge=0,

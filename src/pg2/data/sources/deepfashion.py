@@ -9,7 +9,7 @@ from PIL import Image
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import Record
-from pg2.data.raw import as_jpeg, contents, fingerprint, keypoint_files
+from pg2.data.raw import as_jpeg, check_unspread, contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import sha256
@@ -56,6 +56,7 @@ def prepare_deepfashion(
     crop: bool = False,
     estimator: Estimator | None = None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Report:
     """Prepare DeepFashion's In-shop Clothes Retrieval from the owners' layout.
 
@@ -75,10 +76,11 @@ def prepare_deepfashion(
         crop: cut the borders, so that pictures are 176 wide. Keypoints move along; those cut off are missing.
         estimator: for "auto", instead of the one that ships with pg2.
         progress: show a progress bar when stderr is a terminal.
+        ray: find keypoints by the processes of this Ray cluster; see `pg2.io.cluster.connected`.
 
     Raises:
         Pg2Error: not that layout, unreadable list or keypoints, keypoints of other pictures, `out` is taken,
-            nothing usable, or the disk is full.
+            nothing usable, or the disk is full; no such cluster, or one for keypoints that are known.
     """
     raw, out = Path(raw), Path(out)
     root, listing = _check_layout(raw)
@@ -91,6 +93,8 @@ def prepare_deepfashion(
     for name in sorted(splits.keys() - names.keys()):
         skipped.add(name, "in the list, but not there")
     tables = _keypoint_tables(raw, keypoints)
+    for table in tables or ():
+        check_unspread(ray, table)
     annotations = None if tables is None else _read_tables(tables, names, skipped)
     digests = [sha256(table) for table in tables or ()]
     options = {"source": "deepfashion", "crop": crop, "keypoints": digests}
@@ -99,6 +103,10 @@ def prepare_deepfashion(
         if report is not None:
             return report
         poses = PoseJournal(out, estimator) if annotations is None else annotations
+        if isinstance(poses, PoseJournal) and ray is not None:
+            matches = {name: match for name in names if name in splits and (match := _NAME.fullmatch(name))}
+            photos = ((_flat(match), names[name], None) for name, match in matches.items())
+            poses.foresee(photos, ray, len(matches), _framed, progress)
         pictures = _pictures(
             tracked(list(names.items()), "DeepFashion", progress), splits, poses, crop, skipped
         )

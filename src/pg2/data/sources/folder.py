@@ -84,7 +84,8 @@ def prepare_folder(
             return report
         poses = PoseJournal(out, estimator) if known is None else known
         if isinstance(poses, PoseJournal) and ray is not None:
-            poses.foresee({f"{file.parent.name}/{file.name}": file for file in files}, ray, progress)
+            photos = ((f"{file.parent.name}/{file.name}", file, None) for file in files)
+            poses.foresee(photos, ray, len(files), progress=progress)
         pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
         return write_prepared(
             out,

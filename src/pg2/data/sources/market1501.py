@@ -77,7 +77,8 @@ def prepare_market1501(
         journal = PoseJournal(out, estimator) if annotations is None else None
         if journal is not None and ray is not None:
             photos = {file.name: file for file in reversed(files) if _is_of_somebody(file.name)}
-            journal.foresee(photos, ray, progress)
+            sent = ((name, file, None) for name, file in photos.items())
+            journal.foresee(sent, ray, len(photos), progress=progress)
         skipped = Skipped()
         for name in sorted(annotations.keys() - {file.name for file in files} if annotations else ()):
             skipped.add(name, "keypoints without a picture")

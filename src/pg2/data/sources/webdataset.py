@@ -49,6 +49,7 @@ def prepare_webdataset(
     test_share: float = 0.0,
     estimator: Estimator | None = None,
     progress: bool = True,
+    ray: str | None = None,
 ) -> Report:
     """Prepare pictures of people in shards, such as those of `pg2 shards`.
 
@@ -70,10 +71,12 @@ def prepare_webdataset(
         test_share: share of the people without a `split`, 0 to 1, that make the test split.
         estimator: instead of the one that ships with pg2.
         progress: show a progress bar when stderr is a terminal.
+        ray: find keypoints by the processes of this Ray cluster; see `pg2.io.cluster.connected`. Shards are
+            read here alone.
 
     Raises:
         Pg2Error: no shards, a shard that is damaged, cut off, too large or holds links, a setting out of
-            range, `out` is taken, nothing usable, or the disk is full.
+            range, `out` is taken, nothing usable, or the disk is full; no such cluster.
     """
     out = Path(out)
     check_share(test_share)
@@ -87,10 +90,11 @@ def prepare_webdataset(
             return report
         count, skipped = count_samples(files, MOST_BYTES), Skipped()
         source = _Source(out, frame, test_share, estimator, skipped)
-        every = ((file, sample) for file in files for sample in samples(file, MOST_BYTES))
+        if ray is not None:
+            source.foresee(_every(files), ray, count, progress)
         report = write_prepared(
             out,
-            source.pictures(tracked(every, "Samples", progress, total=count)),
+            source.pictures(tracked(_every(files), "Samples", progress, total=count)),
             source="webdataset",
             frame=frame,
             keypoints="of the shards, else estimated by pg2",
@@ -100,6 +104,10 @@ def prepare_webdataset(
     if source.shared:
         warn_of_an_empty_split(source.shared, test_share)
     return report
+
+
+def _every(shards: Iterable[Path]) -> Iterator[tuple[Path, Sample]]:
+    return ((shard, sample) for shard in shards for sample in samples(shard, MOST_BYTES))
 
 
 class _Source:
@@ -132,6 +140,19 @@ class _Source:
             else:
                 yield found
 
+    def foresee(self, given: Iterable[tuple[Path, Sample]], ray: str, count: int, progress: bool) -> None:
+        """Find the poses that no sample tells, by many processes; what is wrong is left to `pictures`."""
+
+        def photos() -> Iterator[tuple[str, Path, bytes]]:
+            for shard, sample in given:
+                endings = [ending for ending in sample.endings if ending in PICTURES]
+                about = _about(sample)
+                alone = len(endings) == 1 and not sample.repeated
+                if alone and about is not None and about.keypoints is None:
+                    yield f"{sample.key}.{endings[0]}", shard, sample.read(endings[0])
+
+        self._journal().foresee(photos(), ray, count, progress=progress)
+
     def _picture(self, shard: Path, sample: Sample) -> tuple[Record, bytes] | str:
         """The same for one sample, or why it is left out."""
         endings = [ending for ending in sample.endings if ending in PICTURES]
@@ -142,9 +163,8 @@ class _Source:
             return "a name that is not plain text"
         if stored_name(name) in self._taken:
             return "the same name twice"
-        try:
-            about = _About.model_validate_json(sample.read("json")) if "json" in sample.endings else _About()
-        except ValidationError:
+        about = _about(sample)
+        if about is None:
             return "a .json that is no object of person, split (train or test) and 18 keypoints"
         person = _BEHIND.sub("", sample.key) if about.person is None else _spelled(about.person)
         if not person or not person.isprintable():
@@ -168,6 +188,14 @@ class _Source:
         split = about.split or split_of(person, self._test_share)
         pose, jpeg = framed(picture, image, pose, self._frame)
         return Record(name, person, split, pose.points), jpeg
+
+
+def _about(sample: Sample) -> _About | None:
+    """What is said of a sample; None where that has another form."""
+    try:
+        return _About.model_validate_json(sample.read("json")) if "json" in sample.endings else _About()
+    except ValidationError:
+        return None
 
 
 def _spelled(person: str | int | float) -> str:
