@@ -18,9 +18,9 @@ from PIL import Image
 from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_files, read_text, remove_unfinished
-from pg2.io.outputs import exclusive
 from pg2.io.progress import tracked
-from pg2.many import Line, Manifest, generator_of, settings_of
+from pg2.io.remote import is_address, output
+from pg2.many import KEPT, Line, Manifest, generator_of, settings_of
 from pg2.pipeline import Pipeline, Result, Source
 from pg2.pose.facing import doubts, shown_by
 from pg2.pose.formats import to_list
@@ -105,7 +105,8 @@ def augment(
     Args:
         pipeline: the model.
         data: prepared, of pictures that are named as Market-1501's are.
-        out: the folder to make, or one that an earlier call made.
+        out: the folder to make, or one that an earlier call made; or the address of such a folder (see
+            `pg2.io.remote`).
         model: what the manifest calls the model.
         per_person: pictures to make of each person, from each of theirs in turn.
         per_picture: pictures to make of each picture, instead; by default 1.
@@ -120,10 +121,10 @@ def augment(
         Pg2Error: pictures of the test split, of other names, or of one person alone; `out` holds something
             else or what other settings made; damaged data.
     """
-    out, checks = Path(out), Checks() if checks is None else checks
+    checks = Checks() if checks is None else checks
     if per_person is not None and per_picture is not None:
         raise Pg2Error("--per-person and --per-picture are two ways to say how many; give one of them")
-    if out.resolve().is_relative_to(data.path.resolve()):
+    if not is_address(out) and Path(out).resolve().is_relative_to(data.path.resolve()):
         raise Pg2Error(f"{out} lies in {data.path}, which is only read; give another folder")
     data = data.scaled(pipeline.frame)
     usable = _usable(data, pictures)
@@ -139,9 +140,9 @@ def augment(
         "seed": seed,
     }
     summary = Summary(len(people))
-    with exclusive(out):
-        manifest = Manifest(out, options, _Line)
-        for folder in (out, out / FOLDER):
+    with output(out, KEPT) as place:
+        manifest = Manifest(place, options, _Line)
+        for folder in (manifest.out, manifest.out / FOLDER):
             remove_unfinished(folder)
         run = _Run(pipeline, data, manifest, usable, checks, seed)
         todo = [candidate for candidate in chosen if not manifest.done(run.key(candidate))]

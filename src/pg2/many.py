@@ -3,12 +3,13 @@
 import hashlib
 import io
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import numpy as np
@@ -26,10 +27,10 @@ from pg2.io.files import (
     write_json,
     write_text,
 )
-from pg2.io.outputs import exclusive
 from pg2.io.packaged import SAMPLES
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture, pictures_below
 from pg2.io.progress import tracked
+from pg2.io.remote import Mirror, RemoteFile, is_address, output, remote_files
 from pg2.pipeline import Pipeline, Source
 from pg2.pose.estimator import chosen
 from pg2.pose.formats import read_keypoints_csv, to_list
@@ -44,6 +45,11 @@ RANDOM = "random:"
 
 NAMED = "named"
 """All named poses."""
+
+KEPT = (OPTIONS, MANIFEST, FAILURES)
+"""What says of a folder what has been done there."""
+
+_EVERY = 20.0  # seconds between two copies of a list that go to a store
 
 _LONGEST, _CUT = 200, 40  # bytes of a file's name, and characters that are kept of a longer one
 LARGEST = 1_000_000_000
@@ -66,7 +72,7 @@ class Item:
 
     name: str
     short: str
-    given: Path | Pose | str
+    given: Path | RemoteFile | Pose | str
 
 
 @dataclass(frozen=True)
@@ -101,14 +107,21 @@ class Summary:
     failures: list[Failure] = field(default_factory=list)
 
 
-def find_photos(given: Sequence[Path]) -> list[Item]:
+def find_photos(given: Sequence[Path | str]) -> list[Item]:
     """The photos among what was given: files, and all pictures in folders and the folders below them.
+
+    Args:
+        given: paths, and addresses such as s3://bucket/photos (see `pg2.io.remote`).
 
     Raises:
         Pg2Error: a folder without a picture, nothing of that name, or two photos of one name.
     """
-    found: list[tuple[str, Path]] = []
-    for path in given:
+    found: list[tuple[str, Path | RemoteFile]] = []
+    for place in given:
+        if isinstance(place, str) and is_address(place):
+            found += _photos_at(place, alone=len(given) == 1)
+            continue
+        path = Path(place)
         if path.is_dir():
             # HEIC photos are not read, but are missed if nobody names them.
             files = pictures_below(path, {*SUFFIXES, *HEIF_SUFFIXES})
@@ -123,7 +136,22 @@ def find_photos(given: Sequence[Path]) -> list[Item]:
     return _items(found)
 
 
-def _items(found: Sequence[tuple[str, Path]]) -> list[Item]:
+def _photos_at(address: str, alone: bool) -> list[tuple[str, RemoteFile]]:
+    files = remote_files(address)
+    found = {
+        name: file
+        for name, file in sorted(files.items())
+        if PurePosixPath(name).suffix.lower() in {*SUFFIXES, *HEIF_SUFFIXES}
+    }
+    if not found:
+        raise Pg2Error(f"{address} holds no pictures ({', '.join(sorted(SUFFIXES))})")
+    above = PurePosixPath(address.rstrip("/")).name
+    if alone or [*files] == [above]:
+        return list(found.items())
+    return [(f"{above}/{name}", file) for name, file in found.items()]
+
+
+def _items(found: Sequence[tuple[str, Path | RemoteFile]]) -> list[Item]:
     twice = [name for name, count in Counter(name for name, _ in found).items() if count > 1]
     if twice:
         raise Pg2Error(f"two of the files given are called {twice[0]}; rename one, or give the folder above")
@@ -227,18 +255,21 @@ class _PhotoLine(Line):
 class Manifest:
     """The lines of the results that are there, and the settings that all were made with."""
 
-    def __init__(self, out: Path, options: Mapping[str, Any], line: type[Line]) -> None:
+    def __init__(self, out: Path | Mirror, options: Mapping[str, Any], line: type[Line]) -> None:
         """Take up what an earlier run left.
 
         Args:
-            out: the folder.
+            out: the folder; of a store, what lies here of it.
             options: the settings that all results in it have in common.
             line: what a line is; `done` and `add` are told its key.
 
         Raises:
             Pg2Error: `out` holds something else, or results of other settings.
         """
+        self._mirror = out if isinstance(out, Mirror) else None
+        out = out.folder if isinstance(out, Mirror) else out
         self.out, self._options, self._line = out, dict(options), line
+        self._sent = time.monotonic()  # when the list went to the store
         self.lines: dict[Any, dict[str, Any]] = {}
         self._files: dict[str | None, Any] = {}  # whose line it is that names a file
         if not exists(out):
@@ -283,20 +314,35 @@ class Manifest:
         line = self.lines.get(key)
         if line is None or (digest is not None and line.get("digest") != digest):
             return False
-        return line["file"] is None or exists(self.out / str(line["file"]))
+        return line["file"] is None or self.has(str(line["file"]))
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        return exists(self.out / name) if self._mirror is None else name in self._mirror
+
+    def send(self, *names: str) -> None:
+        """Put files that are complete where they belong, if that is not here."""
+        if self._mirror is not None:
+            self._mirror.send(names)
 
     def begin(self) -> None:
         """Make the folder, and write down the settings that all results have."""
         if not (self.out / OPTIONS).exists():
             self.out.mkdir(parents=True, exist_ok=True)
             write_json(self.out / OPTIONS, self._options)
+            self.send(OPTIONS)
 
     def add(self, entries: Mapping[Any, dict[str, Any]]) -> None:
         """Keep the lines of results whose pictures are there ("file": None: without one), at once."""
+        self.send(*(entry["file"] for entry in entries.values() if entry["file"] is not None))
         for key, entry in entries.items():
             self._take(key, entry)
         with (self.out / MANIFEST).open("a", encoding="utf-8") as log:
             log.write("".join(f"{json.dumps(entry)}\n" for entry in entries.values()))
+        # Stores cannot append.
+        if time.monotonic() - self._sent > _EVERY:
+            self.send(MANIFEST)
+            self._sent = time.monotonic()
 
     def finish(self, failures: Sequence[Failure] = ()) -> None:
         """Leave the lines in one order, whatever the order in which they came."""
@@ -305,11 +351,15 @@ class Manifest:
         write_text(
             self.out / MANIFEST, "".join(f"{json.dumps(self.lines[key])}\n" for key in sorted(self.lines))
         )
+        self.send(MANIFEST)
         listed = [json.dumps({failure.kind: failure.name, "error": failure.error}) for failure in failures]
         if listed:
             write_text(self.out / FAILURES, "\n".join(listed) + "\n")
+            self.send(FAILURES)
         else:
             (self.out / FAILURES).unlink(missing_ok=True)
+            if self._mirror is not None:
+                self._mirror.remove(FAILURES)
 
 
 def settings_of(pipeline: Pipeline, model: str) -> dict[str, Any]:
@@ -477,18 +527,17 @@ class _Run:
         self.manifest.finish(self.summary.failures)
 
     def _task(self, number: int, photo: Item) -> _Task | None:
-        assert isinstance(photo.given, Path)
+        assert isinstance(photo.given, Path | RemoteFile)
         targets = dict(self._usable(number, self.poses(photo.name)))
         if not targets:
             raise Pg2Error(f"{photo.given}: none of the poses for it could be used")
-        with open_picture(photo.given):  # much sooner than the digest of a file that is none
-            pass
         source: Path | Content
-        if self._sent:
-            source = Content(photo.given.read_bytes(), str(photo.given))
-            content = hashlib.sha256(source).hexdigest()
-        else:
-            source, content = photo.given, sha256(photo.given)
+        source = photo.given.read() if isinstance(photo.given, RemoteFile) else photo.given
+        with open_picture(source):  # much sooner than the digest of a file that is none
+            pass
+        if self._sent and isinstance(source, Path):
+            source = Content(source.read_bytes(), str(source))
+        content = hashlib.sha256(source).hexdigest() if isinstance(source, Content) else sha256(source)
         done: frozenset[tuple[int, str]] = frozenset()
         people = self._people(photo.name, content)
         if people is not None:
@@ -511,6 +560,7 @@ class _Run:
     def _usable(self, number: int, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
         for item in poses:
             if item.name not in self._targets:
+                assert not isinstance(item.given, RemoteFile)
                 try:
                     self._targets[item.name] = self.maker.pipeline.target_pose(item.given, self.pose_person)
                 except Pg2Error as error:
@@ -557,6 +607,14 @@ class _Run:
             self.summary.copied.append(made.copied)
 
 
+def _lies_in(out: str | Path, place: str | Path) -> bool:
+    """Whether an output lies in a folder that is read."""
+    if is_address(out) or is_address(place):
+        return f"{out}/".startswith(f"{str(place).rstrip('/')}/")
+    folder = Path(place)
+    return exists(folder) and folder.is_dir() and Path(out).resolve().is_relative_to(folder.resolve())
+
+
 def _file_name(photo: Item, who: int, pose: Item) -> str:
     folder, _, stem = photo.short.rpartition("/")
     name = f"{stem}_person{who}_{pose.short.replace('/', '-')}"
@@ -572,7 +630,7 @@ def _digest(content: str, target: Pose) -> str:
 
 def make_many(
     pipeline: Pipeline,
-    photos: Sequence[Path],
+    photos: Sequence[Path | str],
     poses: str,
     out: str | Path,
     *,
@@ -596,9 +654,9 @@ def make_many(
 
     Args:
         pipeline: the model.
-        photos: files and folders; see `find_photos`.
+        photos: files and folders, and addresses of them; see `find_photos`.
         poses: see `find_poses`.
-        out: the folder to make, or one that an earlier call made.
+        out: the folder to make, or one that an earlier call made; or the address of such a folder.
         model: what the manifest calls the model.
         person: which person of each photo; None: the largest.
         everybody: all people of each photo instead.
@@ -616,16 +674,15 @@ def make_many(
         Pg2Error: no photos, no such poses, not one that can be used, or with `strict` one that cannot; `out`
             lies among the photos, or holds something else or results of other settings; no such cluster.
     """
-    out = Path(out)
     if everybody and person is not None:
         raise Pg2Error("--person takes one of the people on a photo, --everybody all; give one of them")
     if ray is not None and pipeline.device.type != "cpu":
         raise Pg2Error(
             f"workers of a Ray cluster compute on the CPU, not on {pipeline.device.type}; give --device cpu"
         )
-    for folder in (path for path in (*photos, Path(poses)) if exists(path) and path.is_dir()):
-        if out.resolve().is_relative_to(folder.resolve()):
-            raise Pg2Error(f"{out} lies in {folder}, whose files are read; give another folder")
+    for place in (*photos, poses):
+        if _lies_in(out, place):
+            raise Pg2Error(f"{out} lies in {place}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
     # None where it is not: so it is in folders from before there was a choice.
     where = "without legs" if in_place is None else in_place or None
@@ -641,9 +698,9 @@ def make_many(
         return _Answer(0, (), f"{task.photo.given}: {why}")
 
     maker = _Maker(pipeline, person, everybody, kind, in_place)
-    with connected(ray) if ray else nullcontext() as cluster, exclusive(out):
-        manifest = Manifest(out, options, _PhotoLine)
-        remove_unfinished(out, below=True)
+    with connected(ray) if ray else nullcontext() as cluster, output(out, KEPT) as there:
+        manifest = Manifest(there, options, _PhotoLine)
+        remove_unfinished(manifest.out, below=True)
         run = _Run(
             maker, manifest, wanted, summary, fail, model=model, pose_person=pose_person, sent=bool(cluster)
         )

@@ -13,9 +13,9 @@ from pg2.data.raw import fingerprint
 from pg2.data.sources.webdataset import MOST_BYTES, PICTURES
 from pg2.errors import Pg2Error
 from pg2.io.files import exists, read_text, remove_unfinished
-from pg2.io.outputs import exclusive
 from pg2.io.picture_files import open_picture
 from pg2.io.progress import tracked
+from pg2.io.remote import is_address, output
 from pg2.io.shards import MOST_SAMPLES, MOST_SHARDS, SUFFIX, write_shard
 from pg2.many import LARGEST, MANIFEST, OPTIONS, Line, Manifest
 
@@ -31,12 +31,12 @@ class Shards:
     """What a run did.
 
     Attributes:
-        files: all shards, in order.
+        files: all shards, in order: paths or addresses.
         samples: how many there are in them.
         kept: how many shards were there already.
     """
 
-    files: list[Path]
+    files: list[str]
     samples: int
     kept: int
 
@@ -74,7 +74,8 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
 
     Args:
         folder: that `pg2.many.make_many` or `pg2.augment.augment` made.
-        out: the folder to make, or one that an earlier call made.
+        out: the folder to make, or one that an earlier call made; or the address of such a folder (see
+            `pg2.io.remote`).
         size: samples of a shard.
         progress: show a bar when stderr is a terminal.
 
@@ -84,25 +85,27 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
     """
     if size < 1:
         raise Pg2Error(f"a shard holds one sample or more, not {size}")
-    folder, out = Path(folder), Path(out)
-    if out.resolve().is_relative_to(folder.resolve()):
+    folder = Path(folder)
+    if not is_address(out) and Path(out).resolve().is_relative_to(folder.resolve()):
         raise Pg2Error(f"{out} lies in {folder}, which is only read; give another folder")
     given = _read(folder)
     batches = [given[first : first + size] for first in range(0, len(given), size)]
     if len(batches) > MOST_SHARDS:
         raise Pg2Error(f"{len(batches):,} shards are too many; give a larger --size than {size}")
-    files = [out / f"shard-{number:06}{SUFFIX}" for number in range(len(batches))]
+    names = [f"shard-{number:06}{SUFFIX}" for number in range(len(batches))]
     pictures = [folder / line.file for _, line in given if line.file]
     options = {"kind": "pg2 shards", "size": size}
     options["pictures"] = fingerprint(options, folder, [folder / MANIFEST, *pictures])[:16]
-    with exclusive(out):
-        kept = Manifest(out, options, Line)
-        remove_unfinished(out)
+    with output(out, (OPTIONS,)) as place:
+        kept = Manifest(place, options, Line)
+        remove_unfinished(kept.out)
         kept.begin()
-        todo = [(file, batch) for file, batch in zip(files, batches, strict=True) if not file.exists()]
-        for file, batch in tracked(todo, "Shards", progress):
-            write_shard(file, _samples(folder, batch))
-    return Shards(files, len(given), len(files) - len(todo))
+        todo = [(name, batch) for name, batch in zip(names, batches, strict=True) if not kept.has(name)]
+        for name, batch in tracked(todo, "Shards", progress):
+            write_shard(kept.out / name, _samples(folder, batch))
+            kept.send(name)
+    start = str(out).rstrip("/")
+    return Shards([f"{start}/{name}" for name in names], len(given), len(names) - len(todo))
 
 
 def _read(folder: Path) -> list[tuple[str, _Line]]:

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from cli_samples import PHOTO, assert_refused, size_of
@@ -342,3 +343,18 @@ def test_a_cluster_is_for_many_photos(pg2, model: Path, tmp_path: Path) -> None:
     ran = pg2("render", tmp_path / "people", "--ray", "local", "--workers", 2)
     assert_refused(ran, "leave out --workers, or --ray")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_addresses_of_a_store(pg2, model: Path) -> None:  # type: ignore[no-untyped-def]
+    store = fsspec.filesystem("memory")
+    store.pipe_file("/cli/photos/ann.jpg", Path(PHOTO).read_bytes())
+    line = ("generate", "memory://cli/photos", "--model", model, "--poses", "front")
+    ran = pg2(*line, "--out", "memory://cli/out/")
+    assert ran.code == 0, ran.err
+    assert "memory://cli/out/manifest.jsonl: 1 pictures made" in ran.out
+    assert store.find("/cli/out") == [
+        "/cli/out/ann_person0_front.png", "/cli/out/manifest.jsonl", "/cli/out/options.json",
+    ]  # fmt: skip
+    assert_refused(pg2("generate", "memory://cli/photos", "--pose", "front"), "is an address; with --poses")
+    assert_refused(pg2("generate", PHOTO, "--pose", "front", "--out", "s3://x/y.png"), "is an address")
+    assert_refused(pg2(*line[:-2], "--poses", "front", "--out", "http://x/y"), "http:// is no object store")

@@ -55,6 +55,7 @@ def test_the_library_reads_the_same(tmp_path: Path) -> None:
     write_shard(tmp_path / "s-0.tar", SAMPLES[:2])
     write_shard(tmp_path / "s-1.tar", SAMPLES[2:])
     files = find_shards(tmp_path)
+    files = [str(file) for file in files]
     assert pattern(files) == str(tmp_path / "s-{0..1}.tar")
     assert pattern(files[:1]) == str(tmp_path / "s-0.tar")
     assert as_the_library_reads(pattern(files)) == SAMPLES
@@ -209,7 +210,7 @@ def test_a_name_is_never_a_command_or_an_address(tmp_path: Path, monkeypatch: py
         "file:/etc/passwd",
         "a\0b",
     ):
-        with pytest.raises(Pg2Error, match="there is no shard"):
+        with pytest.raises(Pg2Error, match=r"there is no shard|is no object store"):
             find_shards(name)
     assert list(tmp_path.iterdir()) == []
     os.mkfifo(tmp_path / "a.tar")

@@ -14,9 +14,10 @@ def augment(
         Path, typer.Argument(help="a prepared data set whose pictures are named as Market-1501's are")
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Argument(
-            help="folder to make, of bounding_box_train/ and manifest.jsonl; the same command goes on with it"
+            help="folder to make, or its address (s3://BUCKET/...), of bounding_box_train/ and "
+            "manifest.jsonl; the same command goes on with it"
         ),
     ],
     per_person: Annotated[
@@ -87,8 +88,8 @@ def augment(
     )
     tried = done.made + done.before + done.left_out.total()
     print(
-        f"{out / MANIFEST}: {done.made:,} pictures of {done.people:,} people made in {done.seconds:.1f} s, "
-        f"{done.before:,} were there already"
+        f"{out.rstrip('/')}/{MANIFEST}: {done.made:,} pictures of {done.people:,} people made in "
+        f"{done.seconds:.1f} s, {done.before:,} were there already"
     )
     for why, count in done.left_out.most_common():
         print(f"pg2: {count:,} of {tried:,} left out: {why}", file=sys.stderr)

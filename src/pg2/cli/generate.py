@@ -186,7 +186,10 @@ def pose(
 
 def generate(
     photos: Annotated[
-        list[Path], typer.Argument(help="photos of a person, of any size; folders with --poses")
+        list[str],
+        typer.Argument(
+            help="photos of a person, of any size; with --poses folders, too, and addresses (s3://BUCKET/...)"
+        ),
     ],
     pose: Annotated[
         list[str] | None,
@@ -201,10 +204,10 @@ def generate(
     ] = None,
     model: Model = DEFAULT_MODEL,
     out: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             help="the picture to write, result.png by default, which replaces one of that name; with --poses "
-            "the folder, where the same command goes on"
+            "the folder or its address, where the same command goes on"
         ),
     ] = None,
     strip: Annotated[
@@ -236,12 +239,13 @@ def generate(
 ) -> None:
     """Put the person of a photo into a pose; several photos or poses give a grid, or with --poses files."""
     from pg2.io.outputs import exclusive
+    from pg2.io.remote import is_address
 
     kind = _kind(strip=strip, full_size=full_size, origin=origin)
     if poses is not None:
         if pose:
             raise Pg2Error("--pose makes one picture, --poses a folder of them; give one of the two")
-        if out is None or out.suffix.lower() in SUFFIXES:
+        if out is None or Path(out).suffix.lower() in SUFFIXES:
             raise Pg2Error("--poses writes many files; say with --out FOLDER where to")
         if ray is not None and device == "auto":
             device = "cpu"
@@ -268,7 +272,10 @@ def generate(
         raise Pg2Error("say with --pose which pose is wanted, or with --poses which ones, a file each")
     if everybody:
         raise Pg2Error("--everybody gives a file a person; say with --poses in which poses")
-    folder = next((path for path in photos if path.is_dir()), None)
+    if address := next(filter(is_address, [*photos, out or ""]), None):
+        raise Pg2Error(f"{address} is an address; with --poses POSES --out FOLDER it can be given")
+    files = [Path(photo) for photo in photos]
+    folder = next((path for path in files if path.is_dir()), None)
     if folder is not None:
         raise Pg2Error(
             f"{folder} is a folder; with --poses POSES --out FOLDER each of its photos gives files"
@@ -278,26 +285,24 @@ def generate(
         raise Pg2Error(
             "--strip, --full-size and --origin show one photo in one pose; leave them out for a grid"
         )
-    out = out or Path("result.png")
-    _check_out(out, [*photos, *map(Path, pose)])
-    with exclusive(out):
+    place = Path(out or "result.png")
+    _check_out(place, [*files, *map(Path, pose)])
+    with exclusive(place):
         pipeline = _load(model, device, precision, revision, background, backend, kind)
-        rows = _rows(pipeline, photos, pose, strict, person, pose_person, in_place)
-        _save(getattr(rows[0][0], kind) if one else _grid_picture(rows, pose), out)
+        rows = _rows(pipeline, files, pose, strict, person, pose_person, in_place)
+        _save(getattr(rows[0][0], kind) if one else _grid_picture(rows, pose), place)
     tell(rows)
-    _end(photos, rows)
+    _end(files, rows)
 
 
-def _generate_many(
-    pipeline: "Pipeline", photos: Sequence[Path], poses: str, out: Path, **options: Any
-) -> None:
+def _generate_many(pipeline: "Pipeline", photos: Sequence[str], poses: str, out: str, **options: Any) -> None:
     from pg2.many import MANIFEST, Failure, make_many
 
     def failed(failure: Failure) -> None:
         print(f"pg2: left out: {failure.error}", file=sys.stderr)
 
     done = make_many(pipeline, photos, poses, out, failed=failed, **options)
-    print(f"{out / MANIFEST}: {done.made:,} pictures made, {done.kept:,} were there already")
+    print(f"{out.rstrip('/')}/{MANIFEST}: {done.made:,} pictures made, {done.kept:,} were there already")
     if done.crowded:
         print(
             f"pg2: {len(done.crowded)} of {done.photos} photos show several people; the largest was taken "

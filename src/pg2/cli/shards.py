@@ -10,7 +10,12 @@ def shards(
     folder: Annotated[
         Path, typer.Argument(help="folder that `pg2 generate --poses` or `pg2 augment` has made")
     ],
-    out: Annotated[Path, typer.Argument(help="folder for the shards; the same command goes on with it")],
+    out: Annotated[
+        str,
+        typer.Argument(
+            help="folder for the shards, or its address (s3://BUCKET/...); the same command goes on with it"
+        ),
+    ],
     size: Annotated[int, typer.Option(min=1, max=1_000_000, help="samples of a shard")] = 1000,
 ) -> None:
     """Put pictures that were made into WebDataset shards, with all that is known of them.

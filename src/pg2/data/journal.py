@@ -18,6 +18,7 @@ from pg2.io.picture_files import Content, open_picture
 from pg2.io.pictures import load_image
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
+from pg2.io.remote import RemoteFile
 from pg2.pose.formats import PointList, from_list, to_list
 from pg2.pose.keypoints import Pose
 
@@ -106,7 +107,7 @@ class PoseJournal:
                 self._done[entry.key] = entry.points
         self._separator = "\n" if text and not text.endswith("\n") else ""
 
-    def pose(self, name: str, file: Path, image: Image8) -> Pose | None:
+    def pose(self, name: str, file: Path | RemoteFile, image: Image8) -> Pose | None:
         """The pose on a photo, in its pixels; None when there is no person.
 
         Args:
@@ -129,7 +130,7 @@ class PoseJournal:
 
     def foresee(
         self,
-        photos: Iterable[tuple[str, Path, bytes | None]],
+        photos: Iterable[tuple[str, Path | RemoteFile, bytes | None]],
         ray: str,
         total: int | None = None,
         seen: Callable[[Image8], Image8 | None] = _whole,
@@ -161,20 +162,20 @@ class PoseJournal:
                 if not isinstance(found, str):
                     self._keep(photo.key, *found)
 
-    def _sent(self, photos: Iterable[tuple[str, Path, bytes | None]]) -> Iterator[_Photo]:
+    def _sent(self, photos: Iterable[tuple[str, Path | RemoteFile, bytes | None]]) -> Iterator[_Photo]:
         for name, file, content in photos:
             try:
-                with open_picture(file if content is None else content):
-                    pass
                 if content is None:
                     if file.stat().st_size > _MOST_SENT:
                         continue
-                    content = file.read_bytes()
+                    content = file.read() if isinstance(file, RemoteFile) else file.read_bytes()
+                with open_picture(content):
+                    pass
                 yield _Photo(self._key(name, file), Content(content, f"{name} in {file}"))
             except (Pg2Error, OSError):
                 continue
 
-    def _key(self, name: str, file: Path) -> tuple[str, int, int, str]:
+    def _key(self, name: str, file: Path | RemoteFile) -> tuple[str, int, int, str]:
         state = file.stat()
         return name, state.st_size, state.st_mtime_ns, self._by
 

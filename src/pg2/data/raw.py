@@ -10,11 +10,12 @@ from pg2.errors import Pg2Error
 from pg2.io.picture_files import open_picture
 from pg2.io.pictures import MIN_SIDE, to_jpeg
 from pg2.io.pixels import Image8
+from pg2.io.remote import RemoteFile
 from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 
 
-def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path]) -> str:
+def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path | RemoteFile]) -> str:
     """A hash of everything a preparation depends on: its options, and name, size and time of each file."""
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for file in files:

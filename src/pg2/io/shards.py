@@ -17,8 +17,12 @@ from typing import IO
 
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_path, exists
+from pg2.io.remote import RemoteFile, is_address, remote_files
 
 SUFFIX = ".tar"
+
+Shard = Path | RemoteFile
+"""A file here, or of a store."""
 
 MOST_SHARDS = 10_000
 """Shards of one set."""
@@ -69,16 +73,18 @@ class Sample:
         self._places[ending] = (member.offset_data, member.size)
 
 
-def find_shards(given: str | Path) -> list[Path]:
+def find_shards(given: str | Path) -> list[Shard]:
     """The shards of a set, in order.
 
     Args:
         given: a folder with files called *.tar, or one file, in whose name "{000000..000012}" stands for
-            these numbers, with as many digits.
+            these numbers, with as many digits; or the address of these (see `pg2.io.remote`).
 
     Raises:
         Pg2Error: there are none, one of the numbers is missing, or there are too many.
     """
+    if isinstance(given, str) and is_address(given):
+        return _shards_at(given)
     path = Path(given)
     if exists(path) and path.is_dir():
         found = sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.startswith("."))
@@ -95,7 +101,24 @@ def find_shards(given: str | Path) -> list[Path]:
                 f"there is no shard {file}; give a folder of *{SUFFIX} files, or their names on this machine "
                 'as "set-{000000..000012}.tar"'
             )
-    return found
+    return [*found]
+
+
+def _shards_at(address: str) -> list[Shard]:
+    folder, _, name = address.rstrip("/").rpartition("/")
+    if name.endswith(SUFFIX):
+        files, wanted = remote_files(folder), _expanded(name)
+    else:
+        files = remote_files(address)
+        wanted = sorted(file for file in files if file.endswith(SUFFIX) and "/" not in file)
+    if not wanted:
+        raise Pg2Error(f"{address} holds no shards (files called *{SUFFIX}, without further compression)")
+    if len(wanted) > MOST_SHARDS:
+        raise Pg2Error(f"{address} has more than {MOST_SHARDS:,} shards; give a part of them")
+    lacking = next((file for file in wanted if file not in files), None)
+    if lacking is not None:
+        raise Pg2Error(f"there is no shard {folder}/{lacking}; give those that are there")
+    return [files[file] for file in wanted]
 
 
 def _expanded(name: str) -> list[str]:
@@ -115,7 +138,7 @@ def _expanded(name: str) -> list[str]:
     return names
 
 
-def samples(shard: Path, most: Mapping[str, int]) -> Iterator[Sample]:
+def samples(shard: Shard, most: Mapping[str, int]) -> Iterator[Sample]:
     """Go through a shard, without keeping it in memory.
 
     Args:
@@ -151,7 +174,7 @@ def samples(shard: Path, most: Mapping[str, int]) -> Iterator[Sample]:
             yield current
 
 
-def count_samples(shards: Iterable[Path], most: Mapping[str, int]) -> int:
+def count_samples(shards: Iterable[Shard], most: Mapping[str, int]) -> int:
     """How many samples a set has. Nothing but the headers is read, so what is wrong with a shard shows early.
 
     Raises:
@@ -165,7 +188,7 @@ def count_samples(shards: Iterable[Path], most: Mapping[str, int]) -> int:
     return count
 
 
-def _checked(member: tarfile.TarInfo, shard: Path) -> str:
+def _checked(member: tarfile.TarInfo, shard: Shard) -> str:
     """The name of a file, plainly: without "./"."""
     parts = member.name.split("/")
     if member.name.startswith("/") or ".." in parts:
@@ -189,7 +212,7 @@ class _Headers:
         return self._file.read(size)
 
 
-def _members(file: IO[bytes], shard: Path) -> Iterator[tarfile.TarInfo]:
+def _members(file: IO[bytes], shard: Shard) -> Iterator[tarfile.TarInfo]:
     """The files and folders of a shard.
 
     Raises:
@@ -250,10 +273,10 @@ def write_shard(path: Path, given: Iterable[tuple[str, Mapping[str, bytes]]]) ->
                 archive.addfile(entry, io.BytesIO(content))
 
 
-def pattern(files: Sequence[Path]) -> str:
+def pattern(files: Sequence[str]) -> str:
     """Shards in order, called WORDS-NUMBER.tar, as one name that `find_shards` and the library take."""
     first, last = files[0], files[-1]
     if len(files) == 1:
-        return str(first)
-    words, _, number = first.stem.rpartition("-")
-    return str(first.with_name(f"{words}-{{{number}..{last.stem.rpartition('-')[2]}}}{SUFFIX}"))
+        return first
+    words, _, number = first.removesuffix(SUFFIX).rpartition("-")
+    return f"{words}-{{{number}..{last.removesuffix(SUFFIX).rpartition('-')[2]}}}{SUFFIX}"

@@ -17,7 +17,7 @@ from pg2.errors import Pg2Error
 from pg2.io.picture_files import Content
 from pg2.io.pictures import MIN_SIDE, load_image
 from pg2.io.progress import tracked
-from pg2.io.shards import Sample, count_samples, find_shards, samples
+from pg2.io.shards import Sample, Shard, count_samples, find_shards, samples
 from pg2.pose.formats import PointList, from_list
 from pg2.pose.keypoints import Pose
 
@@ -65,7 +65,8 @@ def prepare_webdataset(
     first picture is.
 
     Args:
-        shards: a folder of *.tar files, or a name with numbers such as "set-{000000..000012}.tar".
+        shards: a folder of *.tar files, or a name with numbers such as "set-{000000..000012}.tar"; or the
+            address of these (see `pg2.io.remote`).
         out: the folder to make.
         frame: (height, width) to cut to.
         test_share: share of the people without a `split`, 0 to 1, that make the test split.
@@ -82,10 +83,11 @@ def prepare_webdataset(
     check_share(test_share)
     check_frame(frame)
     files = find_shards(shards)
+    root = files[0].parent if isinstance(files[0], Path) else Path(shards)
     inputs = fingerprint(
-        {"source": "webdataset", "frame": list(frame), "test_share": test_share}, files[0].parent, files
+        {"source": "webdataset", "frame": list(frame), "test_share": test_share}, root, files
     )
-    with preparing(Path(shards) if Path(shards).is_dir() else files[0], out, inputs) as report:
+    with preparing(Path(shards) if Path(shards).is_dir() else Path(str(files[0])), out, inputs) as report:
         if report is not None:
             return report
         count, skipped = count_samples(files, MOST_BYTES), Skipped()
@@ -106,7 +108,7 @@ def prepare_webdataset(
     return report
 
 
-def _every(shards: Iterable[Path]) -> Iterator[tuple[Path, Sample]]:
+def _every(shards: Iterable[Shard]) -> Iterator[tuple[Shard, Sample]]:
     return ((shard, sample) for shard in shards for sample in samples(shard, MOST_BYTES))
 
 
@@ -131,7 +133,7 @@ class _Source:
         self._taken: set[str] = set()
         self.shared: set[str] = set()
 
-    def pictures(self, given: Iterable[tuple[Path, Sample]]) -> Iterator[tuple[Record, bytes]]:
+    def pictures(self, given: Iterable[tuple[Shard, Sample]]) -> Iterator[tuple[Record, bytes]]:
         """The record and the JPEG file of each sample that can be used."""
         for shard, sample in given:
             found = self._picture(shard, sample)
@@ -140,10 +142,10 @@ class _Source:
             else:
                 yield found
 
-    def foresee(self, given: Iterable[tuple[Path, Sample]], ray: str, count: int, progress: bool) -> None:
+    def foresee(self, given: Iterable[tuple[Shard, Sample]], ray: str, count: int, progress: bool) -> None:
         """Find the poses that no sample tells, by many processes; what is wrong is left to `pictures`."""
 
-        def photos() -> Iterator[tuple[str, Path, bytes]]:
+        def photos() -> Iterator[tuple[str, Shard, bytes]]:
             for shard, sample in given:
                 endings = [ending for ending in sample.endings if ending in PICTURES]
                 about = _about(sample)
@@ -153,7 +155,7 @@ class _Source:
 
         self._journal().foresee(photos(), ray, count, progress=progress)
 
-    def _picture(self, shard: Path, sample: Sample) -> tuple[Record, bytes] | str:
+    def _picture(self, shard: Shard, sample: Sample) -> tuple[Record, bytes] | str:
         """The same for one sample, or why it is left out."""
         endings = [ending for ending in sample.endings if ending in PICTURES]
         if len(endings) != 1 or sample.repeated:
