@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pg2.cli.options import Background, Device, Model, PrecisionOption, Revision
+from pg2.cli.options import BackendOption, Background, Device, Model, PrecisionOption, Revision
 
 
 def augment(
@@ -57,6 +57,7 @@ def augment(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 2, help="of what is drawn at random")] = 0,
     device: Device = "auto",
     precision: PrecisionOption = "bf16",
+    backend: BackendOption = None,
     revision: Revision = None,
 ) -> None:
     """Put training people of a re-identification set into poses of one another; names, ids, cameras are kept.
@@ -65,14 +66,18 @@ def augment(
     """
     from pg2.augment import Checks, augment, read_names
     from pg2.data.prepared import PreparedDataset
-    from pg2.io.devices import DTYPES
     from pg2.many import MANIFEST
     from pg2.pipeline import Pipeline
 
     names = None if pictures is None else read_names(pictures)
     dataset = PreparedDataset(data)
     pipeline = Pipeline.from_pretrained(
-        model, device=device, dtype=DTYPES[precision], revision=revision, background=background
+        model,
+        device=device,
+        dtype=precision,
+        revision=revision,
+        background=background,
+        backend=backend,
     )
     done = augment(
         pipeline,
