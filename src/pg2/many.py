@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pg2.errors import Pg2Error
 from pg2.io.cluster import alone, connected
 from pg2.io.files import (
-    atomic_path,
+    atomic_files,
     exists,
     read_json,
     read_text,
@@ -577,14 +577,33 @@ class _Run:
         if answer.people > 1 and self.maker.person is None and not self.maker.everybody:
             self._crowded.append((task.number, task.photo.name))
         self.summary.kept += len(self.maker.wanted(answer.people, task.targets))
-        poses = {pose.name: pose for pose in task.targets}
-        for made in answer.made:
-            self.summary.kept -= 1
-            self._keep(task, answer.people, poses[made.pose], made)
+        # What came from a worker is there at once, and is written together: each on its own takes longer.
+        whole = isinstance(answer.made, tuple)
+        for made in [answer.made] if whole else ((one,) for one in answer.made):
+            self._keep(task, answer.people, tuple(made))
         return None
 
-    def _keep(self, task: _Task, people: int, pose: Item, made: _Made) -> None:
-        entry: dict[str, Any] = {
+    def _keep(self, task: _Task, people: int, pictures: Sequence[_Made]) -> None:
+        self.summary.kept -= len(pictures)
+        poses = {pose.name: pose for pose in task.targets}
+        entries = {
+            (task.photo.name, made.who, made.pose): self._entry(task, people, poses[made.pose], made)
+            for made in pictures
+        }
+        if not entries:
+            return
+        self.manifest.begin()
+        files = [self.manifest.out / entry["file"] for entry in entries.values()]
+        with atomic_files(files[0].parent) as new:
+            for file, made in zip(files, pictures, strict=True):
+                (new / file.name).write_bytes(made.png)
+        self.manifest.add(entries)
+        self.summary.made += len(pictures)
+        self.summary.doubtful += sum(bool(made.doubts) for made in pictures)
+        self.summary.copied += [made.copied for made in pictures if made.copied is not None]
+
+    def _entry(self, task: _Task, people: int, pose: Item, made: _Made) -> dict[str, Any]:
+        return {
             "file": _file_name(task.photo, made.who, pose),
             "photo": task.photo.name,
             "person": made.who,
@@ -597,14 +616,6 @@ class _Run:
             "photo_digest": task.content,
             "digest": _digest(task.content, task.targets[pose]),
         }
-        self.manifest.begin()
-        with atomic_path(self.manifest.out / entry["file"]) as new:
-            new.write_bytes(made.png)
-        self.manifest.add({(task.photo.name, made.who, pose.name): entry})
-        self.summary.made += 1
-        self.summary.doubtful += bool(made.doubts)
-        if made.copied is not None:
-            self.summary.copied.append(made.copied)
 
 
 def _lies_in(out: str | Path, place: str | Path) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -266,6 +267,17 @@ def test_a_store_that_cannot_be_reached(server: str, photos: Path, tmp_path: Pat
         gone.read()
     with pytest.raises(Pg2Error, match=r"cannot read s3://bucket/gone\.jpg"), gone.open() as file:
         file.read(1)
+
+
+def test_a_server_that_does_not_answer(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr(remote, "_store", remote._store.__wrapped__)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    began = time.monotonic()
+    with pytest.raises(Pg2Error, match=r"cannot look at s3://bucket/photos \(.*127\.0\.0\.1:9"):
+        remote_files("s3://bucket/photos")
+    assert time.monotonic() - began < 60
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
 def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,11 @@ from pg2.io.picture_files import Content
 _PACKAGES = {"s3": "pg2[s3]", "gs": "gcsfs", "az": "adlfs", "abfs": "adlfs", "memory": "fsspec"}
 """Each kind of address that is taken, and what to install for it. Others, such as pipes, are no store."""
 
+_PATIENCE = {
+    "s3": {"config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 3}}}
+}
+"""How long a server is waited for, in seconds; their own bounds are minutes."""
+
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<place>.*)", re.DOTALL)
 
 _MOST_FILES = 1_000_000  # below one folder, whatever they are
@@ -56,7 +61,7 @@ def _store(scheme: str) -> Any:
         from fsspec import filesystem
 
         # Without a list from before: others may write there meanwhile.
-        return filesystem(scheme, use_listings_cache=False)
+        return filesystem(scheme, use_listings_cache=False, **_PATIENCE.get(scheme, {}))
     except ImportError as error:
         raise Pg2Error(
             f'{scheme}:// addresses need another package; install it with: pip install "{_PACKAGES[scheme]}"'
