@@ -19,8 +19,8 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import atomic_files, read_text, remove_unfinished
 from pg2.io.progress import tracked
-from pg2.io.remote import is_address, output
-from pg2.many import KEPT, Line, Manifest, generator_of, settings_of
+from pg2.io.remote import lies_in, output
+from pg2.many import KEPT, LARGEST, Line, Manifest, generator_of, settings_of
 from pg2.pipeline import Pipeline, Result, Source
 from pg2.pose.facing import doubts, shown_by
 from pg2.pose.formats import to_list
@@ -124,7 +124,7 @@ def augment(
     checks = Checks() if checks is None else checks
     if per_person is not None and per_picture is not None:
         raise Pg2Error("--per-person and --per-picture are two ways to say how many; give one of them")
-    if not is_address(out) and Path(out).resolve().is_relative_to(data.path.resolve()):
+    if lies_in(out, data.path):
         raise Pg2Error(f"{out} lies in {data.path}, which is only read; give another folder")
     data = data.scaled(pipeline.frame)
     usable = _usable(data, pictures)
@@ -140,7 +140,7 @@ def augment(
         "seed": seed,
     }
     summary = Summary(len(people))
-    with output(out, KEPT) as place:
+    with output(out, KEPT, LARGEST) as place:
         manifest = Manifest(place, options, _Line)
         for folder in (manifest.out, manifest.out / FOLDER):
             remove_unfinished(folder)

@@ -30,7 +30,7 @@ from pg2.io.files import (
 from pg2.io.packaged import SAMPLES
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture, pictures_below
 from pg2.io.progress import tracked
-from pg2.io.remote import Mirror, RemoteFile, is_address, output, remote_files
+from pg2.io.remote import Mirror, RemoteFile, is_address, lies_in, output, remote_files
 from pg2.pipeline import Pipeline, Source
 from pg2.pose.estimator import chosen
 from pg2.pose.formats import read_keypoints_csv, to_list
@@ -267,6 +267,7 @@ class Manifest:
             Pg2Error: `out` holds something else, or results of other settings.
         """
         self._mirror = out if isinstance(out, Mirror) else None
+        shown = out.address if isinstance(out, Mirror) else str(out)
         out = out.folder if isinstance(out, Mirror) else out
         self.out, self._options, self._line = out, dict(options), line
         self._sent = time.monotonic()  # when the list went to the store
@@ -280,7 +281,7 @@ class Manifest:
             strangers = sorted(file.name for file in out.iterdir() if not file.name.startswith("."))
             if strangers:
                 raise Pg2Error(
-                    f"{out} holds {strangers[0]}, which is no result of this command; give a new folder"
+                    f"{shown} holds {strangers[0]}, which is no result of this command; give a new folder"
                 )
             return
         before = read_json(out / OPTIONS, "the settings of many results")
@@ -288,8 +289,8 @@ class Manifest:
             if not isinstance(before, dict) or before.get(name) != value:
                 was = before.get(name) if isinstance(before, dict) else None
                 raise Pg2Error(
-                    f"{out} holds results of other settings ({name}: {was}, now {value}); give a new folder, "
-                    "or the settings of before"
+                    f"{shown} holds results of other settings ({name}: {was}, now {value}); give a new "
+                    "folder, or the settings of before"
                 )
         if (out / MANIFEST).exists():
             self._read(read_text(out / MANIFEST, "a list of results", LARGEST))
@@ -497,6 +498,11 @@ class _Run:
         self.maker, self.manifest, self.poses, self.summary = maker, manifest, poses, summary
         self.model, self.pose_person, self._failed, self._sent = model, pose_person, failed, sent
         self._targets: dict[str, Pose | None] = {}
+        # How many people were found on a photo of this name and content before.
+        self._known = {
+            (name, line.get("photo_digest")): int(line["people"])
+            for (name, *_), line in manifest.lines.items()
+        }
         # By the number of the photo: answers may come in any order.
         self._failures: list[tuple[int, Failure]] = []
         self._crowded: list[tuple[int, str]] = []
@@ -539,7 +545,7 @@ class _Run:
             source = Content(source.read_bytes(), str(source))
         content = hashlib.sha256(source).hexdigest() if isinstance(source, Content) else sha256(source)
         done: frozenset[tuple[int, str]] = frozenset()
-        people = self._people(photo.name, content)
+        people = self._known.get((photo.name, content))
         if people is not None:
             wanted = self.maker.wanted(people, targets)
             done = frozenset(
@@ -551,11 +557,6 @@ class _Run:
                 self.summary.kept += len(wanted)
                 return None
         return _Task(number, photo, source, content, targets, done)
-
-    def _people(self, photo: str, content: str) -> int | None:
-        """How many people were found on this photo; None: it is not known."""
-        found = (line for (name, *_), line in self.manifest.lines.items() if name == photo)
-        return next((int(line["people"]) for line in found if line.get("photo_digest") == content), None)
 
     def _usable(self, number: int, poses: Sequence[Item]) -> Iterator[tuple[Item, Pose]]:
         for item in poses:
@@ -616,14 +617,6 @@ class _Run:
             "photo_digest": task.content,
             "digest": _digest(task.content, task.targets[pose]),
         }
-
-
-def _lies_in(out: str | Path, place: str | Path) -> bool:
-    """Whether an output lies in a folder that is read."""
-    if is_address(out) or is_address(place):
-        return f"{out}/".startswith(f"{str(place).rstrip('/')}/")
-    folder = Path(place)
-    return exists(folder) and folder.is_dir() and Path(out).resolve().is_relative_to(folder.resolve())
 
 
 def _file_name(photo: Item, who: int, pose: Item) -> str:
@@ -692,7 +685,7 @@ def make_many(
             f"workers of a Ray cluster compute on the CPU, not on {pipeline.device.type}; give --device cpu"
         )
     for place in (*photos, poses):
-        if _lies_in(out, place):
+        if lies_in(out, place):
             raise Pg2Error(f"{out} lies in {place}, whose files are read; give another folder")
     wanted, items = find_poses(poses, seed), find_photos(photos)
     # None where it is not: so it is in folders from before there was a choice.
@@ -709,7 +702,7 @@ def make_many(
         return _Answer(0, (), f"{task.photo.given}: {why}")
 
     maker = _Maker(pipeline, person, everybody, kind, in_place)
-    with connected(ray) if ray else nullcontext() as cluster, output(out, KEPT) as there:
+    with connected(ray) if ray else nullcontext() as cluster, output(out, KEPT, LARGEST) as there:
         manifest = Manifest(there, options, _PhotoLine)
         remove_unfinished(manifest.out, below=True)
         run = _Run(

@@ -15,7 +15,7 @@ from pg2.errors import Pg2Error
 from pg2.io.files import exists, read_text, remove_unfinished
 from pg2.io.picture_files import open_picture
 from pg2.io.progress import tracked
-from pg2.io.remote import is_address, output
+from pg2.io.remote import is_address, lies_in, output
 from pg2.io.shards import MOST_SAMPLES, MOST_SHARDS, SUFFIX, write_shard
 from pg2.many import LARGEST, MANIFEST, OPTIONS, Line, Manifest
 
@@ -36,7 +36,7 @@ class Shards:
         kept: how many shards were there already.
     """
 
-    files: list[str]
+    files: list[Path | str]
     samples: int
     kept: int
 
@@ -85,8 +85,10 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
     """
     if size < 1:
         raise Pg2Error(f"a shard holds one sample or more, not {size}")
+    if is_address(folder):
+        raise Pg2Error(f"{folder} is an address; the folder of what was made lies on this machine")
     folder = Path(folder)
-    if not is_address(out) and Path(out).resolve().is_relative_to(folder.resolve()):
+    if lies_in(out, folder):
         raise Pg2Error(f"{out} lies in {folder}, which is only read; give another folder")
     given = _read(folder)
     batches = [given[first : first + size] for first in range(0, len(given), size)]
@@ -105,7 +107,8 @@ def make_shards(folder: str | Path, out: str | Path, *, size: int = SIZE, progre
             write_shard(kept.out / name, _samples(folder, batch))
             kept.send(name)
     start = str(out).rstrip("/")
-    return Shards([f"{start}/{name}" for name in names], len(given), len(names) - len(todo))
+    files = [f"{start}/{name}" if is_address(out) else Path(out) / name for name in names]
+    return Shards(files, len(given), len(names) - len(todo))
 
 
 def _read(folder: Path) -> list[tuple[str, _Line]]:

@@ -65,6 +65,10 @@ def test_turned_round_are_front_and_back_in_either_order() -> None:
     found = [pairs[number] for number in turned_round(pairs, keypoints)]
     assert sorted(found) == [(0, 1), (1, 0), (1, 3), (3, 1)]
     assert len(turned_round(Pairs(["a", "b"], range(2)), keypoints)) == 0
+    # Of several people, in any order, and with pictures in between that take no part.
+    several = Pairs(["b", "a", "b", "b", "a"], [3, 0, 1, 2, 4])
+    found = [several[number] for number in turned_round(several, keypoints)]
+    assert sorted(found) == [(1, 3), (3, 1)]
 
 
 def test_preferred_pairs_come_in_their_share_and_the_others_still_come() -> None:

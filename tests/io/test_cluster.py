@@ -147,7 +147,7 @@ def test_what_a_worker_died_at_is_given_to_one_that_has_nothing_else() -> None:
     """Beside a deadly piece of work another one was given up, whose answers were lost with its workers."""
     ray = Mock()
     ray.cluster_resources.return_value = {"CPU": 2}
-    workers = _Workers[int, int](ray, "it", abs, {})
+    workers = _Workers[int, int](ray, "it", abs, {}, "")
     first, second = Mock(), Mock()
     for worker in (first, second):
         worker.work.remote.side_effect = lambda task: object()
@@ -395,6 +395,8 @@ def test_poses_in_shards_are_found_the_same(cluster: Cluster, photos: Path, tmp_
         if number == 2:
             files["json"] = b"[]"
         given.append((f"p{number % 2}/{photo.stem}", files))
+    # Once more, of the name of the first: it is skipped, and its pose is nobody's.
+    given.append((given[0][0], {"jpg": (photos / "5.jpg").read_bytes()}))
     shards = tmp_path / "shards"
     shards.mkdir()
     write_shard(shards / "a-0.tar", given[:5])

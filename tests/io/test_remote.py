@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from pg2.augment import augment
 from pg2.data.sources.webdataset import prepare_webdataset
 from pg2.io import remote
 from pg2.io.packaged import SAMPLES
-from pg2.io.remote import Mirror, RemoteFile, is_address, output, remote_files
+from pg2.io.remote import Mirror, RemoteFile, is_address, lies_in, output, remote_files
+from pg2.io.shards import find_shards
 from pg2.many import FAILURES, KEPT, MANIFEST, OPTIONS, Summary, make_many
 from pg2.models.config import CoarseConfig
 from pg2.shards import make_shards
@@ -212,15 +214,20 @@ def test_a_folder_of_something_else(photos: Path, store: str) -> None:
 
 def test_results_of_other_settings(photos: Path, store: str) -> None:
     make(photos, f"{store}/out")
-    with pytest.raises(Pg2Error, match="holds results of other settings"):
+    with pytest.raises(Pg2Error, match=rf"^{store}/out holds results of other settings"):
         make(photos, f"{store}/out", in_place=True)
+    with fsspec.open(f"{store}/out/{OPTIONS}", "wb") as file:
+        file.write(b"{")
+    with pytest.raises(Pg2Error, match=r"options\.json is not valid JSON"):
+        make(photos, f"{store}/out")
 
 
 def test_photos_and_results_in_one_place(photos: Path, store: str) -> None:
     upload(photos, f"{store}/photos")
     for out in ("photos", "photos/below", "photos/"):
         with pytest.raises(Pg2Error, match=r"lies in .*, whose files are read"):
-            make(f"{store}/photos", f"{store}/{out}")
+            make(f"{store}/photos", f"{store}/{out}".replace("memory:", "MEMORY:"))
+    assert not lies_in(f"{store}/photographs", f"{store}/photos")
 
 
 def test_nothing_there(store: str, photos: Path) -> None:
@@ -244,12 +251,15 @@ def test_nothing_there(store: str, photos: Path) -> None:
         ("memory://", "names no folder"),
         ("memory://a/../b", "names no folder"),
         ("memory://a\nb", "names no folder"),
+        ("s3://a.tar", "names no folder"),
     ],
 )
 def test_what_is_no_address_of_a_store(address: str, said: str, tmp_path: Path) -> None:
     assert is_address(address)
     with pytest.raises(Pg2Error, match=said):
-        remote_files(address)
+        find_shards(address) if address.endswith(".tar") else remote_files(address)
+    if address.endswith(".tar"):
+        return
     with pytest.raises(Pg2Error, match=said), output(address, KEPT):
         raise AssertionError
 
@@ -269,6 +279,40 @@ def test_a_store_that_cannot_be_reached(server: str, photos: Path, tmp_path: Pat
         file.read(1)
 
 
+def test_a_connection_that_breaks_while_a_shard_is_read(
+    memory: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both while its headers are read and while a picture is."""
+    make(photos, tmp_path / "made")
+    make_shards(tmp_path / "made", f"{memory}/shards", progress=False)
+    store = type(fsspec.filesystem("memory"))
+    opened, left = store.open, 0
+
+    def opening(self: Any, *given: Any, **options: Any) -> Any:
+        file = opened(self, *given, **options)
+
+        class Breaking:
+            seek, tell, close = file.seek, file.tell, file.close
+
+            def read(self, size: int = -1) -> bytes:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise RuntimeError("the connection is gone")
+                return file.read(size)
+
+        return Breaking()
+
+    monkeypatch.setattr(store, "open", opening)
+    for reads in (0, 3, 12, 15):
+        left = reads
+        with pytest.raises(
+            Pg2Error, match=r"cannot read memory://bucket/shards/.* \(the connection is gone\)"
+        ):
+            prepare_webdataset(f"{memory}/shards", tmp_path / "out", (32, 16), progress=False)
+        assert not (tmp_path / "out").exists()
+
+
 def test_a_server_that_does_not_answer(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr(remote, "_store", remote._store.__wrapped__)
@@ -277,6 +321,22 @@ def test_a_server_that_does_not_answer(server: str, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Pg2Error, match=r"cannot look at s3://bucket/photos \(.*127\.0\.0\.1:9"):
         remote_files("s3://bucket/photos")
     assert time.monotonic() - began < 60
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+
+
+def test_a_server_that_takes_its_time(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection, and says nothing: in earnest it is waited for 30 seconds, some times."""
+    monkeypatch.setitem(
+        remote._PATIENCE, "s3", {"config_kwargs": {"read_timeout": 0.2, "retries": {"max_attempts": 1}}}
+    )
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(remote, "_store", remote._store.__wrapped__)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        began = time.monotonic()
+        with pytest.raises(Pg2Error, match=r"cannot look at s3://bucket/photos \("):
+            remote_files("s3://bucket/photos")
+        assert time.monotonic() - began < 20
     fsspec.get_filesystem_class("s3").clear_instance_cache()
 
 
@@ -289,6 +349,16 @@ def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Pg2Error, match=r's3:// addresses need another package; .* pip install "pg2\[s3\]"'):
         remote_files("s3://bucket/photos")
     remote._store.cache_clear()
+
+
+def test_a_list_may_be_larger_than_a_photo(
+    memory: str, monkeypatch: pytest.MonkeyPatch, photos: Path
+) -> None:
+    """And its folder may hold more files than are read from one."""
+    make(photos, f"{memory}/out")
+    monkeypatch.setattr(remote, "_MOST_READ", 10)
+    monkeypatch.setattr(remote, "_MOST_FILES", 2)
+    assert make(photos, f"{memory}/out").kept == 4
 
 
 def test_bounds(memory: str, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:

@@ -54,8 +54,8 @@ def test_what_is_written_is_read_and_is_the_same_each_time(tmp_path: Path) -> No
 def test_the_library_reads_the_same(tmp_path: Path) -> None:
     write_shard(tmp_path / "s-0.tar", SAMPLES[:2])
     write_shard(tmp_path / "s-1.tar", SAMPLES[2:])
-    files = find_shards(tmp_path)
-    files = [str(file) for file in files]
+    files = sorted(tmp_path.iterdir())
+    assert find_shards(tmp_path) == files
     assert pattern(files) == str(tmp_path / "s-{0..1}.tar")
     assert pattern(files[:1]) == str(tmp_path / "s-0.tar")
     assert as_the_library_reads(pattern(files)) == SAMPLES

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -635,6 +636,13 @@ def test_pairs_that_turn_the_person_round_come_more_often(
     assert 0 < len(turned) < len(_training_pairs(tiny))
     assert shown
     assert set(shown) <= turned
+
+
+def test_nobody_turns_round(tiny: PreparedDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "turned_round", lambda pairs, keypoints: np.empty(0, np.int64))
+    recipe = load_recipe("debug", ["data.turned=0.5", "coarse.steps=1", "refined=null", "model.refine=null"])
+    with pytest.warns(UserWarning, match=r"shows nobody from the front and from the back, so data\.turned"):
+        train(recipe, tiny, tmp_path / "run", QUIET)
 
 
 def _training_pairs(data: PreparedDataset) -> Pairs:

@@ -76,10 +76,16 @@ def evaluate(
     from pg2.evaluation.protocol import training_features
     from pg2.evaluation.report import print_scores
     from pg2.evaluation.run import check_places, score_and_report
+    from pg2.io.cluster import check_address
     from pg2.pipeline import Pipeline
     from pg2.pose.formats import read_pairs_csv
 
     check_places(out, store)
+    if ray is not None:
+        device = "cpu" if device == "auto" else device
+        if device != "cpu":
+            raise Pg2Error(f"workers of a Ray cluster compute on the CPU, not on {device}; give --device cpu")
+        check_address(ray)
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     if training and not tools.judges:
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")

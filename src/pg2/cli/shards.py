@@ -1,6 +1,5 @@
 """`pg2 shards`: what many pictures were made, as WebDataset shards."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ import typer
 
 def shards(
     folder: Annotated[
-        Path, typer.Argument(help="folder that `pg2 generate --poses` or `pg2 augment` has made")
+        str, typer.Argument(help="folder that `pg2 generate --poses` or `pg2 augment` has made")
     ],
     out: Annotated[
         str,

@@ -29,6 +29,9 @@ JOURNAL = "journal.jsonl"
 
 _MOST_SENT = 250_000_000  # bytes of a photo that is sent to another process
 
+_Given = tuple[str, Path | RemoteFile, Callable[[], bytes] | None]
+"""See `PoseJournal.foresee`."""
+
 
 def partial_folder(out: Path) -> Path:
     """Where everything lies while the data set `out` is in the making: the journal, and the parts.
@@ -130,7 +133,7 @@ class PoseJournal:
 
     def foresee(
         self,
-        photos: Iterable[tuple[str, Path | RemoteFile, bytes | None]],
+        photos: Iterable[_Given],
         ray: str,
         total: int | None = None,
         seen: Callable[[Image8], Image8 | None] = _whole,
@@ -139,8 +142,9 @@ class PoseJournal:
         """Find the poses of photos by many processes, before they are asked for one by one.
 
         Args:
-            photos: of each its name in the data set, the file that it lies in, and its content, None where
-                that is all of the file; what is no photo is left to `pose`. Taken as they are sent.
+            photos: of each its name in the data set, the file that it lies in, and what reads it, None where
+                it is all of the file; what is no photo is left to `pose`. Taken as they are sent; of one that
+                comes twice the first counts.
             ray: see `pg2.io.cluster.connected`.
             total: how many photos there are, for the bar.
             seen: what of a photo is looked at; None: it is none that counts.
@@ -149,31 +153,34 @@ class PoseJournal:
         Raises:
             Pg2Error: no such cluster, or a photo at which processes die.
         """
-        todo = (photo for photo in photos if self._key(*photo[:2]) not in self._done)
-        first = next(todo, None)
+        sent = self._sent(photos)
+        first = next(filter(None, sent), None)
         if first is None:
             return
         with connected(ray) as cluster:
-            sent = self._sent(itertools.chain([first], todo))
-            answers = cluster.spread(_Look(self._estimator, seen), sent, _lost)
+            tasks = itertools.chain([first], sent)
+            answers = cluster.spread(_Look(self._estimator, seen), tasks, _lost)
             for answer in tracked(answers, "Poses", progress, total=total):
-                assert answer is not None
-                photo, found = answer
-                if not isinstance(found, str):
-                    self._keep(photo.key, *found)
+                if answer is not None and not isinstance(answer[1], str):
+                    self._keep(answer[0].key, *answer[1])
 
-    def _sent(self, photos: Iterable[tuple[str, Path | RemoteFile, bytes | None]]) -> Iterator[_Photo]:
-        for name, file, content in photos:
-            try:
-                if content is None:
-                    if file.stat().st_size > _MOST_SENT:
-                        continue
-                    content = file.read() if isinstance(file, RemoteFile) else file.read_bytes()
-                with open_picture(content):
-                    pass
-                yield _Photo(self._key(name, file), Content(content, f"{name} in {file}"))
-            except (Pg2Error, OSError):
+    def _sent(self, photos: Iterable[_Given]) -> Iterator[_Photo | None]:
+        asked = set[tuple[Any, ...]]()
+        for name, file, read in photos:
+            key = self._key(name, file)
+            if key in self._done or key in asked:
+                yield None
                 continue
+            asked.add(key)
+            try:
+                content, called = (b"", str(file)) if read is None else (read(), f"{name} in {file}")
+                with open_picture(file if read is None else content):  # type: ignore[arg-type]
+                    pass
+                if read is None and isinstance(file, Path) and file.stat().st_size <= _MOST_SENT:
+                    content = file.read_bytes()
+            except (Pg2Error, OSError):
+                content = b""
+            yield _Photo(key, Content(content, called)) if content else None
 
     def _key(self, name: str, file: Path | RemoteFile) -> tuple[str, int, int, str]:
         state = file.stat()

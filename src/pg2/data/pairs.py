@@ -1,7 +1,7 @@
 """Who pairs with whom, and in which order the pairs come: a pure function of seed and position."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,12 @@ class Pairs:
             members[person].append(index)
         self._groups = [group for group in members.values() if len(group) > 1]
         self._ends = np.cumsum([len(group) * (len(group) - 1) for group in self._groups], dtype=np.int64)
+
+    @property
+    def groups(self) -> Iterator[tuple[int, list[int]]]:
+        """Of each person the number of the first pair, and the picture indices in their order."""
+        for group, end in zip(self._groups, self._ends, strict=True):
+            yield int(end) - len(group) * (len(group) - 1), group
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -46,9 +52,13 @@ def turned_round(pairs: Pairs, keypoints: Points) -> npt.NDArray[np.int64]:
         keypoints: of all its pictures, [n, 18, 2].
     """
     width = shoulder_width(keypoints)
-    ends = width[np.array([pairs[number] for number in range(len(pairs))], np.int64).reshape(-1, 2)]
     # Where shoulders or hips are missing, the comparison with NaN is false.
-    return np.flatnonzero((np.abs(ends) > NARROW).all(axis=1) & (ends.prod(axis=1) < 0))
+    side = np.where(np.abs(width) > NARROW, np.sign(width), 0)
+    found = [np.empty(0, np.int64)]
+    for first, group in pairs.groups:
+        source, target = np.nonzero(np.outer(side[group], side[group]) < 0)
+        found.append(first + source * (len(group) - 1) + target - (target > source))
+    return np.concatenate(found)
 
 
 class PairOrder:

@@ -102,24 +102,29 @@ def evaluate(
         raise Pg2Error("workers of a Ray cluster compute on the CPU; give --device cpu, or leave --ray out")
     tally = Tally(instruments, len(pairs), training)
     alike = all(data.records[source].person == data.records[target].person for source, target in indices)
-    scorer = _Scorer(model, instruments, len(pairs), data.has_geometry and alike, batch, store is not None)
     poses = data.keypoints[[target for _, target in indices]]
     size = batch if ray is None else _SENT * batch
+    # A worker remembers the pictures of its part: real ones seldom come again in another of its parts.
+    remembered = len(pairs) if ray is None else size
+    scorer = _Scorer(model, instruments, remembered, data.has_geometry and alike, batch, store is not None)
     parts = (
         _part(data, indices[start : start + size], start, tally.judged, carried=ray is not None)
         for start in range(0, len(indices), size)
     )
-    early: dict[int, list[_Answer]] = {}  # answers of workers come in any order
+    early: dict[int, list[Measured]] = {}  # answers of workers come in any order
     due = 0
     with connected(ray) if ray else nullcontext() as cluster, storing(store, poses) as keep:
-        answers = cluster.spread(scorer, parts, _lost) if cluster else alone(scorer, parts)
+        answers = cluster.spread(scorer, parts, _lost, kept="") if cluster else alone(scorer, parts)
         for answer in tracked(answers, "evaluating", progress, total=-(-len(indices) // size)):
             assert answer is not None
-            early[answer[0].start] = answer[1]
+            at = answer[0].start
+            early[at] = [measured for measured, _ in answer[1]]
+            for measured, pictures in answer[1]:
+                keep(at, pictures)
+                at += len(measured.names)
             while due in early:
-                for measured, pictures in early.pop(due):
+                for measured in early.pop(due):
                     tally.add(measured)
-                    keep(due, pictures)
                     due += len(measured.names)
         return tally.evaluation(pairs, people_of(data, pairs))
 
@@ -170,7 +175,7 @@ class _Scorer:
 
         Args:
             model, instruments: see `evaluate`.
-            count: pairs that will come, at most.
+            count: pairs whose pictures are remembered.
             regions: whether the renderer knows what of the target the source shows.
             batch: pairs at a time.
             keep: give all pictures back, too.
@@ -182,14 +187,13 @@ class _Scorer:
 
     def __call__(self, part: _Part) -> list[_Answer]:
         """A batch after the other."""
-        if self._measuring is None:
-            self._measuring = Measuring(self._instruments, self._count)
         if part.data is not self._data:
             self._open(part.data)
+        measuring = self._measuring
+        assert measuring is not None
         with torch.inference_mode(), tf32(False):
             return [
-                self._scored(part, start, self._measuring)
-                for start in range(0, len(part.indices), self._batch)
+                self._scored(part, start, measuring) for start in range(0, len(part.indices), self._batch)
             ]
 
     def _open(self, data: PreparedDataset) -> None:
@@ -202,6 +206,7 @@ class _Scorer:
 
         device = self._instruments.device
         self._data, self._load = data, load
+        self._measuring = Measuring(self._instruments, self._count)
         self._flow = ExactFlow(data, _CELL) if self._regions else None
 
     def _scored(self, part: _Part, start: int, measuring: Measuring) -> _Answer:

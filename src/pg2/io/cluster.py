@@ -5,6 +5,7 @@ share no files with this process.
 """
 
 import contextlib
+import importlib.util
 import logging
 import os
 import secrets
@@ -36,6 +37,8 @@ _GLANCE = 5.0  # seconds between two looks whether workers start at all
 _STARTING = 180.0  # seconds until a worker is ready, PyTorch and all
 _LONGEST_FOLDER = 40  # characters: the system bounds the names of sockets below it
 
+_MISSING = 'work is spread by ray; install it with: pip install "pg2[ray]"'
+
 _T = TypeVar("_T")
 _A = TypeVar("_A")
 
@@ -44,6 +47,18 @@ def alone(make: Callable[[_T], _A], tasks: Iterable[_T | None]) -> Iterator[tupl
     """Do all the work in this process; see `Cluster.spread`."""
     for task in tasks:
         yield None if task is None else (task, make(task))
+
+
+def check_address(address: str) -> None:
+    """Refuse what cannot be a cluster, before work is done for it; see `connected`.
+
+    Raises:
+        Pg2Error: Ray is not installed, or nothing answers there that may be it.
+    """
+    if importlib.util.find_spec("ray") is None:
+        raise Pg2Error(_MISSING)
+    if address != LOCAL:
+        _check(address)
 
 
 @contextlib.contextmanager
@@ -66,7 +81,7 @@ def connected(address: str) -> Iterator["Cluster"]:
     try:
         import ray
     except ImportError as error:
-        raise Pg2Error('work is spread by ray; install it with: pip install "pg2[ray]"') from error
+        raise Pg2Error(_MISSING) from error
     if ray.is_initialized():
         with contextlib.closing(Cluster(ray, "the Ray cluster")) as cluster:
             yield cluster
@@ -172,6 +187,7 @@ class Cluster:
         tasks: Iterable[_T | None],
         lost: Callable[[_T, str], _A],
         environment: Mapping[str, str] | None = None,
+        kept: str = "; what is complete is kept",
     ) -> Iterator[tuple[_T, _A] | None]:
         """Let the processes of the cluster do the work, one a processor core of it.
 
@@ -184,6 +200,7 @@ class Cluster:
                 been made meanwhile.
             lost: the answer for a task at which three workers died, and why.
             environment: variables of the workers.
+            kept: the end of the sentences that say what went wrong.
 
         Returns:
             Each task with its answer, in the order in which they are made, and None for each None.
@@ -191,7 +208,7 @@ class Cluster:
         Raises:
             Pg2Error: a worker cannot start, or none does in time; `make` raises an error, or one itself.
         """
-        workers = _Workers[_T, _A](self._ray, self._name, make, environment or {})
+        workers = _Workers[_T, _A](self._ray, self._name, make, environment or {}, kept)
         self._workers.append(workers)
         todo, again, more = iter(tasks), deque[_Piece[_T]](), True
         try:
@@ -229,8 +246,10 @@ _NEWS = 5.0  # seconds for what a worker had done to arrive, or for Ray to say t
 class _Workers(Generic[_T, _A]):
     """The workers of one job: started when there is work, replaced when they die."""
 
-    def __init__(self, ray: Any, name: str, make: Callable[[_T], _A], environment: Mapping[str, str]) -> None:
-        self._ray, self._name, self._make = ray, name, make
+    def __init__(
+        self, ray: Any, name: str, make: Callable[[_T], _A], environment: Mapping[str, str], kept: str
+    ) -> None:
+        self._ray, self._name, self._make, self._kept = ray, name, make, kept
         # One thread a worker: the workers keep the cores busy, and sums come out the same on any machine.
         self._environment = {"OMP_NUM_THREADS": "1", **environment}
         self._most = max(int(ray.cluster_resources().get("CPU", 0)), 1)
@@ -335,15 +354,15 @@ class _Workers(Generic[_T, _A]):
             self._deaths += 1
             if self._deaths == _TRIES:
                 raise Pg2Error(
-                    f"workers on {self._name} die as they start, perhaps for lack of memory; what is "
-                    "complete is kept: run the same command again"
+                    f"workers on {self._name} die as they start, perhaps for lack of memory{self._kept}: run "
+                    "the same command again"
                 ) from error
             return
         if problem:
             self._ray.kill(worker)
             raise Pg2Error(
                 f"a worker cannot start on {problem}; install the same pg2 there, with what the command "
-                "needs of its extras; what is complete is kept"
+                f"needs of its extras{self._kept}"
             )
         self._deaths, self._since = 0, time.monotonic()
         self._working[worker] = {}
@@ -366,7 +385,7 @@ class _Workers(Generic[_T, _A]):
         for warning in warned:
             warnings.warn(warning, stacklevel=3)
         if problem:
-            raise Pg2Error(f"{problem}; what is complete is kept")
+            raise Pg2Error(f"{problem}{self._kept}")
         return piece, (answer,)
 
     def _dead(self, worker: Any) -> list[tuple[_Piece[_T], tuple[_A] | None]]:

@@ -107,7 +107,7 @@ def find_shards(given: str | Path) -> list[Shard]:
 def _shards_at(address: str) -> list[Shard]:
     folder, _, name = address.rstrip("/").rpartition("/")
     if name.endswith(SUFFIX):
-        files, wanted = remote_files(folder), _expanded(name)
+        wanted, files = _expanded(name), remote_files(folder)
     else:
         files = remote_files(address)
         wanted = sorted(file for file in files if file.endswith(SUFFIX) and "/" not in file)
@@ -273,9 +273,9 @@ def write_shard(path: Path, given: Iterable[tuple[str, Mapping[str, bytes]]]) ->
                 archive.addfile(entry, io.BytesIO(content))
 
 
-def pattern(files: Sequence[str]) -> str:
+def pattern(files: Sequence[Path | str]) -> str:
     """Shards in order, called WORDS-NUMBER.tar, as one name that `find_shards` and the library take."""
-    first, last = files[0], files[-1]
+    first, last = str(files[0]), str(files[-1])
     if len(files) == 1:
         return first
     words, _, number = first.removesuffix(SUFFIX).rpartition("-")

@@ -218,6 +218,11 @@ def _loader(
 ) -> Loader:
     turned = recipe.data.turned
     preferred = turned_round(pairs, data.keypoints) if turned else None
+    if preferred is not None and not len(preferred) and warn:
+        warnings.warn(
+            f"{data.path} shows nobody from the front and from the back, so data.turned is left out",
+            stacklevel=2,
+        )
     order, accelerator = PairOrder(pairs, seed, recipe.data.flip, preferred, turned), state.accelerator
     grid = state.objective.grid
     if grid and not data.has_geometry and warn:

@@ -1,8 +1,9 @@
 """WebDataset shards, tar files of pictures and what is known of each -> a prepared data set."""
 
 import re
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -145,15 +146,19 @@ class _Source:
     def foresee(self, given: Iterable[tuple[Shard, Sample]], ray: str, count: int, progress: bool) -> None:
         """Find the poses that no sample tells, by many processes; what is wrong is left to `pictures`."""
 
-        def photos() -> Iterator[tuple[str, Shard, bytes]]:
+        def photos() -> Iterator[tuple[str, Shard, Callable[[], bytes]]]:
             for shard, sample in given:
                 endings = [ending for ending in sample.endings if ending in PICTURES]
                 about = _about(sample)
                 alone = len(endings) == 1 and not sample.repeated
                 if alone and about is not None and about.keypoints is None:
-                    yield f"{sample.key}.{endings[0]}", shard, sample.read(endings[0])
+                    yield f"{sample.key}.{endings[0]}", shard, partial(sample.read, endings[0])
 
-        self._journal().foresee(photos(), ray, count, progress=progress)
+        every = photos()
+        first = next(every, None)
+        # Where all keypoints are known, nobody waits for the estimator.
+        if first is not None:
+            self._journal().foresee(chain([first], every), ray, count, progress=progress)
 
     def _picture(self, shard: Shard, sample: Sample) -> tuple[Record, bytes] | str:
         """The same for one sample, or why it is left out."""
