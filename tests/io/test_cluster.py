@@ -262,7 +262,8 @@ def worker_processes() -> list[psutil.Process]:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return process.cmdline()[:1] == ["ray::Worker.work"]
+        # Between two tasks, "ray::Worker" alone.
+        return process.cmdline()[:1] in (["ray::Worker.work"], ["ray::Worker"])
     except (psutil.Error, IndexError):
         return False
 
