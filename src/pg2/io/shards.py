@@ -107,6 +107,8 @@ def find_shards(given: str | Path) -> list[Shard]:
 def _shards_at(address: str) -> list[Shard]:
     folder, _, name = address.rstrip("/").rpartition("/")
     if name.endswith(SUFFIX):
+        if not is_address(folder):
+            raise Pg2Error(f"{address} names no folder of an object store; write s3://BUCKET/{name}")
         wanted, files = _expanded(name), remote_files(folder)
     else:
         files = remote_files(address)
