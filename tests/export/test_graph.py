@@ -11,8 +11,10 @@ import pytest
 from pg2 import Pg2Error
 from pg2.export.check import random_inputs
 from pg2.export.graph import KEY, Description, Graph
+from pg2.export.onnx_file import to_onnx
 from pg2.export.openvino_engine import runs_bf16
 from pg2.models.inputs import PictureInfo
+from pg2.models.pg2 import PG2
 from pg2.pose.estimator import MOVENET
 
 SAID = Description((64, 32), ("coarse", "refined"), {"coarse": PictureInfo("stage I")}, "keep", 7, "ab", 1)
@@ -104,11 +106,11 @@ def test_threads_are_honoured(exported: Path) -> None:
 
 
 def test_openvino_draws_the_same(exported: Path) -> None:
-    """In float32 nearly; in bf16, where the processor has it, about: places are rounded, too."""
+    """In float32 nearly; in bf16, where the processor has it, about."""
     pytest.importorskip("openvino")
     inputs = random_inputs((64, 32), 4)
     expected = Graph.open(exported)(*inputs)
-    for rough, most, mean in ((False, 3, 0.01), (True, 255, 8.0)):
+    for rough, most, mean in ((False, 3, 0.01), (True, 255, 2.0)):
         graph = Graph.open(exported, "openvino", rough=rough)
         assert graph.rough == (rough and runs_bf16())
         made = graph(*inputs)
@@ -117,6 +119,21 @@ def test_openvino_draws_the_same(exported: Path) -> None:
             apart = np.abs(made[name].astype(int) - expected[name])
             assert apart.max() <= most, name
             assert apart.mean() <= mean, name
+
+
+def test_in_bf16_openvino_does_not_round_places() -> None:
+    """Keypoints were once rounded to bf16, and what was fetched came from a pixel beside."""
+    pytest.importorskip("openvino")
+    if not runs_bf16():
+        pytest.skip("this processor does not compute in bf16")
+    content, _ = to_onnx(PG2.from_pretrained("fast/photo256"))
+    inputs = random_inputs((256, 256), 2)
+    exact, rough = (Graph(content, "it", "openvino", rough=rough)(*inputs) for rough in (False, True))
+    # Where the person is. The first has all keypoints; of the second's source there is no pose.
+    person = exact["silhouette"][0] > 127
+    apart = np.linalg.norm(rough["fetched"][0] - exact["fetched"][0], axis=-1)[person]
+    assert np.median(apart) < 0.1
+    assert np.quantile(apart, 0.9) < 0.5
 
 
 def test_without_openvino_it_is_said(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,8 +100,10 @@ def as_bytes(output: Output, pictures: Mapping[str, PictureInfo]) -> dict[str, T
     """
     made = {"image": rounded(to_levels(output.image)).movedim(1, -1)}
     for name, picture in output.pictures.items():
-        levels = rounded(to_levels(shown(picture, pictures[name].kind)))
-        made[name] = levels[:, 0] if pictures[name].kind == "mask" else levels.movedim(1, -1)
+        if pictures[name].kind == "mask":
+            made[name] = rounded(picture[:, 0].float() * 255)
+        else:
+            made[name] = rounded(to_levels(shown(picture, pictures[name].kind))).movedim(1, -1)
     if CHANGED in output.maps:
         made[CHANGED] = rounded(output.maps[CHANGED][:, 0].float() * 255)
     if FETCHED in output.maps:

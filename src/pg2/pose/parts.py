@@ -203,9 +203,8 @@ def part_places(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
     """
     cells = cell_centres(size, stride, parts.matrices.device)
     by_x, by_y, offset = parts.matrices[:, :, None, None].unbind(-1)
-    x, y = (by_x * cells[..., :1] + by_y * cells[..., 1:] + offset).unbind(-1)
-    height, width = size
-    return torch.stack((x.clamp(-width, 2 * width), y.clamp(-height, 2 * height)), -1)
+    far = cells.new_tensor((size[1], size[0]))
+    return (by_x * cells[..., :1] + by_y * cells[..., 1:] + offset).clamp(-far, 2 * far)
 
 
 def part_priors(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:

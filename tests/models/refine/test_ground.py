@@ -104,6 +104,8 @@ def test_the_running_maximum_is_that_of_pytorch(size: int) -> None:
     torch.manual_seed(size)
     for values in (torch.randn(2, 3, size, 4), torch.randint(-9, 9, (2, 3, size, 4))):
         assert running_maximum(values, 2).equal(values.cummax(2).values)
+        turned = values.flip(2).cummax(2).values.flip(2)
+        assert running_maximum(values, 2, backwards=True).equal(turned)
 
 
 @pytest.mark.parametrize("reach", [0, 1, 2, 3, 4, 6, 8])

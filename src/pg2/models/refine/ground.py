@@ -10,7 +10,7 @@ _AROUND = 32  # the colour of a place is a mean over this part of the height to 
 
 _CELLS = 64  # to the height, in which such means are worked out
 
-_SMOOTH = 4  # times as small, rows that are wholly unknown are filled in
+_NOTHING = 1e-6  # trust in what is unknown, so that a mean is never one of nothing
 
 _CALM = 0.02  # of a range of 2: differences that nobody sees
 
@@ -31,34 +31,29 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     Returns:
         float [B, C, H, W]; what is known is not quite the same in it.
     """
-    trusted, width, channels = known > _KNOWN, known.shape[3], image.shape[1]
+    trusted, width = known > _KNOWN, known.shape[3]
     here = torch.arange(width, device=known.device, dtype=torch.float32).expand(known.shape)
-    # From the left and, turned over, from the right; as floats, which need half the memory of indices.
-    sides = torch.cat((trusted, trusted.flip(3)), 1)
-    nearest = running_maximum(torch.where(sides, here, -1.0), 3)
-    left, right = nearest[:, :1], width - 1 - nearest[:, 1:].flip(3)
+    # As floats, which need half the memory of indices.
+    left = running_maximum(torch.where(trusted, here, -1.0), 3)
+    right = -running_maximum(torch.where(trusted, -here, -float(width)), 3, backwards=True)
     along = (here - left) / (right - left).clamp_min(1)
     to_right = along.square() * (3 - 2 * along)
     # Where the person leaves the picture, one side is all there is.
     to_right = to_right.masked_fill(right == width, 0.0).masked_fill(left < 0, 1.0)
-    around = _around(image, trusted.to(image.dtype))
-    # Gathered together, what is seen at the edge, and what is mirrored there.
-    mirrors = torch.cat((image - around[:, :channels], around[:, channels:], trusted), 1)
+    around, smooth = _around(image, trusted + _NOTHING)
+    texture = torch.cat(((image - around[:, :-1]) * trusted, around[:, -1:]), 1)
     found = torch.zeros_like(image)
     for edge, weight in ((left, 1 - to_right), (right, to_right)):
-        mirrored = 2 * edge - here
-        inside = (mirrored >= 0) & (mirrored < width)
-        edge, mirrored = (places.clamp(0, width - 1).long() for places in (edge, mirrored))
-        at_edge = around.gather(3, edge.expand_as(around))
-        there = mirrors.gather(3, mirrored.expand_as(mirrors))
-        calm = inside * there[:, -1:] * (at_edge[:, -1:] / there[:, -2:-1]).clamp_max(1)
-        found = found + weight * (at_edge[:, :channels] + calm * there[:, :channels])
+        # What is at the edge, and what is mirrored there.
+        at_edge, there = _at_columns(around, edge), _at_columns(texture, 2 * edge - here)
+        calm = (at_edge[:, -1:] / there[:, -1:].clamp_min(_CALM)).clamp_max(1)
+        found = found + weight * (at_edge[:, :-1] + calm * there[:, :-1])
     found = found.clamp(image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True))
     # Without an edge to either side nothing sharp is known.
-    return torch.where(trusted.any(3, keepdim=True), found, _smooth(image, known, _SMOOTH))
+    return torch.where(trusted.any(3, keepdim=True), found, smooth)
 
 
-def running_maximum(values: Tensor, dim: int) -> Tensor:
+def running_maximum(values: Tensor, dim: int, *, backwards: bool = False) -> Tensor:
     """The largest value so far along a dimension, as `cummax` gives it, which ONNX lacks.
 
     Each step doubles how far back a place has looked.
@@ -66,14 +61,17 @@ def running_maximum(values: Tensor, dim: int) -> Tensor:
     Args:
         values: of any shape, without NaN.
         dim: along which; its size must be known when the model is exported.
+        backwards: from the last place to the first.
 
     Returns:
         the same shape.
     """
     size, step = values.shape[dim], 1
     while step < size:
-        before, here = values.narrow(dim, 0, size - step), values.narrow(dim, step, size - step)
-        values = torch.cat((values.narrow(dim, 0, step), torch.maximum(before, here)), dim)
+        first, last = values.narrow(dim, 0, size - step), values.narrow(dim, step, size - step)
+        both, start = torch.maximum(first, last), size - step if backwards else 0
+        ends = values.narrow(dim, start, step)
+        values = torch.cat((both, ends) if backwards else (ends, both), dim)
         step *= 2
     return values
 
@@ -97,19 +95,44 @@ def spread_out(mask: Tensor, reach: int) -> Tensor:
     return mask
 
 
-def _around(image: Tensor, trusted: Tensor) -> Tensor:
-    """Mean colours of the known places around each one, and their spread and `_CALM`, [B, C + 1, H, W].
+def _at_columns(picture: Tensor, columns: Tensor) -> Tensor:
+    """What is in these columns of each row, 0 where there is no such column.
 
-    Both are smooth, so they are worked out in cells.
+    A tenth of the time of `gather` in an exported graph, where that wants an index for each channel.
+
+    Args:
+        picture: [B, C, H, W].
+        columns: whole numbers, float [B, 1, H, W].
+
+    Returns:
+        [B, C, H, W].
+    """
+    height, width = picture.shape[2:]
+    rows = torch.arange(height, device=picture.device, dtype=torch.float32)[:, None]
+    start = torch.stack((torch.full_like(rows, 1 / width - 1), (rows + 0.5) * (2 / height) - 1), -1)
+    grid = columns[:, 0, :, :, None] * start.new_tensor((2 / width, 0)) + start
+    return F.grid_sample(picture, grid, "nearest", "zeros", align_corners=False)
+
+
+def _around(image: Tensor, trusted: Tensor) -> tuple[Tensor, Tensor]:
+    """What the known places around each one tell.
+
+    All of it is smooth, so it is worked out in cells.
+
+    Returns:
+        [B, C + 1, H, W]: their mean colours, and how far these are spread, `_CALM` added; and [B, C, H, W]:
+        what is `filled` in from further off, for where nothing around is known.
     """
     cell, around = (max(image.shape[2] // part, 1) for part in (_CELLS, _AROUND))
     reach = around // cell
-    seen = torch.cat((image * trusted, image.square().mean(1, keepdim=True) * trusted, trusted), 1)
-    means = F.avg_pool2d(F.avg_pool2d(seen, cell, ceil_mode=True), 2 * reach + 1, 1, reach)
-    share = means[:, -1:].clamp_min(1e-6)
-    colours, squares = means[:, :-2] / share, means[:, -2:-1] / share
+    seen = (image * trusted, image.square().mean(1, keepdim=True) * trusted, trusted)
+    cells = torch.cat([F.avg_pool2d(part, cell, ceil_mode=True) for part in seen], 1)
+    smooth = filled(cells[:, :-2] / cells[:, -1:], cells[:, -1:].sqrt())
+    means = F.avg_pool2d(cells, 2 * reach + 1, 1, reach)
+    colours, squares = means[:, :-2] / means[:, -1:], means[:, -2:-1] / means[:, -1:]
     spread = (squares - colours.square().mean(1, keepdim=True)).clamp_min(0).sqrt() + _CALM
-    return F.interpolate(torch.cat((colours, spread), 1), size=image.shape[2:], mode="bilinear")
+    found = F.interpolate(torch.cat((colours, spread, smooth), 1), size=image.shape[2:], mode="bilinear")
+    return found[:, : image.shape[1] + 1], found[:, image.shape[1] + 1 :]
 
 
 def filled(image: Tensor, known: Tensor) -> Tensor:
@@ -122,22 +145,11 @@ def filled(image: Tensor, known: Tensor) -> Tensor:
     Returns:
         float [B, C, H, W], smooth where nothing is known.
     """
+    weight = known.square() + 1e-8  # so that a little trust counts for little beside full trust
     if min(image.shape[2:]) <= 4:
-        weight = _weight(known)
         mean = (image * weight).sum((2, 3), keepdim=True) / weight.sum((2, 3), keepdim=True)
         return mean.lerp(image, known)
-    return _smooth(image, known, 2).lerp(image, known)
-
-
-def _smooth(image: Tensor, known: Tensor, factor: int) -> Tensor:
-    """A picture that was `filled` at a size `factor` times as small, [B, C, H, W]."""
-    weight = _weight(known)
-    share = F.avg_pool2d(weight, factor)
+    share = F.avg_pool2d(weight, 2)
     # Never the root of 0, whose slope is infinite.
-    small = filled(F.avg_pool2d(image * weight, factor) / share, share.sqrt().clamp_max(1))
-    return F.interpolate(small, size=image.shape[2:], mode="bilinear")
-
-
-def _weight(known: Tensor) -> Tensor:
-    # The square makes a little trust count for little beside full trust.
-    return known.square() + 1e-8
+    small = filled(F.avg_pool2d(image * weight, 2) / share, share.sqrt().clamp_max(1))
+    return F.interpolate(small, size=image.shape[2:], mode="bilinear").lerp(image, known)

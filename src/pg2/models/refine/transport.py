@@ -37,9 +37,9 @@ from pg2.pose.parts import (
     sample,
 )
 
-# Outputs a pixel: copy mask, silhouettes of target and source, and what is added to the coarse picture's
-# colours.
-_COPY, _TARGET, _SOURCE, _PAINT = 0, 1, 2, slice(3, 6)
+# Outputs a pixel: copy mask and silhouette of the target; silhouette of the source, unless there is a network
+# that segments it; and what is added to the coarse picture's colours.
+_MASKS, _SOURCE, _PAINT = slice(0, 2), slice(2, 3), slice(3, 6)
 _FULL = 6
 
 # Log odds of the copy mask before training: most of what is fetched is shown.
@@ -163,7 +163,7 @@ class TransportRefiner(Refiner):
                 part.second.weight.data.mul_(0.3)
         for head in (self.turn, self.way, self.full):
             nn.init.normal_(head.weight, 0.0, 1e-4 if head is self.turn else 1e-3)
-        self.full.bias.data.view(_FULL, -1)[_COPY] = _COPY_AT_FIRST  # type: ignore[union-attr]
+        self.full.bias.data.view(_FULL, -1)[0] = _COPY_AT_FIRST  # type: ignore[union-attr]
 
     def start_from(self, start: Self, factor: int) -> None:
         """See `Stage`. It goes on from pictures of its own size alone: what it learned counts pixels.
@@ -217,33 +217,40 @@ class TransportRefiner(Refiner):
             maps = [heatmaps(pose, self.frame, self.config.radius, stride) for pose in poses]
             # Of the source's person in their own pose.
             body = part_priors(part_transforms(poses[0], poses[0]), self.frame, stride)
-            seen = self._seen(source, coarse, ways, priors, maps)
+            small, small_coarse = (_shrunk(picture, stride) for picture in (source, coarse))
+            seen = self._seen(small, small_coarse, ways, priors, maps)
         features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
         way = self.way(features).float()
         with full_precision(inputs.source.device):
             count = len(PARTS)
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
-            fetched = self._places(parts, odds, residual)
-            warped, inside = self._fetch(source, fetched)
+            # Enlarged at once, which takes half the time of one after the other in an exported graph.
+            coming, standing = _about(priors), _about(body)
+            large = F.interpolate(
+                torch.cat((_chances(odds), residual, coming, standing), 1),
+                scale_factor=float(stride),
+                mode="bilinear",
+            )
+            coming, standing = large[:, 3 * count : 3 * count + 2], large[:, 3 * count + 2 :]
+            fetched = self._places(parts, large[:, :count].exp(), large[:, count : 3 * count])
+            warped, inside = self._fetch(source, small, fetched)
         # It looks at what came of its choice; the choice is not to be made to please it.
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
         finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
-        full = F.pixel_shuffle(self.full(finer), 2)
-        if self.segment is not None:
-            stood = self.segment(source, body, maps[0])
-            full = torch.cat((full[:, :_SOURCE], stood, full[:, _SOURCE + 1 :]), 1)
-        full = full.float()
+        masks = self._outputs(finer, _MASKS)
+        stood = self._outputs(finer, _SOURCE) if self.segment is None else self.segment(source, body, maps[0])
+        paint = self._outputs(finer, _PAINT)
         with full_precision(inputs.source.device):
-            masks = _smoothed(full[:, : _PAINT.start]).sigmoid()
-            copied, target, stood = (masks[:, at : at + 1] for at in (_COPY, _TARGET, _SOURCE))
-            painted = coarse + full[:, _PAINT]
+            masks, stood = _smoothed(masks.float()).sigmoid(), _smoothed(stood.float()).sigmoid()
+            copied, target = masks[:, :1], masks[:, 1:]
+            painted = coarse + paint.float()
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown = _steep(copied.detach())
-            person = _steep(target.detach()) * ((self._about(priors)[:, 1:] - _FAR) / 2).clamp(0, 1)
-            hidden = self._hidden(stood.detach(), body)
+            person = _steep(target.detach()) * ((coming[:, 1:] - _FAR) / 2).clamp(0, 1)
+            hidden = _hidden(stood.detach(), standing)
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = ground.lerp(painted.lerp(warped, shown), person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
@@ -251,6 +258,15 @@ class TransportRefiner(Refiner):
         learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
         learned |= {"fetched": fetched, "copied": copied, "silhouette": target, "source_silhouette": stood}
         return Output(image, pictures, learned | {"changed": torch.maximum(person, covered)})
+
+    def _outputs(self, finer: Tensor, which: slice) -> Tensor:
+        """Some of the outputs a pixel, [B, n, H, W], from the network's at half that size.
+
+        Each kind is computed by itself: to cut them apart afterwards takes as long.
+        """
+        four = slice(4 * which.start, 4 * which.stop)
+        weight, bias = self.full.weight[four], self.full.bias[four]  # type: ignore[index]
+        return F.pixel_shuffle(F.conv2d(finer, weight, bias, padding=1), 2)
 
     def _turned(self, posed: Tensor) -> Tensor:
         """How each part's way is to be changed by what the two poses together say, [B, 10, 2, 3].
@@ -261,45 +277,37 @@ class TransportRefiner(Refiner):
         return _TURN * change.view(-1, len(PARTS), 2, 3)
 
     def _seen(
-        self, source: Tensor, coarse: Tensor, ways: Tensor, priors: Tensor, maps: Sequence[Tensor]
+        self, small: Tensor, small_coarse: Tensor, ways: Tensor, priors: Tensor, maps: Sequence[Tensor]
     ) -> Tensor:
         """What the network sees, [B, channels, h, w] on the grid of 1/stride; `maps` are of both poses."""
-        stride = self.config.stride
-        small, small_coarse = (F.avg_pool2d(picture, stride) for picture in (source, coarse))
         # Every part's view of the shrunk source, where the part may be.
         views = sample(
             small[:, None].expand(-1, len(PARTS), -1, -1, -1).flatten(0, 1),
-            ((ways + 0.5) / stride - 0.5).flatten(0, 1),
-        ).view(source.shape[0], len(PARTS), 3, *ways.shape[2:4])
+            ((ways + 0.5) / self.config.stride - 0.5).flatten(0, 1),
+        ).view(small.shape[0], len(PARTS), 3, *ways.shape[2:4])
         soft = (priors + 1).sigmoid()
         return torch.cat(((views * soft[:, :, None]).flatten(1, 2), small, small_coarse, soft, *maps), 1)
 
-    def _places(self, parts: Parts, odds: Tensor, residual: Tensor) -> Tensor:
+    def _places(self, parts: Parts, chances: Tensor, residual: Tensor) -> Tensor:
         """Where in the source each pixel is fetched, [B, H, W, 2].
 
         The choice between the parts is made pixel by pixel, and by the exact way of each: between two limbs a
         mean of both ways would point at a wrong place on the body.
+
+        `chances` [B, 10, H, W] of the parts need not sum up to 1.
         """
-        # A softmax whose sum is divided by in the end. What is taken off is the same for all parts, before as
-        # after the enlargement.
-        odds = (odds - odds.amax(1, keepdim=True)).clamp_min(_NO_ODDS)
-        chances, residual = (
-            F.interpolate(part, scale_factor=float(self.config.stride), mode="bilinear")
-            for part in (odds, residual)
-        )
-        chances = chances.exp()
         # The mean of the parts' ways is the way by the mean of their matrices.
         rows = F.pad(parts.matrices.flatten(2).mT, (0, 0, 0, 1), value=1.0)
         sums = (rows @ chances.flatten(2)).view(-1, 7, *self.frame)
         by_x, by_y, offset = sums[:, :6].view(-1, 2, 3, *self.frame).unbind(2)
-        x, y = cell_centres(self.frame, 1, odds.device).unbind(-1)
+        x, y = cell_centres(self.frame, 1, chances.device).unbind(-1)
         added = (chances[:, :, None] * _by_part(residual)).sum(1)
         places = ((by_x * x + by_y * y + offset + added) / sums[:, 6:]).movedim(1, -1)
         height, width = self.frame
         far = places.new_tensor((width, height))
         return places.clamp(-far, 2 * far)
 
-    def _fetch(self, source: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    def _fetch(self, source: Tensor, small: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """The source at these places [B, 3, H, W], and which of them lie in it, from 0 to 1, [B, 1, H, W].
 
         Beyond its edge a garment goes on in its colours. Its detail does not: lines that end at the edge
@@ -311,33 +319,9 @@ class TransportRefiner(Refiner):
         first, last = _EDGE
         inside = ((last - beyond) / (last - first)).clamp(0, 1)
         cell = 2 * self.config.stride
-        colours = F.avg_pool2d(F.pad(F.avg_pool2d(source, cell), (2, 2, 2, 2), "replicate"), 5, 1)
+        colours = F.avg_pool2d(F.pad(F.avg_pool2d(small, 2), (2, 2, 2, 2), "replicate"), 5, 1)
         around = sample(colours, (places + 0.5) / cell - 0.5)
         return around.lerp(sample(source, places, "bicubic"), inside), inside
-
-    def _about(self, there: Tensor) -> Tensor:
-        """Log odds that a person is about, [B, 2, H, W]: by the parts, and below the trunk, too.
-
-        Below the trunk there may be legs without keypoints.
-
-        `there`: log odds of their parts by the pose alone, [B, 10, h, w].
-        """
-        below = running_maximum(there[:, PARTS.index("trunk")], 1)
-        odds = torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1)
-        return F.interpolate(odds, scale_factor=float(self.config.stride), mode="bilinear")
-
-    def _hidden(self, seen: Tensor, there: Tensor) -> Tensor:
-        """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
-
-        `there`: log odds of the parts of the source's person by the pose alone, [B, 10, h, w].
-
-        Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
-        while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
-        trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
-        """
-        odds = self._about(there)
-        on, near = (odds[:, :1] + 0.5).clamp(0, 1), (odds[:, 1:] + _NEAR).clamp(0, 1)
-        return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
     def _ground(
         self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
@@ -357,6 +341,43 @@ class TransportRefiner(Refiner):
             shade = F.avg_pool2d(shade, self.config.shade // self.config.stride)
             ground = ground + F.interpolate(shade, size=self.frame, mode="bilinear")
         return ground, covered
+
+
+def _shrunk(picture: Tensor, factor: int) -> Tensor:
+    """As by `avg_pool2d`, for which OpenVINO first lays a picture out anew in three times the time."""
+    cells = F.pixel_unshuffle(picture, factor)
+    return cells.view(-1, picture.shape[1], factor**2, *cells.shape[2:]).mean(2)
+
+
+def _chances(odds: Tensor) -> Tensor:
+    """Log odds below the likeliest part's: of a softmax whose sum is divided by in the end."""
+    return (odds - odds.amax(1, keepdim=True)).clamp_min(_NO_ODDS)
+
+
+def _about(there: Tensor) -> Tensor:
+    """Log odds that a person is about, [B, 2, h, w]: by the parts, and below the trunk, too.
+
+    Below the trunk there may be legs without keypoints.
+
+    `there`: log odds of their parts by the pose alone, [B, 10, h, w].
+    """
+    below = running_maximum(there[:, PARTS.index("trunk")], 1)
+    return torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1)
+
+
+def _hidden(seen: Tensor, about: Tensor) -> Tensor:
+    """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
+
+    Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
+    while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
+    trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
+
+    Args:
+        seen: the silhouette that a network sees, [B, 1, H, W].
+        about: `_about` the source's person in their own pose, enlarged, [B, 2, H, W].
+    """
+    on, near = (about[:, :1] + 0.5).clamp(0, 1), (about[:, 1:] + _NEAR).clamp(0, 1)
+    return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
 
 def _by_part(residual: Tensor) -> Tensor:
