@@ -226,13 +226,12 @@ class TransportRefiner(Refiner):
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
             # Enlarged at once, which takes half the time of one after the other in an exported graph.
-            coming, standing = _about(priors), _about(body)
             large = F.interpolate(
-                torch.cat((_chances(odds), residual, coming, standing), 1),
+                torch.cat((_chances(odds), residual, _about(priors), _about(body)), 1),
                 scale_factor=float(stride),
                 mode="bilinear",
             )
-            coming, standing = large[:, 3 * count : 3 * count + 2], large[:, 3 * count + 2 :]
+            about = large[:, 3 * count :]
             fetched = self._places(parts, large[:, :count].exp(), large[:, count : 3 * count])
             warped, inside = self._fetch(source, small, fetched)
         # It looks at what came of its choice; the choice is not to be made to please it.
@@ -249,8 +248,8 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown = _steep(copied.detach())
-            person = _steep(target.detach()) * ((coming[:, 1:] - _FAR) / 2).clamp(0, 1)
-            hidden = _hidden(stood.detach(), standing)
+            person = _steep(target.detach()) * ((about[:, 1:2] - _FAR) / 2).clamp(0, 1)
+            hidden = _hidden(stood.detach(), about[:, 2:])
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = ground.lerp(painted.lerp(warped, shown), person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
