@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from machine import multiplied
 from timing import Ratio, median_seconds
 
 from pg2.export import openvino_engine
@@ -180,7 +181,8 @@ def main() -> None:
     starts = [row for name, content in contents.items() for row in cold(name, content)]
     print()
     packages = ("torch", "onnxruntime", "openvino", "numpy")
-    machine = {"processor": _processor(), "threads": asked.threads, "python": platform.python_version()}
+    machine: dict[str, object] = {"processor": _processor(), "threads": asked.threads}
+    machine |= {"python": platform.python_version(), "gflops_by_threads": multiplied(asked.threads)}
     machine |= {name: version(name) for name in packages}
     print(json.dumps(machine))
     write_json(OUT, {"machine": machine, "rows": rows, "starts": starts})

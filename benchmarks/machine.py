@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import torch
+from timing import median_seconds
 
 _VERSIONS = ("pg2", "torch", "numpy", "pillow", "onnxruntime")
 _CPUINFO = Path("/proc/cpuinfo")
@@ -27,6 +28,20 @@ def machine(threads: int | None = None) -> dict[str, Any]:
         | {name: metadata.version(name) for name in _VERSIONS},
         "threads": torch.get_num_threads() if threads is None else threads,
     }
+
+
+def multiplied(threads: int) -> dict[int, float]:
+    """GFLOP/s of a matrix product in float32 by one thread, and by all: two cores may be one that is shared.
+
+    Where all are hardly quicker than one, what a benchmark says of several threads is of one core.
+    """
+    matrix, before, rates = torch.ones(2048, 2048), torch.get_num_threads(), dict[int, float]()
+    for count in (1, threads):
+        torch.set_num_threads(count)
+        seconds = median_seconds(lambda: matrix @ matrix)
+        rates[count] = 2 * len(matrix) ** 3 / seconds / 1e9
+    torch.set_num_threads(before)
+    return rates
 
 
 def described(found: dict[str, Any]) -> str:

@@ -165,6 +165,7 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=60, help="of all the load together")
     parser.add_argument("--requests", type=int, default=50_000, help="of each of the five parts, at most")
     parser.add_argument("--model", default="fast/market1501")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--threads", type=int, default=None)
     return parser.parse_args(arguments)
@@ -172,11 +173,12 @@ def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def study(options: argparse.Namespace) -> tuple[Ratio, bool]:
     """All of it; seconds a picture without and with batches, and whether anything failed."""
-    common: list[object] = ["--model", options.model, "--queue", options.clients]
+    common: list[object] = ["--model", options.model, "--precision", options.precision]
+    common += ["--queue", options.clients]
     if options.threads:
         common += ["--threads", options.threads]
     part, failed = options.seconds / 5, False
-    print(f"{options.clients} clients, {options.model}, {part:g} s a part")
+    print(f"{options.clients} clients, {options.model} in {options.precision}, {part:g} s a part")
 
     rates: dict[str, list[float]] = {"one by one": [], "batched": []}
     with (
