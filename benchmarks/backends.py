@@ -2,12 +2,11 @@
 
 `python benchmarks/backends.py [MODEL ...]` exports each model, which checks that it can be. It prints
 two tables, of pictures and of whole commands, and writes out/backends.json. It needs Linux, and the extras
-"export" and "openvino".
+"export", "openvino" and "train".
 """
 
 import argparse
 import json
-import platform
 import re
 import statistics
 import subprocess
@@ -15,12 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
-from machine import multiplied
+from machine import machine, multiplied
 from timing import Ratio, median_seconds
 
 from pg2.export import openvino_engine
@@ -180,24 +178,9 @@ def main() -> None:
     print("|---|---|---|---|")
     starts = [row for name, content in contents.items() for row in cold(name, content)]
     print()
-    packages = ("torch", "onnxruntime", "openvino", "numpy")
-    machine: dict[str, object] = {"processor": _processor(), "threads": asked.threads}
-    machine |= {"python": platform.python_version(), "gflops_by_threads": multiplied(asked.threads)}
-    machine |= {name: version(name) for name in packages}
-    print(json.dumps(machine))
-    write_json(OUT, {"machine": machine, "rows": rows, "starts": starts})
-
-
-def _processor() -> str:
-    """Its name and what of it matters here, where the system says so."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    wanted = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-    flags = [flag for flag in wanted if flag in facts.get("flags", "").split()]
-    return f"{facts.get('model name', platform.processor())} ({', '.join(flags)})"
+    here = machine(asked.threads) | {"gflops_by_threads": multiplied(asked.threads)}
+    print(json.dumps(here))
+    write_json(OUT, {"machine": here, "rows": rows, "starts": starts})
 
 
 if __name__ == "__main__":

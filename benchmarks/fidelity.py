@@ -2,8 +2,9 @@
 
     python benchmarks/fidelity.py fast/photo256 data/deepfashion --pairs 1000
 
-In grey levels, on the whole picture and on the person; of the places that a second stage fetches from, in
-pixels; and in SSIM to the target. The pairs are drawn at random.
+It tells how far they are off in grey levels, on the whole picture and on the person; of the places that a
+second stage fetches from, in pixels; and in SSIM to the target. The pairs are drawn at random. It needs the
+extras "export" and "openvino", and 2 GB for 1,000 pairs at 256x256.
 """
 
 import argparse
@@ -57,7 +58,8 @@ def drawn(draw: Draw, batches: list[Batch]) -> Iterator[_Arrays]:
     """The pictures of all batches by one backend."""
     for inputs, *_ in batches:
         source = np.ascontiguousarray(inputs.source.movedim(1, -1).numpy())
-        yield draw(source, inputs.source_keypoints.numpy(), inputs.target_keypoints.numpy())
+        made = draw(source, inputs.source_keypoints.numpy(), inputs.target_keypoints.numpy())
+        yield {name: made[name] for name in ("image", PERSON, FETCHED) if name in made}
 
 
 def main() -> None:
@@ -78,7 +80,7 @@ def main() -> None:
     batches = [assemble(data, indices[at : at + _BATCH]) for at in range(0, len(indices), _BATCH)]
     model = PG2.from_pretrained(asked.model)
     content, _ = to_onnx(model)
-    exact: list[_Arrays] = []
+    exact: list[_Arrays] = []  # of the exact backend, which comes first
     rows = []
     for name, draw in backends(model, content, asked.threads):
         if not exact:

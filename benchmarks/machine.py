@@ -7,16 +7,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 from timing import median_seconds
 
-_VERSIONS = ("pg2", "torch", "numpy", "pillow", "onnxruntime")
+_VERSIONS = ("pg2", "torch", "numpy", "pillow", "onnxruntime", "openvino")
 _CPUINFO = Path("/proc/cpuinfo")
 
 
 def machine(threads: int | None = None) -> dict[str, Any]:
     """Processor, accelerator, cores, memory, system, versions, and PyTorch's threads (None: as they are)."""
+    import psutil  # comes with accelerate, of the extra "train"; `multiplied` does without
+
     gpu = torch.accelerator.is_available()
     return {
         "processor": _processor(),
@@ -25,7 +26,7 @@ def machine(threads: int | None = None) -> dict[str, Any]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9),
         "system": f"{platform.system()} {platform.machine()}",
         "versions": {"python": platform.python_version()}
-        | {name: metadata.version(name) for name in _VERSIONS},
+        | {name: metadata.version(name) for name in _VERSIONS if _is_installed(name)},
         "threads": torch.get_num_threads() if threads is None else threads,
     }
 
@@ -51,6 +52,10 @@ def described(found: dict[str, Any]) -> str:
         f"{found['accelerator'] or found['processor']}, {found['cores']} cores, {found['memory_gb']} GB, "
         f"{found['system']}, {found['threads']} threads; {versions}"
     )
+
+
+def _is_installed(package: str) -> bool:
+    return any(metadata.distributions(name=package))
 
 
 def _processor() -> str:

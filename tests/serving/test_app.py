@@ -29,7 +29,7 @@ from starlette.testclient import TestClient
 
 from pg2 import PG2, Pipeline, cli
 from pg2.export.onnx_file import LARGEST
-from pg2.export.openvino_engine import is_installed
+from pg2.export.openvino_engine import is_installed, runs_bf16
 from pg2.io.packaged import SAMPLES, SERVICE_PAGE
 from pg2.models.inputs import Inputs
 from pg2.pose.estimator import MOVENET
@@ -430,7 +430,7 @@ def test_an_exported_model_is_served(
     if installed and not is_installed():
         pytest.skip("OpenVINO is not installed")
     monkeypatch.setattr("pg2.serving.service.is_installed", lambda: installed)
-    with start(models=(str(exported),), threads=1) as (client, service):
+    with start(models=(str(exported),), threads=1, precision="fp32") as (client, service):
         backends = {served.pipeline.backend for served in service.models.values()}
         assert backends == {"openvino" if installed else "onnx"}
         (entry,) = client.get("/v1/models").json()["models"]
@@ -439,6 +439,22 @@ def test_an_exported_model_is_served(
         made = picture(client.post("/v1/generate", **form()).content)
     expected = Pipeline(exportable)(PHOTO, "walking", source_pose=POSE).image
     assert np.abs(made - np.asarray(expected)).max() <= LARGEST
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_openvino_computes_in_bf16_where_the_processor_does(
+    start: Start, exportable: PG2, exported: Path, has_it: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_installed():
+        pytest.skip("OpenVINO is not installed")
+    if has_it and not runs_bf16():
+        pytest.skip("this processor does not compute in bf16")
+    monkeypatch.setattr("pg2.serving.service.runs_bf16", lambda: has_it)
+    with start(models=(str(exported),), threads=1) as (client, service):
+        assert next(iter(service.models.values())).pipeline.precision == ("bfloat16" if has_it else "float32")
+        made = picture(client.post("/v1/generate", **form()).content)
+    expected = Pipeline(exportable)(PHOTO, "walking", source_pose=POSE).image
+    assert np.abs(made - np.asarray(expected)).mean() < 2
 
 
 @pytest.mark.gpu

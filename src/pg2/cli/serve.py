@@ -1,11 +1,11 @@
 """`pg2 serve`: models over HTTP."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from pg2.cli.options import AllowHost, BackendOption, Device, PrecisionOption
+from pg2.cli.options import AllowHost, BackendOption, Device
 
 
 def serve(
@@ -18,7 +18,10 @@ def serve(
         ),
     ] = None,
     device: Device = "auto",
-    precision: PrecisionOption = "fp32",
+    precision: Annotated[
+        Literal["fp32", "bf16"] | None,
+        typer.Option(help="default: bf16 with OpenVINO where the processor computes in it, else fp32"),
+    ] = None,
     backend: BackendOption = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="threads of the network; default: one a processor core")

@@ -212,5 +212,5 @@ def _onnxruntime_opens(content: bytes, threads: int | None) -> _Opened:
 
 def _openvino_opens(content: bytes, rough: bool, threads: int | None) -> _Opened:
     """The same by OpenVINO, in bf16 or float32."""
-    engine = OpenVino(content, rough=rough, threads=threads)
+    engine = OpenVino(content, source=INPUTS[:2], rough=rough, threads=threads)
     return _Opened(engine.run, engine.outputs, engine.shapes.get(INPUTS[0], ())[1:3], engine.noted(KEY))

@@ -23,7 +23,8 @@ class ServeOptions:
             first; none: all that are shipped.
         device: where the models run: auto (an accelerator where there is one), cpu, cuda or mps. People are
             found on the CPU.
-        precision: of the models' arithmetic: fp32 or bf16.
+        precision: of the models' arithmetic: fp32 or bf16; None: bf16 with OpenVINO where the processor has
+            it, else fp32.
         backend: what the models run on; None: PyTorch, and for an exported model OpenVINO where it is
             installed and the browser does not compute, else onnxruntime.
         threads: processor threads of the network; None leaves the number to the backend.
@@ -47,7 +48,7 @@ class ServeOptions:
 
     models: tuple[str, ...] = ()
     device: str = "cpu"
-    precision: "Precision" = "fp32"
+    precision: "Precision | None" = None
     backend: "Backend | None" = None
     threads: int | None = None
     batch: int = 8
@@ -74,7 +75,7 @@ class ServeOptions:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise Pg2Error(f"{name} must be above 0, not {value}")
-        if self.precision not in ("fp32", "bf16"):
+        if self.precision not in (None, "fp32", "bf16"):
             raise Pg2Error(f'precision must be fp32 or bf16, not "{self.precision}"')
         for name in ("batch_wait", "grace"):
             if not getattr(self, name) >= 0:

@@ -225,13 +225,10 @@ class TransportRefiner(Refiner):
             count = len(PARTS)
             odds = self.config.sharpness * (priors + 4 * way[:, :count])
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
-            # Enlarged at once, which takes half the time of one after the other in an exported graph.
-            large = F.interpolate(
-                torch.cat((_chances(odds), residual, _about(priors), _about(body)), 1),
-                scale_factor=float(stride),
-                mode="bilinear",
-            )
-            about = large[:, 3 * count :]
+            # Enlarged at once, which takes half the time of one after the other in an exported graph. What is
+            # of the source alone is not among it, as an engine may keep that for other poses.
+            large = self._enlarged(torch.cat((_chances(odds), residual, _about(priors)), 1))
+            coming = large[:, 3 * count :].detach()  # it is of the poses alone
             fetched = self._places(parts, large[:, :count].exp(), large[:, count : 3 * count])
             warped, inside = self._fetch(source, small, fetched)
         # It looks at what came of its choice; the choice is not to be made to please it.
@@ -248,8 +245,8 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             shown = _steep(copied.detach())
-            person = _steep(target.detach()) * ((about[:, 1:2] - _FAR) / 2).clamp(0, 1)
-            hidden = _hidden(stood.detach(), about[:, 2:])
+            person = _steep(target.detach()) * ((coming[:, 1:] - _FAR) / 2).clamp(0, 1)
+            hidden = _hidden(stood.detach(), self._enlarged(_about(body)))
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             image = ground.lerp(painted.lerp(warped, shown), person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
@@ -258,14 +255,17 @@ class TransportRefiner(Refiner):
         learned |= {"fetched": fetched, "copied": copied, "silhouette": target, "source_silhouette": stood}
         return Output(image, pictures, learned | {"changed": torch.maximum(person, covered)})
 
+    def _enlarged(self, maps: Tensor) -> Tensor:
+        return F.interpolate(maps, scale_factor=float(self.config.stride), mode="bilinear")
+
     def _outputs(self, finer: Tensor, which: slice) -> Tensor:
         """Some of the outputs a pixel, [B, n, H, W], from the network's at half that size.
 
-        Each kind is computed by itself: to cut them apart afterwards takes as long.
+        Each kind is computed by itself. To cut all of them apart takes longer in an exported graph.
         """
         four = slice(4 * which.start, 4 * which.stop)
         weight, bias = self.full.weight[four], self.full.bias[four]  # type: ignore[index]
-        return F.pixel_shuffle(F.conv2d(finer, weight, bias, padding=1), 2)
+        return F.pixel_shuffle(F.conv2d(finer, weight, bias, padding=self.full.padding), 2)
 
     def _turned(self, posed: Tensor) -> Tensor:
         """How each part's way is to be changed by what the two poses together say, [B, 10, 2, 3].
@@ -343,7 +343,7 @@ class TransportRefiner(Refiner):
 
 
 def _shrunk(picture: Tensor, factor: int) -> Tensor:
-    """As by `avg_pool2d`, for which OpenVINO first lays a picture out anew in three times the time."""
+    """Means of cells, as by `avg_pool2d`, which takes OpenVINO three times as long."""
     cells = F.pixel_unshuffle(picture, factor)
     return cells.view(-1, picture.shape[1], factor**2, *cells.shape[2:]).mean(2)
 
