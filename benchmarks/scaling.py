@@ -171,11 +171,19 @@ def _points(options: argparse.Namespace) -> list[Point]:
 
 
 def in_order(points: Sequence[Point]) -> list[Point]:
-    """By work, and of these always the one in the middle of what is still unknown: few already span all."""
-    rows = sorted(points, key=lambda point: (work(point).flops, point))
-    digits = max(len(rows) - 1, 1).bit_length()
-    turns = (int(f"{number:0{digits}b}"[::-1], 2) for number in range(2**digits))
-    return [rows[turn] for turn in turns if turn < len(rows)]
+    """By work, and of these always the one in the middle of what is still unknown: few already span all.
+
+    What has rates of its own takes turns.
+    """
+    ordered = []
+    for group in groups(points):
+        rows = [point for point in points if Group(point.precision, point.processes) == group]
+        rows.sort(key=lambda point: (work(point).flops, point))
+        digits = max(len(rows) - 1, 1).bit_length()
+        turns = (int(f"{number:0{digits}b}"[::-1], 2) for number in range(2**digits))
+        ordered.append([rows[turn] for turn in turns if turn < len(rows)])
+    taken = itertools.chain.from_iterable(itertools.zip_longest(*ordered))
+    return [point for point in taken if point is not None]
 
 
 def groups(measured: Iterable[Point]) -> list[Group]:
