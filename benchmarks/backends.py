@@ -35,7 +35,9 @@ from pg2.models.pg2 import PG2, shipped_models
 from pg2.pipeline import Pipeline
 from pg2.pose.keypoints import Points
 
-BATCHES = (1, 32)
+CASES = {"one": (1, False), "32": (32, False), "32 of one photo": (32, True)}
+"""How many pictures at once, and whether all are of one photo, in other poses."""
+
 OUT = Path("out/backends.json")
 _COLD = 5  # starts of a command, the median of which counts
 # In the end it says how much memory it had at most. A parent is told at least how much it has itself.
@@ -75,22 +77,25 @@ def backends(model: PG2, content: bytes, threads: int) -> Iterator[tuple[str, Dr
 
 
 def measured(name: str, model: PG2, content: bytes, rounds: int, threads: int) -> list[dict[str, object]]:
-    """A row a backend and batch of one model."""
+    """A row a backend and case of one model."""
     rows: list[dict[str, object]] = []
-    first: dict[int, tuple[float, dict[str, np.ndarray]]] = {}
+    first: dict[str, tuple[float, dict[str, np.ndarray]]] = {}
     for backend, draw in backends(model, content, threads):
-        for batch in BATCHES:
-            inputs = random_inputs(model.config.frame, batch)
+        for case, (batch, of_one) in CASES.items():
+            source, own, wanted = random_inputs(model.config.frame, batch)
+            if of_one:
+                source[:], own[:] = source[0], own[0]
+            inputs = source, own, wanted
             made = draw(*inputs)
             # One picture takes milliseconds, so that many rounds of it cost nothing.
             seconds = median_seconds(lambda: draw(*inputs), rounds if batch > 1 else 5 * rounds)  # noqa: B023
-            base, expected = first.setdefault(batch, (seconds, made))
+            base, expected = first.setdefault(case, (seconds, made))
             apart = np.abs(made["image"].astype(int) - expected["image"])
             rows.append(
                 {
                     "model": name,
                     "backend": backend,
-                    "batch": batch,
+                    "pictures": case,
                     "milliseconds": 1000 * seconds,
                     "pictures_a_second": batch / seconds,
                     "times_as_fast": base / seconds,
@@ -99,7 +104,7 @@ def measured(name: str, model: PG2, content: bytes, rounds: int, threads: int) -
                 }
             )
             print(
-                f"| {name} | {backend} | {batch} | {1000 * seconds:.1f} | {batch / seconds:.1f} | "
+                f"| {name} | {backend} | {case} | {1000 * seconds:.1f} | {batch / seconds:.1f} | "
                 f"{base / seconds:.2f} | {apart.max()} | {apart.mean():.3f} |",
                 flush=True,
             )
@@ -166,7 +171,9 @@ def main() -> None:
         size = len(contents[name]) / 2**20
         print(f"{name}: {size:.1f} MiB, exported in {seconds:.0f} s, at most {said.difference} levels off")
     print()
-    print("| model | backend | batch | ms | pictures/s | times as fast | grey levels off, at most | mean |")
+    print(
+        "| model | backend | pictures | ms | pictures/s | times as fast | grey levels off, at most | mean |"
+    )
     print("|---|---|---|---|---|---|---|---|")
     rows = [
         row

@@ -106,6 +106,21 @@ def test_the_first_steps_span_all(scaling: ModuleType) -> None:
     assert [point.batch for point in scaling.in_order(points)] == [1, 16, 4, 64, 2, 32, 8]
 
 
+def test_precisions_and_numbers_of_processes_take_turns(scaling: ModuleType) -> None:
+    """Both precisions of a step cost the same work, and once all of one came before any of the other."""
+    points = [
+        Point("debug", "coarse", 2**n, 32, 8, processes, precision)
+        for n in range(1, 5)
+        for processes in (1, 2)
+        for precision in ("fp32", "bf16")
+    ]
+    ordered = scaling.in_order(points)
+    assert sorted(ordered) == sorted(points)
+    for first in (ordered[:4], ordered[4:8]):
+        assert len({(point.precision, point.processes) for point in first}) == 4
+        assert len({point.batch for point in first}) == 1
+
+
 def test_the_error_is_that_on_other_steps(scaling: ModuleType) -> None:
     """Every second step is fitted exactly, the others took twice as long as that predicts."""
     rates = Rates(0, 1e-9, 0)
