@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure within the budget, then print all that is known."""
     options = _options(arguments)
     study = Study(options.out, machine(options.threads), check=options.budget > 0)
-    measure(study, in_order(_points(options)), options)
+    measure(study, _points(options), options)
     rates = {group: fit_and_check(study.measured, group) for group in groups(study.measured)}
     study.rates = [group._asdict() | vars(checked.rates) | checked.said for group, checked in rates.items()]
     if study.measured:
@@ -149,7 +149,7 @@ def measure(study: Study, points: Sequence[Point], options: argparse.Namespace) 
 
 
 def _points(options: argparse.Namespace) -> list[Point]:
-    """Those of the comparison with the released graph, and the grid."""
+    """Those of the comparison with the released graph, and then the grid, in the order of measuring."""
     compared = [
         Point(PAPER[0], task, 4, 128, 128, 1, precision)
         for task in RELEASED
@@ -164,10 +164,8 @@ def _points(options: argparse.Namespace) -> list[Point]:
         options.processes,
         options.precisions,
     )
-    points = (Point(*values) for values in grid)
-    return list(
-        dict.fromkeys([*compared, *(point for point in points if point.batch % point.processes == 0)])
-    )
+    points = [point for point in (Point(*values) for values in grid) if point.batch % point.processes == 0]
+    return list(dict.fromkeys([*compared, *in_order(points)]))
 
 
 def in_order(points: Sequence[Point]) -> list[Point]:
