@@ -142,7 +142,7 @@ def test_a_run_is_gone_on_with(
     command = [*small, "--longest", "5", "--budget", "5", "--out", str(out)]
     scaling.main(command)
     document = json.loads(out.read_text())
-    assert [(row["processes"], row["seconds"] > 0) for row in document["points"]] == [(2, True), (1, True)]
+    assert [(row["processes"], row["seconds"] > 0) for row in document["points"]] == [(1, True), (2, True)]
     assert {row["why"] for row in document["left_out"]} == {"too long"}
     assert document["machine"]["threads"] == 2
     assert document["machine"]["versions"]["torch"] == torch.__version__

@@ -235,9 +235,9 @@ class TransportRefiner(Refiner):
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
         finished = self.finish(F.relu(self.look(torch.cat((features, pixels), 1))))
         finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
-        masks = self._outputs(finer, _MASKS)
-        stood = self._outputs(finer, _SOURCE) if self.segment is None else self.segment(source, body, maps[0])
-        paint = self._outputs(finer, _PAINT)
+        full = self.full(finer)
+        masks, paint = _outputs(full, _MASKS), _outputs(full, _PAINT)
+        stood = _outputs(full, _SOURCE) if self.segment is None else self.segment(source, body, maps[0])
         with full_precision(inputs.source.device):
             masks, stood = _smoothed(masks.float()).sigmoid(), _smoothed(stood.float()).sigmoid()
             copied, target = masks[:, :1], masks[:, 1:]
@@ -257,15 +257,6 @@ class TransportRefiner(Refiner):
 
     def _enlarged(self, maps: Tensor) -> Tensor:
         return F.interpolate(maps, scale_factor=float(self.config.stride), mode="bilinear")
-
-    def _outputs(self, finer: Tensor, which: slice) -> Tensor:
-        """Some of the outputs a pixel, [B, n, H, W], from the network's at half that size.
-
-        Each kind is computed by itself. To cut all of them apart takes longer in an exported graph.
-        """
-        four = slice(4 * which.start, 4 * which.stop)
-        weight, bias = self.full.weight[four], self.full.bias[four]  # type: ignore[index]
-        return F.pixel_shuffle(F.conv2d(finer, weight, bias, padding=self.full.padding), 2)
 
     def _turned(self, posed: Tensor) -> Tensor:
         """How each part's way is to be changed by what the two poses together say, [B, 10, 2, 3].
@@ -340,6 +331,11 @@ class TransportRefiner(Refiner):
             shade = F.avg_pool2d(shade, self.config.shade // self.config.stride)
             ground = ground + F.interpolate(shade, size=self.frame, mode="bilinear")
         return ground, covered
+
+
+def _outputs(full: Tensor, which: slice) -> Tensor:
+    """Some of the outputs a pixel, [B, n, H, W], from all of them at half that size, four a place."""
+    return F.pixel_shuffle(full[:, 4 * which.start : 4 * which.stop], 2)
 
 
 def _shrunk(picture: Tensor, factor: int) -> Tensor:
