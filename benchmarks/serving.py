@@ -29,16 +29,17 @@ from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import Pose
 from pg2.serving.schemas import Keypoints
 
-PERSON = "00003/00.jpg"
+PEOPLE = ("00003/00.jpg", "00009/00.jpg", "00015/00.jpg")
+"""Of whom clients ask in turns: an engine that keeps what the last photo said is to gain nothing by it."""
 
 
-def body() -> bytes:
+def body(person: str) -> bytes:
     """A request for a picture, as a form."""
-    pose = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")[PERSON], (256, 256))
+    pose = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")[person], (256, 256))
     parts = {
         'name="pose"': b"walking",
         'name="source_pose"': Keypoints.of(pose).model_dump_json().encode(),
-        'name="photo"; filename="a.jpg"': (SAMPLES / PERSON).read_bytes(),
+        'name="photo"; filename="a.jpg"': (SAMPLES / person).read_bytes(),
     }
     lines = (
         f"--x\r\nContent-Disposition: form-data; {name}\r\n\r\n".encode() + value + b"\r\n"
@@ -92,7 +93,7 @@ class Load:
         self.times: list[float] = []
         self.answered: set[str] = set()
         self.name = uuid.uuid4().hex
-        self._place, self._body = server.place, body()
+        self._place, self._bodies = server.place, [body(person) for person in PEOPLE]
         self._numbers = iter(range(most))
         self._end = time.perf_counter() + seconds
         self._began = time.perf_counter()
@@ -113,7 +114,8 @@ class Load:
             headers = {"Content-Type": "multipart/form-data; boundary=x", "X-Request-ID": request_id}
             began = time.perf_counter()
             try:
-                connection.request("POST", "/v1/generate", self._body, headers)
+                asked = self._bodies[number % len(self._bodies)]
+                connection.request("POST", "/v1/generate", asked, headers)
                 answer = connection.getresponse()
                 answer.read()
             except (OSError, http.client.HTTPException) as error:
