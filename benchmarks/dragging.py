@@ -20,10 +20,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pg2.io.packaged import DEFAULT_MODEL, SAMPLES
 from pg2.pose.named import named_pose
 from pg2.serving.schemas import Keypoints
-from serving import PERSON, Server
+from serving import PEOPLE, Server
 
 WRIST = 4
-PHOTO = (SAMPLES / PERSON).read_bytes()
+PHOTO = (SAMPLES / PEOPLE[0]).read_bytes()
 
 
 def poses() -> Iterator[str]:

@@ -33,7 +33,7 @@ PEOPLE = ("00003/00.jpg", "00009/00.jpg", "00015/00.jpg")
 """Of whom clients ask in turns: an engine that keeps what the last photo said is to gain nothing by it."""
 
 
-def body(person: str) -> bytes:
+def body(person: str = PEOPLE[0]) -> bytes:
     """A request for a picture, as a form."""
     pose = Pose(read_keypoints_csv(SAMPLES / "keypoints.csv")[person], (256, 256))
     parts = {
