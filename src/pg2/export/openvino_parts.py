@@ -50,12 +50,12 @@ def taken_apart(model: Any, source: Collection[str], *, rough: bool, core: Any) 
         model: of one size. Its pictures are inputs of bytes.
         source: names of its inputs that do not depend on the target pose.
         rough: whether it is to be computed in bf16.
-        core: OpenVINO's engine.
+        core: OpenVINO's engine. Whoever made it has loaded OpenVINO, without its reports to its makers.
 
     Raises:
         Pg2Error: this OpenVINO cannot keep a piece in float32.
     """
-    operations = importlib.import_module("openvino").opset13
+    library = importlib.import_module("openvino")
     _fold_shapes(model)
     found = _ranks(model, source, rough)
     results: dict[int, list[Any]] = {rank: [] for rank in (_POSES, _SOURCE)}
@@ -71,9 +71,9 @@ def taken_apart(model: Any, source: Collection[str], *, rough: bool, core: Any) 
                 continue
             name = f"between: {sum(map(len, results.values()))}"
             value.get_tensor().add_names({name})
-            results[rank].append(operations.result(value))
+            results[rank].append(library.opset13.result(value))
             for later in {found[port.get_node()] for port in users}:
-                parameter = operations.parameter(value.get_shape(), value.get_element_type())
+                parameter = library.opset13.parameter(value.get_shape(), value.get_element_type())
                 parameter.output(0).get_tensor().set_names({name})
                 taken[later].append(parameter)
                 posed |= {parameter} if rank == _POSES else set()
@@ -82,7 +82,6 @@ def taken_apart(model: Any, source: Collection[str], *, rough: bool, core: Any) 
                         port.replace_source_output(parameter.output(0))
     if posed:
         _keep_exact(found, posed, core)
-    library = importlib.import_module("openvino")
     return [
         Part(library.Model(made, taken[rank]), not rough or rank == _POSES, rank == _SOURCE)
         for rank, made in results.items()
