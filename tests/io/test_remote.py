@@ -11,10 +11,11 @@ from typing import Any
 import fsspec
 import pytest
 import torch
-from data_samples import prepared_market
+from data_samples import FakeEstimator, prepared_market, save_noise, write_rendered
 
 from pg2 import PG2, ModelConfig, Pg2Error, Pipeline
 from pg2.augment import augment
+from pg2.data.sources.folder import prepare_folder
 from pg2.data.sources.webdataset import prepare_webdataset
 from pg2.io import remote
 from pg2.io.packaged import SAMPLES
@@ -205,6 +206,68 @@ def test_a_shard_that_is_cut_off(photos: Path, store: str, tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
+def prepared(folder: Path) -> dict[str, Any]:
+    """All that is in a data set, but not what it was made of."""
+    files: dict[str, Any] = local(folder)
+    files["dataset.json"] = {**json.loads(files["dataset.json"]), "inputs": None}
+    return files
+
+
+def test_people_in_a_store_are_prepared_the_same(store: str, tmp_path: Path) -> None:
+    """Own photos, and what was rendered, with its keypoints and geometry."""
+    raw, estimator = tmp_path / "raw", FakeEstimator()
+    for name in ("ann/1.jpg", "ann/2.png", "bob/1.jpg", "bob/holiday/1.jpg", "loose.jpg"):
+        save_noise(raw / name)
+    (raw / "bob/broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (raw / "bob/notes.txt").write_text("of no interest")
+    upload(raw, f"{store}/raw")
+    here = prepare_folder(raw, tmp_path / "here", estimator=estimator, progress=False)
+    there = prepare_folder(f"{store}/raw/", tmp_path / "there", estimator=estimator, progress=False)
+    assert there == here
+    assert set(here.skipped) >= {"a folder inside the folder of a person", "not a picture by its file name"}
+    assert prepared(tmp_path / "there") == prepared(tmp_path / "here")
+    # What is there is there, until a photo changes.
+    calls = estimator.calls
+    assert prepare_folder(f"{store}/raw", tmp_path / "there", estimator=estimator).already_prepared
+    assert estimator.calls == calls
+    save_noise(raw / "ann/1.jpg", size=(90, 50))
+    upload(raw, f"{store}/raw")
+    with pytest.raises(Pg2Error, match="there"):
+        prepare_folder(f"{store}/raw", tmp_path / "there", estimator=estimator)
+
+    rendered = write_rendered(tmp_path / "rendered")
+    upload(rendered, f"{store}/rendered")
+    prepare_folder(rendered, tmp_path / "rendered-here", progress=False)
+    prepare_folder(f"{store}/rendered", tmp_path / "rendered-there", progress=False)
+    assert (tmp_path / "rendered-there/geometry.zip").exists()
+    assert prepared(tmp_path / "rendered-there") == prepared(tmp_path / "rendered-here")
+
+
+def test_people_in_a_store_that_cannot_be_prepared(
+    memory: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(Pg2Error, match=f"^{memory}/none has no photo; expected a folder for each person"):
+        prepare_folder(f"{memory}/none", tmp_path / "out")
+    for name in ("ann/1.jpg", "ann/2.jpg"):
+        save_noise(tmp_path / "raw" / name)
+    upload(tmp_path / "raw", f"{memory}/raw")
+    monkeypatch.setattr("pg2.data.sources.folder.MOST_READ", 10)
+    with pytest.raises(Pg2Error, match="has no photo"):
+        prepare_folder(f"{memory}/raw", tmp_path / "out", estimator=FakeEstimator(), progress=False)
+    monkeypatch.undo()
+
+    def broken(self: Any, *given: Any, **options: Any) -> bytes:
+        raise RuntimeError("the connection is gone")
+
+    # A photo that is not given is not a damaged one: the rest would be a data set that lacks it.
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "cat_file", broken)
+    with pytest.raises(
+        Pg2Error, match=r"cannot read memory://bucket/raw/ann/1\.jpg \(the connection is gone\)"
+    ):
+        prepare_folder(f"{memory}/raw", tmp_path / "out", estimator=FakeEstimator(), progress=False)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_something_else(photos: Path, store: str) -> None:
     upload(photos, f"{store}/out")
     with pytest.raises(Pg2Error, match=r"/out holds broken\.jpg, which is no result of this command"):
@@ -361,14 +424,14 @@ def test_a_list_may_be_larger_than_a_photo(
 ) -> None:
     """And its folder may hold more files than are read from one."""
     make(photos, f"{memory}/out")
-    monkeypatch.setattr(remote, "_MOST_READ", 10)
+    monkeypatch.setattr(remote, "MOST_READ", 10)
     monkeypatch.setattr(remote, "_MOST_FILES", 2)
     assert make(photos, f"{memory}/out").kept == 4
 
 
 def test_bounds(memory: str, monkeypatch: pytest.MonkeyPatch, photos: Path) -> None:
     upload(photos, memory)
-    monkeypatch.setattr(remote, "_MOST_READ", 10)
+    monkeypatch.setattr(remote, "MOST_READ", 10)
     with pytest.raises(Pg2Error, match=r"p0/1\.jpg is larger than"):
         remote_files(memory)["p0/1.jpg"].read()
     monkeypatch.setattr(remote, "_MOST_FILES", 2)

@@ -61,7 +61,9 @@ def samples(
 
 @prepare.command("folder")
 def folder(
-    raw: Annotated[Path, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg")],
+    raw: Annotated[
+        str, typer.Argument(help="folder with a folder a person: PERSON/photo.jpg; or its address, s3://...")
+    ],
     out: Out,
     size: Annotated[
         str | None,

@@ -9,9 +9,10 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Protocol
 
 from pg2.errors import Pg2Error
 
@@ -20,12 +21,28 @@ _UNFINISHED = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}")
 
 _MOST = 16_000_000  # bytes of JSON; decoded, they take up to thirty times as much memory
 
+_PART = 1_000_000  # bytes of a file at a time
+
 _DEEPEST = 32  # brackets within one another
 
 # One that does not end reaches to the end of the text: whatever is read, the time grows with its length.
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_BRACKETS = re.compile(r"[^\[\]{}]+")
 _STEP = {"[": 1, "{": 1, "]": -1, "}": -1}
+
+
+class Stored(Protocol):
+    """A file that may lie elsewhere, such as `pg2.io.remote.RemoteFile`."""
+
+    def open(self, mode: str = "rb") -> AbstractContextManager[IO[bytes]]:
+        """Read it piece by piece."""
+
+    def stat(self) -> Any:
+        """What has its size, `st_size`."""
+
+
+def _file(path: str | Path | Stored) -> Path | Stored:
+    return Path(path) if isinstance(path, str) else path
 
 
 def _fsync(path: Path) -> None:
@@ -178,7 +195,7 @@ def exists(path: str | Path) -> bool:
         return False
 
 
-def read_text(path: str | Path, what: str, most: int) -> str:
+def read_text(path: str | Path | Stored, what: str, most: int) -> str:
     """Read a text file as UTF-8.
 
     Args:
@@ -190,8 +207,8 @@ def read_text(path: str | Path, what: str, most: int) -> str:
         Pg2Error: the file is absent, unreadable, too large or not UTF-8.
     """
     try:
-        with Path(path).open("rb") as file:
-            large = os.fstat(file.fileno()).st_size > most
+        large = _file(path).stat().st_size > most
+        with _file(path).open("rb") as file:
             content = b"" if large else file.read(most + 1)  # a device has no size
     except (OSError, ValueError) as error:  # a ValueError is a NUL in the name
         raise Pg2Error(f"cannot read {path} ({what}): {getattr(error, 'strerror', error)}") from error
@@ -203,7 +220,7 @@ def read_text(path: str | Path, what: str, most: int) -> str:
         raise Pg2Error(f"{path} is not a text file ({what})") from error
 
 
-def read_json(path: str | Path, what: str, most: int = _MOST) -> Any:
+def read_json(path: str | Path | Stored, what: str, most: int = _MOST) -> Any:
     """Read a JSON file; see `read_text`.
 
     Raises:
@@ -231,7 +248,10 @@ def read_object(path: str | Path, what: str, most: int = _MOST) -> dict[str, Any
     return found
 
 
-def sha256(path: str | Path) -> str:
+def sha256(path: str | Path | Stored) -> str:
     """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    with _file(path).open("rb") as file:
+        while part := file.read(_PART):
+            digest.update(part)
+    return digest.hexdigest()

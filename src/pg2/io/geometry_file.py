@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pg2.errors import Pg2Error
+from pg2.io.files import Stored
 
 SUFFIX = ".geometry.npz"
 """What a geometry's file name has in place of its picture's suffix."""
@@ -101,7 +102,7 @@ def from_surface(
     )
 
 
-def read_geometry(path: str | Path, picture: bytes) -> Geometry:
+def read_geometry(path: Path | Stored, picture: bytes) -> Geometry:
     """Read the geometry of a picture.
 
     Args:
@@ -112,7 +113,7 @@ def read_geometry(path: str | Path, picture: bytes) -> Geometry:
         Pg2Error: the file is missing, damaged, no geometry, or of another picture.
     """
     try:
-        with Path(path).open("rb") as file:
+        with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise Pg2Error(f"cannot read the geometry {path}: {error.strerror}; {_AGAIN}") from error

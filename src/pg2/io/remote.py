@@ -31,10 +31,12 @@ _PATIENCE = {
 
 _TRIES = 2  # of a request, around that
 
+MOST_READ = 250_000_000
+"""Bytes of a file that is read at once."""
+
 _ADDRESS = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<place>.*)", re.DOTALL)
 
 _MOST_FILES = 1_000_000  # that are read from, whatever they are; a single folder is listed to its end
-_MOST_READ = 250_000_000  # bytes of a file that is read at once
 _LONGEST = 200  # characters of what a store says of an error
 _KEPT = "; what is complete is kept: run the same command again"
 
@@ -124,7 +126,7 @@ class RemoteFile:
         Raises:
             Pg2Error: it has more of them, or cannot be read.
         """
-        most = _MOST_READ if most is None else most
+        most = MOST_READ if most is None else most
         if self.size > most:
             raise Pg2Error(f"{self.address} is larger than {most / 1e6:g} MB; make it smaller")
         store, place = _opened(self.address)
@@ -147,8 +149,9 @@ class RemoteFile:
         return SimpleNamespace(st_size=self.size, st_mtime_ns=self.version)
 
     def relative_to(self, folder: object) -> PurePosixPath:
-        """Its name."""
-        return PurePosixPath(self.name)
+        """Its place below a folder, given by its address; its name, where it lies in another one."""
+        above, below = f"{str(folder).rstrip('/')}/", self.address
+        return PurePosixPath(below.removeprefix(above) if below.startswith(above) else self.name)
 
 
 class _Reading:

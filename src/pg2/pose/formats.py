@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from pg2.errors import Pg2Error
-from pg2.io.files import read_text
+from pg2.io.files import Stored, read_text
 from pg2.pose.keypoints import COUNT, MOST, Points
 
 CSV_HEADER = "name:keypoints_y:keypoints_x"
@@ -44,7 +44,7 @@ def from_list(points: Sequence[Sequence[float] | None]) -> Points:
     return np.array([point or (np.nan, np.nan) for point in points], dtype=np.float32)
 
 
-def read_keypoints_csv(path: str | Path) -> dict[str, Points]:
+def read_keypoints_csv(path: str | Path | Stored) -> dict[str, Points]:
     """Read the published annotation format: `name: [y0, ..., y17]: [x0, ..., x17]`, -1 = missing.
 
     Returns:

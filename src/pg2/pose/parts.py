@@ -201,10 +201,10 @@ def part_places(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
     Returns:
         float32 [B, 10, h, w, 2]: (x, y) in pixels of the source, at most one picture outside of it.
     """
-    cells = cell_centres(size, stride, parts.matrices.device)
-    by_x, by_y, offset = parts.matrices[:, :, None, None].unbind(-1)
-    far = cells.new_tensor((size[1], size[0]))
-    return (by_x * cells[..., :1] + by_y * cells[..., 1:] + offset).clamp(-far, 2 * far)
+    x, y = cell_centres(size, stride, parts.matrices.device).unbind(-1)
+    by_x, by_y, offset = parts.matrices[..., None, None].unbind(3)
+    far = x.new_tensor((size[1], size[0])).view(2, 1, 1)
+    return (by_x * x + by_y * y + offset).clamp(-far, 2 * far).movedim(2, -1)
 
 
 def part_priors(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
@@ -221,8 +221,13 @@ def part_priors(parts: Parts, size: tuple[int, int], stride: int = 1) -> Tensor:
         float32 [B, 10, h, w]: log odds within `PRIOR_RANGE`; the lowest throughout where a part is off.
     """
     frames = parts.target
-    cells = cell_centres(size, stride, frames.origin.device) - frames.origin[:, :, None, None]
-    along, across = ((cells * row[:, :, None, None]).sum(-1) for row in _rows(frames))
+    x, y = (
+        cells - start[..., None, None]
+        for cells, start in zip(
+            cell_centres(size, stride, frames.origin.device).unbind(-1), frames.origin.unbind(-1), strict=True
+        )
+    )
+    along, across = (x * row[..., 0, None, None] + y * row[..., 1, None, None] for row in _rows(frames))
     long, wide = (_length(axis)[..., None] for axis in (frames.along, frames.across))
     scale = frames.scale[:, None, None, None]
     number, longer, radius = (
@@ -251,8 +256,9 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
         float32 [B, C, h, w].
     """
     height, width = images.shape[2:]
-    size = torch.tensor((width, height), dtype=torch.float32, device=places.device)
-    grid = (places.float() + 0.5) * 2 / size - 1
+    # x apart from y: an exported graph is slow where the last axis has two numbers.
+    apart = places.float().movedim(-1, 1)
+    grid = ((apart + 0.5) * (2 / apart.new_tensor((width, height)).view(2, 1, 1)) - 1).movedim(1, -1)
     return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 

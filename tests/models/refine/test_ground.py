@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pg2.models.refine.ground import continued, filled, running_maximum, spread_out
+from pg2.models.refine.ground import continued, filled, joined, running_maximum, spread_out
 
 
 def hole(size: tuple[int, int] = (32, 32)) -> torch.Tensor:
@@ -113,3 +113,13 @@ def test_a_mask_spreads_as_by_pooling_with_stride_1(reach: int) -> None:
     mask = torch.rand(2, 3, 17, 21)
     largest = torch.nn.functional.max_pool2d(mask, 2 * reach + 1, 1, reach)
     assert spread_out(mask, reach).equal(largest)
+
+
+def test_what_hangs_together_with_a_part_is_found_so_far_and_no_further() -> None:
+    mask, start = torch.zeros(1, 1, 8, 12), torch.zeros(1, 1, 8, 12)
+    mask[..., 2:5, :6], mask[..., 2:5, 7:] = 0.8, 1.0  # a gap between them
+    start[..., 3, 0] = 0.8
+    found = joined(mask, start, 3)
+    assert (found[..., 2:5, :4] == 0.8).all()
+    assert not found[..., 4:].any()
+    assert not joined(mask, start, 12)[..., 6:].any()  # nothing leads over the gap

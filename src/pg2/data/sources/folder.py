@@ -1,7 +1,9 @@
 """Anyone's own photos, one folder a person -> a prepared data set."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import SIDES, Record
@@ -12,14 +14,17 @@ from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
 from pg2.io.geometry_file import read_geometry
-from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG
+from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG, Content
 from pg2.io.pictures import MIN_SIDE, load_image
 from pg2.io.progress import tracked
+from pg2.io.remote import MOST_READ, RemoteFile, is_address, remote_files
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import Points, Pose
 
 KEYPOINT_FILE = "keypoints.csv"
 """Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
+
+_WANTED = "expected a folder for each person with that person's photos in it, RAW/person/photo.jpg"
 
 _RENDERED = "render.json"
 _BESIDE = {KEYPOINT_FILE, _RENDERED, "people.json", "LICENSE.txt"}
@@ -44,7 +49,7 @@ def prepare_folder(
     complete already it does nothing.
 
     Args:
-        raw: the folder that holds a folder a person.
+        raw: the folder that holds a folder a person; or its address (see `pg2.io.remote`).
         out: the folder to make.
         frame: (height, width) to cut to; None: the size of people made by `pg2 render`, else (128, 64).
         keypoints: a file in the published CSV format, names as in the data set; "auto" estimates them, for
@@ -59,117 +64,168 @@ def prepare_folder(
         Pg2Error: not that layout, a setting out of range, `out` is taken, nothing usable, the disk is full,
             no such cluster, or one for keypoints that are known.
     """
-    raw, out = Path(raw), Path(out)
+    out, listed = Path(out), _listed(raw)
     check_share(test_share)
-    if frame is None:
-        frame = _rendered_size(raw) or (128, 64)
+    rendered = _rendered_size(listed)
+    frame = frame or rendered or (128, 64)
     check_frame(frame)
     skipped = Skipped()
-    files = _photos(raw, skipped)
-    warn_of_an_empty_split({file.parent.name for file in files}, test_share)
-    if keypoints is None:
-        keypoints = raw / KEYPOINT_FILE if (raw / KEYPOINT_FILE).is_file() else "auto"
+    photos = _photos(raw, listed, skipped)
+    warn_of_an_empty_split({photo.person for photo in photos}, test_share)
+    table = keypoints if keypoints is not None else listed.get(KEYPOINT_FILE) or "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
-    with_geometry = _has_geometry(raw, frame)
+    with_geometry = rendered == frame and _has_geometry(listed)
     if with_geometry:
         options["geometry"] = True
     known: dict[str, Points] | None = None
-    if keypoints != "auto":
-        known = read_keypoints_csv(keypoints)
-        options["keypoints"] = sha256(keypoints)
-        check_unspread(ray, keypoints)
-    inputs = fingerprint(options, raw, files)
-    with preparing(raw, out, inputs) as report:
+    if table != "auto":
+        known = read_keypoints_csv(table)
+        options["keypoints"] = sha256(table)
+        check_unspread(ray, str(table))
+    inputs = fingerprint(options, _root(raw, photos), [photo.file for photo in photos])
+    with preparing(Path(raw), out, inputs) as report:
         if report is not None:
             return report
         poses = PoseJournal(out, estimator) if known is None else known
         if isinstance(poses, PoseJournal) and ray is not None:
-            photos = ((f"{file.parent.name}/{file.name}", file, None) for file in files)
-            poses.foresee(photos, ray, len(files), progress=progress)
-        pictures = _pictures(tracked(files, "Photos", progress), frame, test_share, poses, skipped)
+            sent = ((photo.name, photo.file, photo.sent) for photo in photos)
+            poses.foresee(sent, ray, len(photos), progress=progress)
+        pictures = _pictures(tracked(photos, "Photos", progress), frame, test_share, poses, skipped)
         return write_prepared(
             out,
             pictures,
             source="folder",
             frame=frame,
-            keypoints="estimated by pg2" if known is None else Path(keypoints).name,
+            keypoints="estimated by pg2" if known is None else PurePosixPath(str(table)).name,
             inputs=inputs,
             skipped=skipped,
-            geometry=_geometry_in(raw) if with_geometry else None,
+            geometry=_geometry_in(raw, listed) if with_geometry else None,
         )
 
 
-def _has_geometry(raw: Path, frame: tuple[int, int]) -> bool:
-    """Whether these people were rendered with their geometry, and are taken as they are."""
-    if _rendered_size(raw) != frame:
-        return False
-    options = read_json(raw / _RENDERED, "what people were rendered with")["options"]
-    return bool(options.get("geometry", False))
+_File = Path | RemoteFile
 
 
-def _geometry_in(raw: Path) -> Callable[[Record, bytes], bytes]:
+@dataclass(frozen=True)
+class _Photo:
+    """A photo: its name in the data set, "person/photo.jpg", and its file."""
+
+    name: str
+    file: _File
+
+    @property
+    def person(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
+    def sent(self) -> Callable[[], bytes] | None:
+        """What fetches it from a store; None: it lies here."""
+        return self.file.read if isinstance(self.file, RemoteFile) else None
+
+    def content(self) -> Path | Content:
+        """What to decode; of a store it is fetched.
+
+        Raises:
+            Pg2Error: the store does not give it.
+        """
+        return self.file.read() if isinstance(self.file, RemoteFile) else self.file
+
+
+def _listed(raw: str | Path) -> dict[str, _File | None]:
+    """What lies in the raw folder and in the folders of people, in order; None: a folder in one of these."""
+    found: dict[str, _File | None] = {}
+    if is_address(raw):
+        for name, remote in remote_files(str(raw)).items():
+            parts = name.split("/")
+            found["/".join(parts[:2])] = remote if len(parts) <= 2 else None
+    else:
+        raw = Path(raw)
+        if not raw.is_dir():
+            raise Pg2Error(f"{raw} is {'a file' if raw.exists() else 'not there'}; {_WANTED}")
+        for entry in raw.iterdir():
+            files = entry.iterdir() if entry.is_dir() else [entry]
+            found |= {file.relative_to(raw).as_posix(): None if file.is_dir() else file for file in files}
+    seen = (name for name in found if not any(part.startswith(".") for part in name.split("/")))
+    return {name: found[name] for name in sorted(seen, key=lambda name: name.split("/"))}
+
+
+def _root(raw: str | Path, photos: Sequence[_Photo]) -> Any:
+    """What is before the names of the photos."""
+    first = photos[0]
+    return str(first.file).removesuffix(first.name) if isinstance(first.file, RemoteFile) else Path(raw)
+
+
+def _options(listed: Mapping[str, _File | None]) -> Any:
+    """What `pg2 render` made people with; empty for any other folder."""
+    file = listed.get(_RENDERED)
+    return {} if file is None else read_json(file, "what people were rendered with")["options"]
+
+
+def _has_geometry(listed: Mapping[str, _File | None]) -> bool:
+    """Whether these people were rendered with their geometry."""
+    return bool(_options(listed).get("geometry", False))
+
+
+def _geometry_in(raw: str | Path, listed: Mapping[str, _File | None]) -> Callable[[Record, bytes], bytes]:
     """Reads the geometry beside a picture; it must be there, and of that picture."""
 
     def read(record: Record, picture: bytes) -> bytes:
-        path = (raw / record.name).with_suffix(GEOMETRY_SUFFIX)
-        read_geometry(path, picture)
-        return path.read_bytes()
+        name = PurePosixPath(record.name).with_suffix(GEOMETRY_SUFFIX).as_posix()
+        file = listed.get(name) or Path(raw) / name  # which is then said not to be there
+        read_geometry(file, picture)
+        with file.open("rb") as opened:
+            return opened.read()
 
     return read
 
 
-def _rendered_size(raw: Path) -> tuple[int, int] | None:
+def _rendered_size(listed: Mapping[str, _File | None]) -> tuple[int, int] | None:
     """(height, width) of the pictures that `pg2 render` made; None for any other folder."""
-    if not (raw / _RENDERED).is_file():
+    file = listed.get(_RENDERED)
+    if file is None:
         return None
     try:
-        height, width = read_json(raw / _RENDERED, "what people were rendered with")["options"]["size"].split(
-            "x"
-        )
+        height, width = _options(listed)["size"].split("x")
         size = int(height), int(width)
         if not all(side in SIDES for side in size):
             raise ValueError(f"a size of {height}x{width}")
         return size
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Pg2Error(f"{raw / _RENDERED} was not written by `pg2 render`; give --size") from error
+        raise Pg2Error(f"{file} was not written by `pg2 render`; give --size") from error
 
 
-def _photos(raw: Path, skipped: Skipped) -> list[Path]:
+def _photos(raw: str | Path, listed: Mapping[str, _File | None], skipped: Skipped) -> list[_Photo]:
     """Every picture file RAW/person/file, in order; whatever lies elsewhere is noted as skipped."""
-    wanted = "expected a folder for each person with that person's photos in it, RAW/person/photo.jpg"
-    if not raw.is_dir():
-        raise Pg2Error(f"{raw} is {'a file' if raw.exists() else 'not there'}; {wanted}")
-    files: list[Path] = []
-    for entry in sorted(raw.iterdir()):
-        if entry.name.startswith("."):
-            continue
-        if not entry.is_dir():
+    photos: list[_Photo] = []
+    loose, heif = 0, False
+    for name, file in listed.items():
+        suffix = PurePosixPath(name).suffix.lower()
+        if "/" not in name:
+            loose += suffix in SUFFIXES
             # What lies beside the pictures of a rendered set is no photo that someone might miss.
-            if entry.name in _BESIDE:
-                continue
-            skipped.add(entry.name, "not in the folder of a person")
+            if name not in _BESIDE:
+                skipped.add(name, "not in the folder of a person")
+        elif file is None:
+            skipped.add(name, "a folder inside the folder of a person")
+        elif name.endswith(GEOMETRY_SUFFIX):
             continue
-        for file in sorted(entry.iterdir()):
-            name = f"{entry.name}/{file.name}"
-            if file.name.startswith(".") or file.name.endswith(GEOMETRY_SUFFIX):
-                continue
-            if file.is_dir():
-                skipped.add(name, "a folder inside the folder of a person")
-            elif file.suffix.lower() in HEIF_SUFFIXES:
-                skipped.add(name, f"a HEIC or AVIF photo, which pg2 does not read; {TO_JPEG}")
-            elif file.suffix.lower() not in SUFFIXES:
-                skipped.add(name, "not a picture by its file name")
-            elif not _is_text(name):
-                skipped.add(name, "a file name that is not valid text")
-            else:
-                files.append(file)
-    if not files:
-        loose = [file for file in raw.iterdir() if file.suffix.lower() in SUFFIXES]
-        found = f"{len(loose):,} photos outside such folders" if loose else "no photo"
-        if any(file.suffix.lower() in HEIF_SUFFIXES for file in raw.glob("*/*")):
+        elif suffix in HEIF_SUFFIXES:
+            heif = True
+            skipped.add(name, f"a HEIC or AVIF photo, which pg2 does not read; {TO_JPEG}")
+        elif suffix not in SUFFIXES:
+            skipped.add(name, "not a picture by its file name")
+        elif isinstance(file, RemoteFile) and file.size > MOST_READ:
+            skipped.add(name, f"larger than {MOST_READ / 1e6:g} MB")
+        elif not _is_text(name):
+            skipped.add(name, "a file name that is not valid text")
+        else:
+            photos.append(_Photo(name, file))
+    if not photos:
+        found = f"{loose:,} photos outside such folders" if loose else "no photo"
+        if heif:
             found = f"HEIC or AVIF photos only, which pg2 does not read ({TO_JPEG})"
-        raise Pg2Error(f"{raw} has {found}; {wanted}")
-    return files
+        raise Pg2Error(f"{raw} has {found}; {_WANTED}")
+    return photos
 
 
 def _is_text(name: str) -> bool:
@@ -182,29 +238,28 @@ def _is_text(name: str) -> bool:
 
 
 def _pictures(
-    files: Iterable[Path],
+    photos: Iterable[_Photo],
     frame: tuple[int, int],
     test_share: float,
     poses: PoseJournal | Mapping[str, Points],
     skipped: Skipped,
 ) -> Iterator[tuple[Record, bytes]]:
-    for file in files:
-        person = file.parent.name
-        name = f"{person}/{file.name}"
+    for photo in photos:
+        name, content = photo.name, photo.content()
         try:
-            image = load_image(file)
+            image = load_image(content)
         except Pg2Error:
             skipped.add(
                 name, f"damaged, not a picture, or of an unusable size (under {MIN_SIDE} pixels, or huge)"
             )
             continue
         if isinstance(poses, PoseJournal):
-            pose, reason = poses.pose(name, file, image), "no person found"
+            pose, reason = poses.pose(name, photo.file, image), "no person found"
         else:
             size, reason = (image.shape[0], image.shape[1]), "no keypoints for it"
             pose = Pose(poses[name], size) if name in poses else None
         if pose is None or not pose.present.any():
             skipped.add(name, reason)
             continue
-        pose, picture = framed(file, image, pose, frame)
-        yield Record(name, person, split_of(person, test_share), pose.points), picture
+        pose, picture = framed(content, image, pose, frame)
+        yield Record(name, photo.person, split_of(photo.person, test_share), pose.points), picture

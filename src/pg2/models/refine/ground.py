@@ -95,6 +95,22 @@ def spread_out(mask: Tensor, reach: int) -> Tensor:
     return mask
 
 
+def joined(mask: Tensor, start: Tensor, steps: int) -> Tensor:
+    """What of a mask hangs together with a part of it.
+
+    Args:
+        mask: [B, C, H, W], nowhere below 0.
+        start: that part, the same shape.
+        steps: how many places further, at most.
+
+    Returns:
+        the same shape, nowhere above the mask.
+    """
+    for _ in range(steps):
+        start = torch.minimum(mask, spread_out(start, 1))
+    return start
+
+
 def _at_columns(picture: Tensor, columns: Tensor) -> Tensor:
     """What is in these columns of each row, 0 where there is no such column.
 
@@ -109,8 +125,8 @@ def _at_columns(picture: Tensor, columns: Tensor) -> Tensor:
     """
     height, width = picture.shape[2:]
     rows = torch.arange(height, device=picture.device, dtype=torch.float32)[:, None]
-    start = torch.stack((torch.full_like(rows, 1 / width - 1), (rows + 0.5) * (2 / height) - 1), -1)
-    grid = columns[:, 0, :, :, None] * start.new_tensor((2 / width, 0)) + start
+    x = columns * (2 / width) + (1 / width - 1)
+    grid = torch.cat((x, ((rows + 0.5) * (2 / height) - 1).expand_as(x)), 1).movedim(1, -1)
     return F.grid_sample(picture, grid, "nearest", "zeros", align_corners=False)
 
 

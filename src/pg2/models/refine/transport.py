@@ -21,7 +21,7 @@ from pg2.io.pixels import to_unit
 from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
-from pg2.models.refine.ground import continued, running_maximum, spread_out
+from pg2.models.refine.ground import continued, joined, running_maximum, spread_out
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
@@ -62,6 +62,9 @@ _RIM = 64
 # Less than these log odds of a part, by the pose, is next to the person. Below the other ones nobody is:
 # what a network takes for a person so far off is a dark thing or a lively wall.
 _NEAR, _FAR = 1.5, -11.0
+
+# Cells to the height, and how many of them a skirt may reach beyond what is next to the person.
+_CELLS, _FURTHER = 64, 6
 
 # Log odds below the likeliest part's, beyond which a part is out of the question; their exponential is no 0.
 _NO_ODDS = -80.0
@@ -292,10 +295,10 @@ class TransportRefiner(Refiner):
         by_x, by_y, offset = sums[:, :6].view(-1, 2, 3, *self.frame).unbind(2)
         x, y = cell_centres(self.frame, 1, chances.device).unbind(-1)
         added = (chances[:, :, None] * _by_part(residual)).sum(1)
-        places = ((by_x * x + by_y * y + offset + added) / sums[:, 6:]).movedim(1, -1)
+        places = (by_x * x + by_y * y + offset + added) / sums[:, 6:]
         height, width = self.frame
-        far = places.new_tensor((width, height))
-        return places.clamp(-far, 2 * far)
+        far = places.new_tensor((width, height)).view(2, 1, 1)
+        return places.clamp(-far, 2 * far).movedim(1, -1)
 
     def _fetch(self, source: Tensor, small: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
         """The source at these places [B, 3, H, W], and which of them lie in it, from 0 to 1, [B, 1, H, W].
@@ -304,8 +307,8 @@ class TransportRefiner(Refiner):
         would be drawn out into stripes.
         """
         height, width = self.frame
-        far = places.new_tensor((width - 1, height - 1))
-        beyond = torch.maximum(-places, places - far).amax(-1)[:, None]
+        far, apart = places.new_tensor((width - 1, height - 1)).view(2, 1, 1), places.movedim(-1, 1)
+        beyond = torch.maximum(-apart, apart - far).amax(1, keepdim=True)
         first, last = _EDGE
         inside = ((last - beyond) / (last - first)).clamp(0, 1)
         cell = 2 * self.config.stride
@@ -365,13 +368,18 @@ def _hidden(seen: Tensor, about: Tensor) -> Tensor:
 
     Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
     while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
-    trunk, where legs without keypoints may be; elsewhere a lively wall may look like a person to it.
+    trunk, where legs without keypoints may be, and where it hangs together with that: a skirt, a bag, hair.
+    Elsewhere a lively wall may look like a person to it.
 
     Args:
         seen: the silhouette that a network sees, [B, 1, H, W].
         about: `_about` the source's person in their own pose, enlarged, [B, 2, H, W].
     """
     on, near = (about[:, :1] + 0.5).clamp(0, 1), (about[:, 1:] + _NEAR).clamp(0, 1)
+    cell = max(seen.shape[2] // _CELLS, 1)
+    there = _steep(_shrunk(seen, cell))
+    further = joined(there, there * _shrunk(near, cell), _FURTHER)
+    near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
     return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
 
