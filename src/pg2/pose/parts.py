@@ -26,6 +26,7 @@ PRIOR_RANGE = (-12.0, 3.0)
 """Between these lie the log odds of `part_priors`."""
 
 _NECK, _FACE, _NOSE_AND_EYES = 1, [0, 14, 15, 16, 17], [0, 14, 15]
+_EARS = [16, 17]
 _SHOULDERS, _HIPS = [2, 5], [8, 11]  # right, left
 _STARTS, _ENDS = [2, 3, 5, 6, 8, 9, 11, 12], [3, 4, 6, 7, 9, 10, 12, 13]  # of the limbs
 
@@ -49,6 +50,13 @@ _TURNED_FACE = 0.1  # so far aside of the neck nose and eyes say for certain to 
 _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
+
+# From nose and eyes to the middle of a face, and from there to its edge.
+_FACE_BELOW, _FACE_REACH = 0.05, 0.27
+
+# (up, aside) of the middle of nose, eyes and ears: cheeks, and where there may be hair.
+_CHEEKS = ((-0.06, -0.05), (-0.06, 0.05))
+_HAIR = tuple((up / 100, aside / 100) for up in range(16, 31, 2) for aside in (-10, 0, 10))
 
 _USUAL_SCALE = 60.0  # S of a whole person in 256 pixels, about
 
@@ -94,6 +102,22 @@ class Parts(NamedTuple):
     valid: Tensor
     target: Frames
     scale: Tensor
+
+
+class LostFace(NamedTuple):
+    """See `lost_face`; all in pixels of the source, and 0 where no face is lost.
+
+    Attributes:
+        middle: float32 [B, 2], of the face.
+        reach: float32 [B, 1]: how far it reaches from there.
+        cheeks: float32 [B, 2, 2]: places that show skin.
+        hair: float32 [B, 24, 2]: places around the forehead: some show hair, some skin or the ground.
+    """
+
+    middle: Tensor
+    reach: Tensor
+    cheeks: Tensor
+    hair: Tensor
 
 
 def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts:
@@ -260,6 +284,36 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
     apart = places.float().movedim(-1, 1)
     grid = ((apart + 0.5) * (2 / apart.new_tensor((width, height)).view(2, 1, 1)) - 1).movedim(1, -1)
     return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
+
+
+def lost_face(source_keypoints: Tensor, target_keypoints: Tensor) -> LostFace:
+    """The face that a source shows and its target turns away, so that an ear is seen, but no eye and no nose.
+
+    Args:
+        source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+    """
+    source, target = _landmarks(source_keypoints), _landmarks(target_keypoints)
+    front = _mean(source.points[:, _NOSE_AND_EYES])
+    turned = target.points[:, _NOSE_AND_EYES].isnan().all(-1).all(1, keepdim=True)
+    turned = turned & ~target.points[:, _EARS].isnan().all(-1).all(1, keepdim=True)
+    lost = turned & ~(front + source.down).isnan().any(-1, keepdim=True)
+    middle = front + _FACE_BELOW * source.scale * source.down
+    cheeks, hair = (
+        torch.stack(
+            [
+                source.face + source.scale * (aside * _turned(source.down) - up * source.down)
+                for up, aside in places
+            ],
+            1,
+        )
+        for places in (_CHEEKS, _HAIR)
+    )
+    return LostFace(
+        torch.where(lost, middle, 0.0),
+        torch.where(lost, _FACE_REACH * source.scale, 0.0),
+        torch.where(lost[..., None], cheeks, 0.0),
+        torch.where(lost[..., None], hair, 0.0),
+    )
 
 
 def stand(keypoints: Tensor) -> tuple[Tensor, Tensor]:

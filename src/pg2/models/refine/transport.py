@@ -27,10 +27,12 @@ from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
     DESCRIBED,
     PARTS,
+    LostFace,
     Parts,
     cell_centres,
     changed,
     described,
+    lost_face,
     part_places,
     part_priors,
     part_transforms,
@@ -68,6 +70,11 @@ _CELLS, _FURTHER = 64, 6
 
 # Log odds below the likeliest part's, beyond which a part is out of the question; their exponential is no 0.
 _NO_ODDS = -80.0
+
+# The part of a face's reach over which it becomes hair.
+_FACE_EDGE = 0.3
+
+_LITTLE = 1e-4  # weight of a colour that is that of the skin, so that a mean is never one of nothing
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
 _EDGE = (2.0, 6.0)
@@ -219,7 +226,7 @@ class TransportRefiner(Refiner):
             priors = part_priors(parts, self.frame, stride)
             maps = [heatmaps(pose, self.frame, self.config.radius, stride) for pose in poses]
             # Of the source's person in their own pose.
-            body = part_priors(part_transforms(poses[0], poses[0]), self.frame, stride)
+            own = part_priors(part_transforms(poses[0], poses[0]), self.frame, stride)
             small, small_coarse = (_shrunk(picture, stride) for picture in (source, coarse))
             seen = self._seen(small, small_coarse, ways, priors, maps)
         features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
@@ -240,18 +247,21 @@ class TransportRefiner(Refiner):
         finer = F.relu(F.pixel_shuffle(self.finer(finished), stride // 2))
         full = self.full(finer)
         masks, paint = _outputs(full, _MASKS), _outputs(full, _PAINT)
-        stood = _outputs(full, _SOURCE) if self.segment is None else self.segment(source, body, maps[0])
+        stood = _outputs(full, _SOURCE) if self.segment is None else self.segment(source, own, maps[0])
         with full_precision(inputs.source.device):
             masks, stood = _smoothed(masks.float()).sigmoid(), _smoothed(stood.float()).sigmoid()
             copied, target = masks[:, :1], masks[:, 1:]
             painted = coarse + paint.float()
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
-            shown = _steep(copied.detach())
+            lost = lost_face(*poses)
+            face = _in_face(fetched, lost)
+            shown = _steep(copied.detach()) * (1 - face)
             person = _steep(target.detach()) * ((coming[:, 1:] - _FAR) / 2).clamp(0, 1)
-            hidden = _hidden(stood.detach(), self._enlarged(_about(body)))
+            hidden = _hidden(stood.detach(), self._enlarged(_about(own)))
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
-            image = ground.lerp(painted.lerp(warped, shown), person)
+            body = self._with_hair(painted, face, small, stood.detach(), lost).lerp(warped, shown)
+            image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
         learned = {"places": mixed, "odds": odds, "priors": priors, "ways": ways, "painted": painted}
@@ -315,6 +325,28 @@ class TransportRefiner(Refiner):
         colours = F.avg_pool2d(F.pad(F.avg_pool2d(small, 2), (2, 2, 2, 2), "replicate"), 5, 1)
         around = sample(colours, (places + 0.5) / cell - 0.5)
         return around.lerp(sample(source, places, "bicubic"), inside), inside
+
+    def _with_hair(
+        self, painted: Tensor, face: Tensor, small: Tensor, stood: Tensor, lost: LostFace
+    ) -> Tensor:
+        """What is painted in place of a lost face, in the colour of the hair that the source shows.
+
+        What a network does not know it paints brown. Hair is what of the person around the forehead is unlike
+        the skin.
+
+        Args:
+            small: the source on the grid of 1/stride.
+            stood: where the person is in the source, [B, 1, H, W].
+        """
+        skin, there = (
+            sample(small, (places[:, None] + 0.5) / self.config.stride - 0.5)
+            for places in (lost.cheeks, lost.hair)
+        )
+        unlike = (there - skin.mean(3, keepdim=True)).square().sum(1, keepdim=True).square()
+        weight = unlike * sample(stood, lost.hair[:, None]) + _LITTLE
+        hair = (there * weight).sum(3, keepdim=True) / weight.sum(3, keepdim=True)
+        mean = (painted * face).sum((2, 3), keepdim=True) / face.sum((2, 3), keepdim=True).clamp_min(1.0)
+        return painted + face * (hair - mean)
 
     def _ground(
         self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
@@ -381,6 +413,14 @@ def _hidden(seen: Tensor, about: Tensor) -> Tensor:
     further = joined(there, there * _shrunk(near, cell), _FURTHER)
     near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
     return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
+
+
+def _in_face(places: Tensor, lost: LostFace) -> Tensor:
+    """Which places in the source, [B, H, W, 2], lie in the face that is lost, [B, 1, H, W] in [0, 1]."""
+    apart = places.movedim(-1, 1) - lost.middle[..., None, None]
+    distance = apart.square().sum(1, keepdim=True).sqrt()
+    reach = lost.reach[..., None, None]
+    return ((reach - distance) / (_FACE_EDGE * reach).clamp_min(1.0)).clamp(0, 1)
 
 
 def _by_part(residual: Tensor) -> Tensor:
