@@ -16,6 +16,7 @@ from pg2.pose.parts import (
     cell_centres,
     changed,
     described,
+    lost_face,
     part_places,
     part_priors,
     part_transforms,
@@ -573,3 +574,34 @@ def test_a_change_is_added_in_the_parts_own_coordinates(first: int, second: int)
             ends = torch.stack((before[(pair, part, *cell)], wanted))
             if ((-bounds < ends) & (ends < 2 * bounds)).all():
                 torch.testing.assert_close(places[(pair, part, *cell)], wanted, atol=0.05, rtol=1e-3)
+
+
+def test_a_face_is_lost_where_the_target_turns_it_away() -> None:
+    front, back = named("front"), named("back")
+    for source, target in ((front, front), (back, back), (back, front), (front, NOBODY), (NOBODY, back)):
+        for found in lost_face(source, target):
+            assert not found.any()
+    found = lost_face(front, back)
+    nose, ear = front[:, INDEX["nose"]], front[:, INDEX["right_ear"]]
+    reach = float(found.reach)
+    assert float((found.middle - nose).norm()) < reach / 2
+    assert (found.hair[..., 1] < front[:, None, [14, 15, 16, 17], 1].amin()).all()  # above the eyes
+    assert ((found.cheeks[..., 0] - nose[:, None, 0]).abs() < (ear - nose).norm()).all()
+    # Without an ear nobody knows where the target's head looks.
+    alone = back.clone()
+    alone[:, [INDEX["right_ear"], INDEX["left_ear"]]] = torch.nan
+    assert not lost_face(front, alone).reach.any()
+
+
+@quick
+@given(seeds, st.floats(0.5, 2), st.floats(-20, 20))
+def test_a_lost_face_goes_with_the_picture(seed: int, scale: float, shift: float) -> None:
+    poses = random_poses(seed)
+    back = named("back").expand_as(poses)
+    here, there = lost_face(poses, back), lost_face(poses * scale + shift, back)
+    lost = (here.reach > 0)[:, 0]
+    torch.testing.assert_close(there.reach, here.reach * scale, rtol=1e-3, atol=1e-3)
+    for name in ("middle", "cheeks", "hair"):
+        moved_places = getattr(here, name)[lost] * scale + shift
+        torch.testing.assert_close(getattr(there, name)[lost], moved_places, rtol=1e-3, atol=1e-2)
+        assert not getattr(there, name)[~lost].any()

@@ -188,6 +188,8 @@ def test_another_background_is_no_other_network() -> None:
 
 def test_an_expected_ground_is_painted_like_the_person() -> None:
     given = smooth()
+    nobody = torch.full_like(given.source_keypoints, torch.nan)
+    given = Inputs(given.source, nobody, nobody)
     network = refiner(background="expected")
     network.full.bias.data.view(6, -1)[1:3] = -9.0  # nobody is there, in either picture
     network.full.bias.data.view(6, -1)[3:] = 0.5
@@ -254,3 +256,49 @@ def test_what_the_poses_say_together_turns_the_parts() -> None:
     wanted = torch.zeros_like(moved)
     wanted[:, 1, ..., 0] = 0.5 * torch.tensor(0.2).tanh() * part_transforms(*given[1:]).scale[:, None, None]
     torch.testing.assert_close(moved, wanted, atol=1e-3, rtol=0)
+
+
+def test_a_head_from_behind_has_hair_in_place_of_the_face() -> None:
+    """The face is white, the hair around it black, the rest grey: nothing white is left of it."""
+    given = smooth(1)
+    source = torch.full_like(given.source, 128)
+    source[..., 1:7, 10:23] = 0
+    source[..., 7:12, 12:21] = 255
+    target = given.target_keypoints.clone()
+    target[:, [0, 14, 15]] = torch.nan  # nose and eyes
+    network = everywhere(refiner(reach=0.0))
+    network.full.bias.data.view(6, -1)[3:] = 0.0  # what is painted is the coarse picture
+    coarse = torch.zeros(1, 3, *FRAME)
+    shown = network(given._replace(source=source), coarse)
+    turned = network(given._replace(source=source, target_keypoints=target), coarse)
+    face = (..., slice(8, 11), slice(14, 19))
+    assert shown.image[face].min() > 0.9
+    assert turned.image[face].max() < -0.5
+    assert turned.pictures["mask"][face].max() < 0.1
+    trunk = (..., slice(22, 32), slice(12, 20))
+    torch.testing.assert_close(turned.image[trunk], shown.image[trunk], atol=0.05, rtol=0)
+
+
+def test_a_trunk_has_no_holes() -> None:
+    given = smooth()
+    network = everywhere(refiner(reach=0.0))
+    network.full.bias.data.view(6, -1)[1] = -9.0  # nobody is seen in the target
+    silhouette = network(given, torch.zeros(2, 3, *FRAME)).pictures["silhouette"]
+    assert silhouette[..., 19:31, 14:19].min() > 0.99
+    assert silhouette[..., 40:, :].max() < 0.01  # legs are not so sure
+    assert silhouette[..., :6].max() < 0.01
+
+
+def test_the_ground_of_the_source_is_not_worn() -> None:
+    """What was fetched from beside the source's person is painted in place of it."""
+    given = smooth()
+    network = everywhere(refiner(reach=0.0, segment=(8, 16)))
+    assert network.segment is not None
+    masks = []
+    for seen in (9.0, -9.0):
+        network.segment.head.weight.data.zero_()
+        network.segment.head.bias.data.fill_(seen)
+        masks.append(network(given, torch.zeros(2, 3, *FRAME)).pictures["mask"])
+    trunk = (..., slice(20, 30), slice(13, 20))
+    assert masks[0][trunk].min() > 0.99
+    assert masks[1].max() < 0.01

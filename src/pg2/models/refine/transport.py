@@ -44,6 +44,8 @@ from pg2.pose.parts import (
 _MASKS, _SOURCE, _PAINT = slice(0, 2), slice(2, 3), slice(3, 6)
 _FULL = 6
 
+_TRUNK = slice(PARTS.index("trunk"), PARTS.index("trunk") + 1)
+
 # Log odds of the copy mask before training: most of what is fetched is shown.
 _COPY_AT_FIRST = 1.0
 
@@ -64,6 +66,9 @@ _RIM = 64
 # Less than these log odds of a part, by the pose, is next to the person. Below the other ones nobody is:
 # what a network takes for a person so far off is a dark thing or a lively wall.
 _NEAR, _FAR = 1.5, -11.0
+
+# Log odds of the trunk from which on, and over which, a place becomes sure to be on it.
+_WITHIN, _SURELY = 2.3, 0.35
 
 # Cells to the height, and how many of them a skirt may reach beyond what is next to the person.
 _CELLS, _FURTHER = 64, 6
@@ -237,7 +242,9 @@ class TransportRefiner(Refiner):
             residual = self.config.reach * self.frame[0] * way[:, count : 3 * count].tanh()
             # Enlarged at once, which takes half the time of one after the other in an exported graph. What is
             # of the source alone is not among it, as an engine may keep that for other poses.
-            large = self._enlarged(torch.cat((_chances(odds), residual, _about(priors)), 1))
+            large = self._enlarged(
+                torch.cat((_chances(odds), residual, _about(priors)[:, 1:], priors[:, _TRUNK]), 1)
+            )
             coming = large[:, 3 * count :].detach()  # it is of the poses alone
             fetched = self._places(parts, large[:, :count].exp(), large[:, count : 3 * count])
             warped, inside = self._fetch(source, small, fetched)
@@ -254,11 +261,16 @@ class TransportRefiner(Refiner):
             painted = coarse + paint.float()
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
+            hidden = _hidden(stood.detach(), self._enlarged(_about(own)))
             lost = lost_face(*poses)
             face = _in_face(fetched, lost)
             shown = _steep(copied.detach()) * (1 - face)
-            person = _steep(target.detach()) * ((coming[:, 1:] - _FAR) / 2).clamp(0, 1)
-            hidden = _hidden(stood.detach(), self._enlarged(_about(own)))
+            if self.segment is not None:
+                # Nobody wears the ground.
+                shown = shown * (2 * sample(stood.detach(), fetched)).clamp_max(1)
+            person = _steep(target.detach()) * ((coming[:, :1] - _FAR) / 2).clamp(0, 1)
+            # A trunk has no holes.
+            person = torch.maximum(person, ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1))
             ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
             body = self._with_hair(painted, face, small, stood.detach(), lost).lerp(warped, shown)
             image = ground.lerp(body, person)
