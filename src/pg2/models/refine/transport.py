@@ -79,7 +79,9 @@ _NO_ODDS = -80.0
 # The part of a face's reach over which it becomes hair.
 _FACE_EDGE = 0.3
 
-_LITTLE = 1e-4  # weight of a colour that is that of the skin, so that a mean is never one of nothing
+_CLEARLY = 0.3  # squared, of a range of 2: hair is so far from the colour of the skin
+
+_LITTLE = 1e-3  # weight of all places around a forehead together, that says nothing
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
 _EDGE = (2.0, 6.0)
@@ -354,11 +356,14 @@ class TransportRefiner(Refiner):
             sample(small, (places[:, None] + 0.5) / self.config.stride - 0.5)
             for places in (lost.cheeks, lost.hair)
         )
-        unlike = (there - skin.mean(3, keepdim=True)).square().sum(1, keepdim=True).square()
-        weight = unlike * sample(stood, lost.hair[:, None]) + _LITTLE
-        hair = (there * weight).sum(3, keepdim=True) / weight.sum(3, keepdim=True)
+        # Beyond a clear difference a larger one says no more: it may be the sky.
+        unlike = (there - skin.mean(3, keepdim=True)).square().sum(1, keepdim=True).clamp_max(_CLEARLY)
+        on_person = (_STEEP * sample(stood, lost.hair[:, None]) - 1).clamp(0, 1)
+        weight = unlike.square() * on_person
         mean = (painted * face).sum((2, 3), keepdim=True) / face.sum((2, 3), keepdim=True).clamp_min(1.0)
-        return painted + face * (hair - mean)
+        # Where no hair is found, what is painted stays as it is.
+        change = ((there - mean) * weight).sum(3, keepdim=True) / (weight.sum(3, keepdim=True) + _LITTLE)
+        return painted + face * change
 
     def _ground(
         self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
