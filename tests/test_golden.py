@@ -20,8 +20,8 @@ from pg2.pose.formats import read_keypoints_csv
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
     "fast/market1501": "2be0405d104f9f5124bd55ce28448e119dd5dba70d71f008ab381226bf0b2dfe",
-    "fast/photo256": "557a5e805c83eeb9289e25cc18dafe8e64eee995c75bf7fe720fc57df1e05b1b",
-    "fast/people256": "4d748e40b2b5ff4cc5194e2d49d17d035d692f8a0720cd3fb0314da25b94c2a5",
+    "fast/photo256": "d211b2b5730adba5e6218963d6b412996d1e9f47a9099909a25d885adebd1552",
+    "fast/people256": "3f28fffba8867e8571e730704c3885ec9d7c45a4a837f08c6388c2ca46927ae0",
 }
 """SHA-256 of the sheets' pixels."""
 

@@ -54,9 +54,9 @@ _EDGE = 0.06
 # From nose and eyes to the middle of a face, and from there to its edge.
 _FACE_BELOW, _FACE_REACH = 0.05, 0.27
 
-# (up, aside) of the middle of nose, eyes and ears: cheeks, and where there may be hair.
-_CHEEKS = ((-0.06, -0.05), (-0.06, 0.05))
-_HAIR = tuple((up / 100, aside / 100) for up in range(16, 31, 2) for aside in (-10, 0, 10))
+# (aside, down) of the middle of nose, eyes and ears: cheeks, and where there may be hair.
+_CHEEKS = ((-0.05, 0.06), (0.05, 0.06))
+_HAIR = tuple((aside / 100, -up / 100) for up in range(16, 31, 2) for aside in (-10, 0, 10))
 
 _USUAL_SCALE = 60.0  # S of a whole person in 256 pixels, about
 
@@ -104,6 +104,29 @@ class Parts(NamedTuple):
     scale: Tensor
 
 
+class Landmarks(NamedTuple):
+    """What the frames of a batch of poses are made of; NaN where it cannot be told.
+
+    Attributes:
+        points: [B, 18, 2].
+        neck, face: [B, 2]: the middle of the shoulders, and of what there is of nose, eyes and ears.
+        down: [B, 2], a unit vector along the trunk.
+        length: [B, 1], of the trunk.
+        width: [B, 1], of the trunk in units of S, below 0 where it is seen from behind.
+        facing: [B, 1], to which side the face is turned: 1 is to the right of the picture, -1 to the left.
+        scale: [B, 1], S.
+    """
+
+    points: Tensor
+    neck: Tensor
+    face: Tensor
+    down: Tensor
+    length: Tensor
+    width: Tensor
+    facing: Tensor
+    scale: Tensor
+
+
 class LostFace(NamedTuple):
     """See `lost_face`; all in pixels of the source, and 0 where no face is lost.
 
@@ -120,7 +143,7 @@ class LostFace(NamedTuple):
     hair: Tensor
 
 
-def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts:
+def part_transforms(source_keypoints: Tensor | Landmarks, target_keypoints: Tensor | Landmarks) -> Parts:
     """Where in the source each part of the target is seen.
 
     A part that the source lacks is fetched from the limb of the other side, or else moves with its neighbour:
@@ -130,7 +153,7 @@ def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts
     Args:
         source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
     """
-    source_marks, target_marks = _landmarks(source_keypoints), _landmarks(target_keypoints)
+    source_marks, target_marks = _marks(source_keypoints), _marks(target_keypoints)
     # A trunk whose width cannot be told is taken as wide as the other, and turned the same way.
     source = _frames(source_marks, _first(source_marks.width, target_marks.width))
     target = _frames(target_marks, _first(target_marks.width, source_marks.width))
@@ -160,7 +183,7 @@ def part_transforms(source_keypoints: Tensor, target_keypoints: Tensor) -> Parts
     return Parts(matrices, valid, target, source.scale.nan_to_num(0.0))
 
 
-def described(keypoints: Tensor) -> Tensor:
+def described(keypoints: Tensor | Landmarks) -> Tensor:
     """A pose as numbers around 0, for a network.
 
     The points relative to the neck in units of S, which of them there are, the logarithm of S, and the width
@@ -172,7 +195,7 @@ def described(keypoints: Tensor) -> Tensor:
     Returns:
         float32 [B, DESCRIBED].
     """
-    marks = _landmarks(keypoints)
+    marks = _marks(keypoints)
     there = (~marks.points.isnan()).all(-1).float()
     points = ((marks.points - marks.neck[:, None]) / marks.scale[:, None]).nan_to_num(0.0).clamp(-9, 9)
     size = (marks.scale / _USUAL_SCALE).log().nan_to_num(0.0)
@@ -286,37 +309,30 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
     return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def lost_face(source_keypoints: Tensor, target_keypoints: Tensor) -> LostFace:
+def lost_face(source_keypoints: Tensor | Landmarks, target_keypoints: Tensor | Landmarks) -> LostFace:
     """The face that a source shows and its target turns away, so that an ear is seen, but no eye and no nose.
 
     Args:
         source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
     """
-    source, target = _landmarks(source_keypoints), _landmarks(target_keypoints)
+    source, target = _marks(source_keypoints), _marks(target_keypoints).points.isnan().any(-1)
     front = _mean(source.points[:, _NOSE_AND_EYES])
-    turned = target.points[:, _NOSE_AND_EYES].isnan().all(-1).all(1, keepdim=True)
-    turned = turned & ~target.points[:, _EARS].isnan().all(-1).all(1, keepdim=True)
+    turned = target[:, _NOSE_AND_EYES].all(1, keepdim=True) & ~target[:, _EARS].all(1, keepdim=True)
     lost = turned & ~(front + source.down).isnan().any(-1, keepdim=True)
     middle = front + _FACE_BELOW * source.scale * source.down
-    cheeks, hair = (
-        torch.stack(
-            [
-                source.face + source.scale * (aside * _turned(source.down) - up * source.down)
-                for up, aside in places
-            ],
-            1,
-        )
-        for places in (_CHEEKS, _HAIR)
-    )
+    # To the right and downwards, for a person who stands upright.
+    axes = torch.stack((_turned(source.down), source.down), 1) * source.scale[..., None]
+    places = source.face[:, None] + front.new_tensor((*_CHEEKS, *_HAIR)) @ axes
+    places = torch.where(lost[..., None], places, 0.0)
     return LostFace(
         torch.where(lost, middle, 0.0),
         torch.where(lost, _FACE_REACH * source.scale, 0.0),
-        torch.where(lost[..., None], cheeks, 0.0),
-        torch.where(lost[..., None], hair, 0.0),
+        places[:, : len(_CHEEKS)],
+        places[:, len(_CHEEKS) :],
     )
 
 
-def stand(keypoints: Tensor) -> tuple[Tensor, Tensor]:
+def stand(keypoints: Tensor | Landmarks) -> tuple[Tensor, Tensor]:
     """Where people stand, and how large they are, by whatever there is of them.
 
     Args:
@@ -326,34 +342,16 @@ def stand(keypoints: Tensor) -> tuple[Tensor, Tensor]:
         float32: the neck, or else the middle of the face, [B, 2], NaN where there is neither; and S, the
         length of the trunk as it would be seen from the front, [B, 1] in pixels.
     """
-    marks = _landmarks(keypoints)
+    marks = _marks(keypoints)
     return _first(marks.neck, marks.face), marks.scale
 
 
-class _Landmarks(NamedTuple):
-    """What the frames of a batch of poses are made of; NaN where it cannot be told.
+def landmarks(keypoints: Tensor) -> Landmarks:
+    """What other functions here begin with. Those that take keypoints take it, too, and do not do it again.
 
-    Attributes:
-        points: [B, 18, 2].
-        neck, face: [B, 2]: the middle of the shoulders, and of what there is of nose, eyes and ears.
-        down: [B, 2], a unit vector along the trunk.
-        length: [B, 1], of the trunk.
-        width: [B, 1], of the trunk in units of S, below 0 where it is seen from behind.
-        facing: [B, 1], to which side the face is turned: 1 is to the right of the picture, -1 to the left.
-        scale: [B, 1], S.
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
     """
-
-    points: Tensor
-    neck: Tensor
-    face: Tensor
-    down: Tensor
-    length: Tensor
-    width: Tensor
-    facing: Tensor
-    scale: Tensor
-
-
-def _landmarks(keypoints: Tensor) -> _Landmarks:
     # A comparison with NaN is False.
     there = (keypoints.abs() < _FARTHEST).all(-1, keepdim=True)
     points = torch.where(there, keypoints.float(), torch.nan)
@@ -376,10 +374,10 @@ def _landmarks(keypoints: Tensor) -> _Landmarks:
         for vector in (across, _mean(points[:, _NOSE_AND_EYES]) - neck)
     )
     facing = -_at_least(-_at_least(facing / _TURNED_FACE, -1.0), -1.0)
-    return _Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, facing, scale)
+    return Landmarks(points, neck, face, down, _first(_length(trunk), scale), width, facing, scale)
 
 
-def _frames(marks: _Landmarks, width: Tensor) -> Frames:
+def _frames(marks: Landmarks, width: Tensor) -> Frames:
     """The parts' frames in poses whose trunks are `width` wide, [B, 1] in units of S."""
     scale, width = marks.scale, _first(width, torch.full_like(width, _USUAL_TRUNK))
     side = torch.where(width < 0, -1.0, 1.0)
@@ -428,7 +426,7 @@ def _between(source: Frames, target: Frames) -> Tensor:
     return _affine(linear, target.origin + target.shift, source.origin + source.shift)
 
 
-def _head(source: _Landmarks, target: _Landmarks) -> Tensor:
+def _head(source: Landmarks, target: Landmarks) -> Tensor:
     """Target pixel -> source pixel by the points of the face that both have, [B, 2, 3]; NaN for under two.
 
     The similarity of least squares, mirrored where that fits better, as for a head seen from behind. By a few
@@ -500,6 +498,10 @@ def _unit(vectors: Tensor) -> Tensor:
 def _turned(vectors: Tensor) -> Tensor:
     """The vectors [..., 2] turned by a right angle: from down to right."""
     return torch.stack((vectors[..., 1], -vectors[..., 0]), -1)
+
+
+def _marks(keypoints: Tensor | Landmarks) -> Landmarks:
+    return keypoints if isinstance(keypoints, Landmarks) else landmarks(keypoints)
 
 
 def _where(condition: Tensor, first: Tensor, second: Tensor) -> Tensor:

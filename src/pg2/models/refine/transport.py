@@ -32,6 +32,7 @@ from pg2.pose.parts import (
     cell_centres,
     changed,
     described,
+    landmarks,
     lost_face,
     part_places,
     part_priors,
@@ -227,13 +228,14 @@ class TransportRefiner(Refiner):
         with full_precision(inputs.source.device):
             source, coarse = to_unit(inputs.source), coarse.float()
             poses = (inputs.source_keypoints, inputs.target_keypoints)
-            posed = self.pose(torch.cat([described(pose) for pose in poses], 1))
-            parts = changed(part_transforms(*poses), self._turned(posed))
+            source_marks, target_marks = (landmarks(pose) for pose in poses)
+            posed = self.pose(torch.cat([described(marks) for marks in (source_marks, target_marks)], 1))
+            parts = changed(part_transforms(source_marks, target_marks), self._turned(posed))
             ways = part_places(parts, self.frame, stride)
             priors = part_priors(parts, self.frame, stride)
             maps = [heatmaps(pose, self.frame, self.config.radius, stride) for pose in poses]
             # Of the source's person in their own pose.
-            own = part_priors(part_transforms(poses[0], poses[0]), self.frame, stride)
+            own = part_priors(part_transforms(source_marks, source_marks), self.frame, stride)
             small, small_coarse = (_shrunk(picture, stride) for picture in (source, coarse))
             seen = self._seen(small, small_coarse, ways, priors, maps)
         features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
@@ -264,7 +266,7 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             hidden = _hidden(stood.detach(), self._enlarged(_about(own)))
-            lost = lost_face(*poses)
+            lost = lost_face(source_marks, target_marks)
             face = _in_face(fetched, lost)
             shown = _steep(copied.detach()) * (1 - face)
             if self.segment is not None:
