@@ -41,14 +41,20 @@ def in_tensorflow(python: str, threads: int, rounds: int) -> dict[str, Any]:
     try:
         ran = subprocess.run(command, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        why = (getattr(error, "stderr", None) or str(error)).strip().splitlines()[-1]
-        raise SystemExit(f"{python} does not run TensorFlow ({why}); pip install tensorflow-cpu") from error
+        lines = (getattr(error, "stderr", None) or "").strip().splitlines() or [str(error)]
+        raise SystemExit(
+            f"{python} does not run TensorFlow ({lines[-1]}); if that says so, pip install tensorflow-cpu"
+        ) from error
     found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
     return found
 
 
 def in_pg2(way: precision.Way, rounds: int) -> dict[str, Any]:
-    """The same of pg2: a training step with Adam, as `precision.py` takes it, and drawing."""
+    """The same of pg2: a training step with Adam, as `precision.py` takes it, and drawing.
+
+    pg2 draws the heat maps of the poses in both; TensorFlow is given them. Its loss has a target and a mask,
+    this one is the mean of what was drawn.
+    """
     model = PG2(load_recipe("paper/market1501").model).eval()
     layout = torch.channels_last if way.channels_last else torch.contiguous_format
     model.to(memory_format=layout)  # type: ignore[call-overload]

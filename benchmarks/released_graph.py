@@ -4,7 +4,7 @@
     tf/bin/python benchmarks/released_graph.py --batch 4 --threads 2
 
 Runs where TensorFlow is, without pg2 or PyTorch; `beside_tensorflow.py` runs it, beside pg2. Prints JSON:
-parameters of G1 and G2, and median seconds of a training step of G1 and of a picture's way through both.
+parameters of G1 and G2, and median seconds of a training step of G1 and of a batch's way through both.
 """
 
 import argparse

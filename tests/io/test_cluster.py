@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+import fsspec
 import psutil
 import pytest
 import torch
@@ -382,6 +383,15 @@ def test_poses_of_a_data_set_are_found_the_same(
     two = prepare_folder(raw, tmp_path / "two", **options, ray="auto")  # type: ignore[arg-type]
     assert two == one
     assert set(asked) == {7}  # all poses, and that there is nobody, were known before any was asked for
+    store = fsspec.filesystem("memory")
+    store.put(str(raw), "/people/raw", recursive=True)
+    here.clear()
+    prepare_folder("memory://people/raw", tmp_path / "three", **options, ray="auto")  # type: ignore[arg-type]
+    store.rm("/people", recursive=True)
+    assert len(here) == 7
+    for name in ("images.zip", "records.csv"):
+        assert content(tmp_path / "three")[name] == content(tmp_path / "one")[name]
+    shutil.rmtree(tmp_path / "three")
     assert content(tmp_path / "two") == content(tmp_path / "one")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one", "raw", "two"]
 

@@ -252,7 +252,7 @@ def test_people_in_a_store_that_cannot_be_prepared(
         save_noise(tmp_path / "raw" / name)
     upload(tmp_path / "raw", f"{memory}/raw")
     monkeypatch.setattr("pg2.data.sources.folder.MOST_READ", 10)
-    with pytest.raises(Pg2Error, match="has no photo"):
+    with pytest.raises(Pg2Error, match="has photos larger than 1e-05 MB only"):
         prepare_folder(f"{memory}/raw", tmp_path / "out", estimator=FakeEstimator(), progress=False)
     monkeypatch.undo()
 

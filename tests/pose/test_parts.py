@@ -16,6 +16,7 @@ from pg2.pose.parts import (
     cell_centres,
     changed,
     described,
+    landmarks,
     lost_face,
     part_places,
     part_priors,
@@ -494,9 +495,13 @@ def test_batched_equals_one_by_one_whatever_precision_surrounds_it() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         surrounded = part_transforms(source, target)
         places, priors = part_places(surrounded, SIZE, 4), part_priors(surrounded, SIZE, 4)
+        lost = lost_face(source, named("back").expand_as(source))
     assert torch.equal(surrounded.matrices, together.matrices)
     assert torch.equal(places, part_places(together, SIZE, 4))
     assert torch.equal(priors, part_priors(together, SIZE, 4))
+    exact = lost_face(landmarks(source), landmarks(named("back").expand_as(source)))
+    assert all(map(torch.equal, lost, exact))
+    assert lost.hair.dtype == torch.float32
     assert places.dtype == priors.dtype == together.matrices.dtype == torch.float32
     assert part_transforms(source.double(), target.double()).matrices.dtype == torch.float32
     for index in range(len(source)):
@@ -508,6 +513,7 @@ def test_works_on_any_device_without_looking_at_data() -> None:
     # A tensor of the meta device has no values: a branch on them raises.
     pose = torch.empty(3, 18, 2, device="meta")
     parts = part_transforms(pose, pose)
+    assert lost_face(pose, pose).hair.device.type == "meta"
     assert parts.matrices.device.type == part_priors(parts, SIZE, 4).device.type == "meta"
     places = part_places(parts, SIZE, 4)
     assert places.shape == (3, 10, 32, 16, 2)

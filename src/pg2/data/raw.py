@@ -15,8 +15,14 @@ from pg2.pose.framing import Framing
 from pg2.pose.keypoints import Pose
 
 
-def fingerprint(options: Mapping[str, Any], root: Path, files: Iterable[Path | RemoteFile]) -> str:
-    """A hash of everything a preparation depends on: its options, and name, size and time of each file."""
+def fingerprint(options: Mapping[str, Any], root: str | Path, files: Iterable[Path | RemoteFile]) -> str:
+    """A hash of everything a preparation depends on: its options, and name, size and time of each file.
+
+    Args:
+        options: what can be written as JSON.
+        root: the folder that names begin below; of files of a store its address.
+        files: all that is read.
+    """
     digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
     for file in files:
         state = file.stat()

@@ -41,7 +41,8 @@ _DAMAGED = (
     tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
-_AGAIN = "make it again with `pg2 render --geometry`"
+AGAIN = "make it again with `pg2 render --geometry`"
+"""What to do about a geometry that cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +104,12 @@ def from_surface(
 
 
 def read_geometry(path: Path | Stored, picture: bytes) -> Geometry:
-    """Read the geometry of a picture.
+    """Read the geometry of a picture; see `checked_geometry`."""
+    return parse_geometry(checked_geometry(path, picture), str(path))
+
+
+def checked_geometry(path: Path | Stored, picture: bytes) -> bytes:
+    """The content of the file of a picture's geometry.
 
     Args:
         path: the file.
@@ -116,13 +122,12 @@ def read_geometry(path: Path | Stored, picture: bytes) -> Geometry:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
     except OSError as error:
-        raise Pg2Error(f"cannot read the geometry {path}: {error.strerror}; {_AGAIN}") from error
+        raise Pg2Error(f"cannot read the geometry {path}: {error.strerror}; {AGAIN}") from error
     if len(content) > _MAX_BYTES:
-        raise Pg2Error(f"{path} is far too large for the geometry of a picture; {_AGAIN}")
-    found = parse_geometry(content, str(path))
-    if found.picture != zlib.crc32(picture):
-        raise Pg2Error(f"{path} is the geometry of another picture than the one beside it; {_AGAIN}")
-    return found
+        raise Pg2Error(f"{path} is far too large for the geometry of a picture; {AGAIN}")
+    if parse_geometry(content, str(path)).picture != zlib.crc32(picture):
+        raise Pg2Error(f"{path} is the geometry of another picture than the one beside it; {AGAIN}")
+    return content
 
 
 def parse_geometry(content: bytes, name: str) -> Geometry:
@@ -140,9 +145,9 @@ def parse_geometry(content: bytes, name: str) -> Geometry:
                 arrays[key] for key in ("place", "layer", "mask", "person", "picture")
             )
     except KeyError as error:
-        raise Pg2Error(f"{name} is not the geometry of a picture ({error.args[0]}); {_AGAIN}") from error
+        raise Pg2Error(f"{name} is not the geometry of a picture ({error.args[0]}); {AGAIN}") from error
     except _DAMAGED as error:
-        raise Pg2Error(f"{name} is damaged or not the geometry of a picture ({error}); {_AGAIN}") from error
+        raise Pg2Error(f"{name} is damaged or not the geometry of a picture ({error}); {AGAIN}") from error
     # A part that is no array comes as bytes.
     height, width = mask.shape if isinstance(mask, np.ndarray) and mask.ndim == 2 else (0, 0)
     wanted = (
@@ -157,5 +162,5 @@ def parse_geometry(content: bytes, name: str) -> Geometry:
         for array, kind, shape in wanted
     )
     if not all(right) or not mask.size:
-        raise Pg2Error(f"{name} is not the geometry of a picture: its arrays have other shapes; {_AGAIN}")
+        raise Pg2Error(f"{name} is not the geometry of a picture: its arrays have other shapes; {AGAIN}")
     return Geometry(place, layer, mask, (int(person[0]), int(person[1])), int(picture))

@@ -97,7 +97,7 @@ def _opened(address: str) -> tuple[Any, str]:
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file of a store. It has those parts of a `Path` that a reader of shards asks for.
+    """A file of a store. It has those parts of a `Path` that readers of shards and data sets ask for.
 
     Attributes:
         address: of it.

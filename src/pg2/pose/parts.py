@@ -51,10 +51,10 @@ _RADII = (0.42, 0.16, 0.20, 0.17, 0.20, 0.17, 0.26, 0.22, 0.26, 0.22)
 _LENGTHENED = (0.0, 0.0, 0.0, 0.45, 0.0, 0.45, 0.0, 0.30, 0.0, 0.30)
 _EDGE = 0.06
 
-# From nose and eyes to the middle of a face, and from there to its edge.
+# In units of S: from nose and eyes to the middle of a face, and from there to its edge.
 _FACE_BELOW, _FACE_REACH = 0.05, 0.27
 
-# (aside, down) of the middle of nose, eyes and ears: cheeks, and where there may be hair.
+# (aside, down) from the middle of nose, eyes and ears, in units of S: cheeks, and where there may be hair.
 _CHEEKS = ((-0.05, 0.06), (0.05, 0.06))
 _HAIR = tuple((aside / 100, -up / 100) for up in range(16, 31, 2) for aside in (-10, 0, 10))
 
@@ -105,7 +105,7 @@ class Parts(NamedTuple):
 
 
 class Landmarks(NamedTuple):
-    """What the frames of a batch of poses are made of; NaN where it cannot be told.
+    """Measures of a batch of poses, float32, in pixels; NaN where they cannot be told.
 
     Attributes:
         points: [B, 18, 2].
@@ -310,20 +310,21 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
 
 
 def lost_face(source_keypoints: Tensor | Landmarks, target_keypoints: Tensor | Landmarks) -> LostFace:
-    """The face that a source shows and its target turns away, so that an ear is seen, but no eye and no nose.
+    """The face that a source shows (nose or eyes) and its target turns away (an ear, no eye, no nose).
 
     Args:
-        source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.
+        source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing; or their
+            `landmarks`.
     """
-    source, target = _marks(source_keypoints), _marks(target_keypoints).points.isnan().any(-1)
+    source, missing = _marks(source_keypoints), _marks(target_keypoints).points.isnan().any(-1)
     front = _mean(source.points[:, _NOSE_AND_EYES])
-    turned = target[:, _NOSE_AND_EYES].all(1, keepdim=True) & ~target[:, _EARS].all(1, keepdim=True)
+    turned = missing[:, _NOSE_AND_EYES].all(1, keepdim=True) & ~missing[:, _EARS].all(1, keepdim=True)
     lost = turned & ~(front + source.down).isnan().any(-1, keepdim=True)
     middle = front + _FACE_BELOW * source.scale * source.down
-    # To the right and downwards, for a person who stands upright.
-    axes = torch.stack((_turned(source.down), source.down), 1) * source.scale[..., None]
-    places = source.face[:, None] + front.new_tensor((*_CHEEKS, *_HAIR)) @ axes
-    places = torch.where(lost[..., None], places, 0.0)
+    # To the right and downwards, for a person who stands upright. No matrix product: autocast would round it.
+    right, down = ((axis * source.scale)[:, None] for axis in (_turned(source.down), source.down))
+    aside, below = front.new_tensor((*_CHEEKS, *_HAIR))[..., None].unbind(1)
+    places = torch.where(lost[..., None], source.face[:, None] + aside * right + below * down, 0.0)
     return LostFace(
         torch.where(lost, middle, 0.0),
         torch.where(lost, _FACE_REACH * source.scale, 0.0),
@@ -347,7 +348,7 @@ def stand(keypoints: Tensor | Landmarks) -> tuple[Tensor, Tensor]:
 
 
 def landmarks(keypoints: Tensor) -> Landmarks:
-    """What other functions here begin with. Those that take keypoints take it, too, and do not do it again.
+    """Measures of a pose that the other functions need: found once, they are given in place of the keypoints.
 
     Args:
         keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing.

@@ -217,3 +217,12 @@ def test_a_share_that_takes_nobody_is_said_at_once(photos, tmp_path):
     with pytest.warns(UserWarning, match="takes all of these 3 people, so there are 0 training pictures"):
         prepare_folder(photos, tmp_path / "all", test_share=0.6, estimator=FakeEstimator())
     prepare_folder(photos, tmp_path / "test", test_share=1, estimator=FakeEstimator())
+
+
+def test_hidden_folders_are_not_looked_into(photos, tmp_path):
+    closed = photos / ".Trash"
+    closed.mkdir()
+    save_noise(closed / "1.jpg")
+    before = prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator())
+    assert before.skipped == {}
+    assert not any(record.person.startswith(".") for record in PreparedDataset(tmp_path / "out").records)

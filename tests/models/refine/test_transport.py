@@ -302,3 +302,64 @@ def test_the_ground_of_the_source_is_not_worn() -> None:
     trunk = (..., slice(20, 30), slice(13, 20))
     assert masks[0][trunk].min() > 0.99
     assert masks[1].max() < 0.01
+
+
+class Seen(torch.nn.Module):
+    """In place of a network that segments: log odds that are given."""
+
+    def __init__(self, person: torch.Tensor) -> None:
+        super().__init__()
+        self.odds = 18.0 * person - 9.0
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        return self.odds
+
+
+def test_what_hangs_together_with_the_person_leaves_the_ground_with_them() -> None:
+    given = smooth()
+    network = everywhere(refiner(stride=2, segment=(8, 16)))
+    network.full.bias.data.view(6, -1)[
+        1
+    ] = -9.0  # nobody is seen in the target, who would cover the ground, too
+    person = torch.zeros(2, 1, *FRAME)
+    person[..., 44:52, :24] = 1.0  # a skirt that reaches to the edge of the picture
+    beside = person.clone()
+    beside[..., 4:12] = 0.0  # something that stands beside the person
+    changed = []
+    for seen in (person, beside):
+        network.segment = Seen(seen)  # type: ignore[assignment]
+        changed.append(network(given, torch.zeros(2, 3, *FRAME)).maps["changed"])
+    place = (..., slice(46, 50), slice(0, 2))
+    assert changed[0][place].min() > 0.9
+    assert changed[1][place].max() < 0.1
+
+
+@pytest.mark.parametrize("settings", [{"segment": (8, 16)}, {"segment": (), "background": "expected"}])
+def test_any_frame_that_fits_the_levels_will_do(settings: dict[str, object]) -> None:
+    """Whole numbers of cells, however many; and a face that is turned away."""
+    torch.manual_seed(0)
+    frame = (96, 80)
+    network = TransportRefiner(TransportConfig.model_validate(SMALL | {"shade": 0} | settings), frame)
+    network.initialise()
+    given = smooth()
+    source = F.interpolate(given.source.float(), frame).to(torch.uint8)
+    target = given.target_keypoints.clone()
+    target[:, [0, 14, 15]] = torch.nan
+    output = network(Inputs(source, given.source_keypoints, target), torch.zeros(2, 3, *frame))
+    assert output.image.shape == (2, 3, *frame)
+    assert output.image.isfinite().all()
+    output.image.square().mean().backward()
+    for name, weight in network.named_parameters():
+        assert weight.grad is None or weight.grad.isfinite().all(), name
+
+
+def test_no_loss_of_the_picture_moves_where_is_fetched_to_close_the_mask() -> None:
+    given = smooth()
+    target = given.target_keypoints.clone()
+    target[:, [0, 14, 15]] = torch.nan
+    network = everywhere(refiner(segment=(8, 16)))
+    output = network(given._replace(target_keypoints=target), torch.zeros(2, 3, *FRAME))
+    (moved,) = torch.autograd.grad(output.pictures["mask"].sum(), output.maps["fetched"], allow_unused=True)
+    # What lies beyond the source's edge is no detail; that alone may move it.
+    inside = (output.maps["fetched"] > 0).all(-1) & (output.maps["fetched"] < 30).all(-1)
+    assert moved is None or not moved[inside].any()

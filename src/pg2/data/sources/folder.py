@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pg2.data.journal import Estimator, PoseJournal
 from pg2.data.prepared import SIDES, Record
@@ -12,8 +11,8 @@ from pg2.data.shares import check_share, split_of, warn_of_an_empty_split
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
 from pg2.io.files import read_json, sha256
+from pg2.io.geometry_file import AGAIN, checked_geometry
 from pg2.io.geometry_file import SUFFIX as GEOMETRY_SUFFIX
-from pg2.io.geometry_file import read_geometry
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, TO_JPEG, Content
 from pg2.io.pictures import MIN_SIDE, load_image
 from pg2.io.progress import tracked
@@ -27,6 +26,8 @@ KEYPOINT_FILE = "keypoints.csv"
 _WANTED = "expected a folder for each person with that person's photos in it, RAW/person/photo.jpg"
 
 _RENDERED = "render.json"
+_File = Path | RemoteFile
+
 _BESIDE = {KEYPOINT_FILE, _RENDERED, "people.json", "LICENSE.txt"}
 
 
@@ -62,19 +63,20 @@ def prepare_folder(
 
     Raises:
         Pg2Error: not that layout, a setting out of range, `out` is taken, nothing usable, the disk is full,
-            no such cluster, or one for keypoints that are known.
+            no such address, or a store that cannot be read; no such cluster, or one for keypoints that are
+            known.
     """
     out, listed = Path(out), _listed(raw)
     check_share(test_share)
-    rendered = _rendered_size(listed)
-    frame = frame or rendered or (128, 64)
+    size, has_geometry = _rendered(listed) or (None, False)
+    frame = frame or size or (128, 64)
     check_frame(frame)
     skipped = Skipped()
     photos = _photos(raw, listed, skipped)
     warn_of_an_empty_split({photo.person for photo in photos}, test_share)
     table = keypoints if keypoints is not None else listed.get(KEYPOINT_FILE) or "auto"
     options = {"source": "folder", "frame": list(frame), "test_share": test_share}
-    with_geometry = rendered == frame and _has_geometry(listed)
+    with_geometry = has_geometry and size == frame
     if with_geometry:
         options["geometry"] = True
     known: dict[str, Points] | None = None
@@ -101,9 +103,6 @@ def prepare_folder(
             skipped=skipped,
             geometry=_geometry_in(raw, listed) if with_geometry else None,
         )
-
-
-_File = Path | RemoteFile
 
 
 @dataclass(frozen=True)
@@ -143,27 +142,34 @@ def _listed(raw: str | Path) -> dict[str, _File | None]:
         if not raw.is_dir():
             raise Pg2Error(f"{raw} is {'a file' if raw.exists() else 'not there'}; {_WANTED}")
         for entry in raw.iterdir():
+            if entry.name.startswith("."):
+                continue
             files = entry.iterdir() if entry.is_dir() else [entry]
             found |= {file.relative_to(raw).as_posix(): None if file.is_dir() else file for file in files}
     seen = (name for name in found if not any(part.startswith(".") for part in name.split("/")))
     return {name: found[name] for name in sorted(seen, key=lambda name: name.split("/"))}
 
 
-def _root(raw: str | Path, photos: Sequence[_Photo]) -> Any:
+def _root(raw: str | Path, photos: Sequence[_Photo]) -> str | Path:
     """What is before the names of the photos."""
     first = photos[0]
     return str(first.file).removesuffix(first.name) if isinstance(first.file, RemoteFile) else Path(raw)
 
 
-def _options(listed: Mapping[str, _File | None]) -> Any:
-    """What `pg2 render` made people with; empty for any other folder."""
+def _rendered(listed: Mapping[str, _File | None]) -> tuple[tuple[int, int], bool] | None:
+    """(height, width) of what `pg2 render` made, and whether with geometry; None: it made nothing."""
     file = listed.get(_RENDERED)
-    return {} if file is None else read_json(file, "what people were rendered with")["options"]
-
-
-def _has_geometry(listed: Mapping[str, _File | None]) -> bool:
-    """Whether these people were rendered with their geometry."""
-    return bool(_options(listed).get("geometry", False))
+    if file is None:
+        return None
+    try:
+        options = read_json(file, "what people were rendered with")["options"]
+        height, width = options["size"].split("x")
+        size = int(height), int(width)
+        if not all(side in SIDES for side in size):
+            raise ValueError(f"a size of {height}x{width}")
+        return size, bool(options.get("geometry", False))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Pg2Error(f"{file} was not written by `pg2 render`; give --size") from error
 
 
 def _geometry_in(raw: str | Path, listed: Mapping[str, _File | None]) -> Callable[[Record, bytes], bytes]:
@@ -171,33 +177,18 @@ def _geometry_in(raw: str | Path, listed: Mapping[str, _File | None]) -> Callabl
 
     def read(record: Record, picture: bytes) -> bytes:
         name = PurePosixPath(record.name).with_suffix(GEOMETRY_SUFFIX).as_posix()
-        file = listed.get(name) or Path(raw) / name  # which is then said not to be there
-        read_geometry(file, picture)
-        with file.open("rb") as opened:
-            return opened.read()
+        file = listed.get(name)
+        if file is None:
+            raise Pg2Error(f"cannot read the geometry {raw}/{name}: no such file; {AGAIN}")
+        return checked_geometry(file, picture)
 
     return read
-
-
-def _rendered_size(listed: Mapping[str, _File | None]) -> tuple[int, int] | None:
-    """(height, width) of the pictures that `pg2 render` made; None for any other folder."""
-    file = listed.get(_RENDERED)
-    if file is None:
-        return None
-    try:
-        height, width = _options(listed)["size"].split("x")
-        size = int(height), int(width)
-        if not all(side in SIDES for side in size):
-            raise ValueError(f"a size of {height}x{width}")
-        return size
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Pg2Error(f"{file} was not written by `pg2 render`; give --size") from error
 
 
 def _photos(raw: str | Path, listed: Mapping[str, _File | None], skipped: Skipped) -> list[_Photo]:
     """Every picture file RAW/person/file, in order; whatever lies elsewhere is noted as skipped."""
     photos: list[_Photo] = []
-    loose, heif = 0, False
+    loose, heif, too_large = 0, False, False
     for name, file in listed.items():
         suffix = PurePosixPath(name).suffix.lower()
         if "/" not in name:
@@ -215,6 +206,7 @@ def _photos(raw: str | Path, listed: Mapping[str, _File | None], skipped: Skippe
         elif suffix not in SUFFIXES:
             skipped.add(name, "not a picture by its file name")
         elif isinstance(file, RemoteFile) and file.size > MOST_READ:
+            too_large = True
             skipped.add(name, f"larger than {MOST_READ / 1e6:g} MB")
         elif not _is_text(name):
             skipped.add(name, "a file name that is not valid text")
@@ -222,6 +214,8 @@ def _photos(raw: str | Path, listed: Mapping[str, _File | None], skipped: Skippe
             photos.append(_Photo(name, file))
     if not photos:
         found = f"{loose:,} photos outside such folders" if loose else "no photo"
+        if too_large:
+            found = f"photos larger than {MOST_READ / 1e6:g} MB only"
         if heif:
             found = f"HEIC or AVIF photos only, which pg2 does not read ({TO_JPEG})"
         raise Pg2Error(f"{raw} has {found}; {_WANTED}")

@@ -99,8 +99,8 @@ def joined(mask: Tensor, start: Tensor, steps: int) -> Tensor:
     """What of a mask hangs together with a part of it.
 
     Args:
-        mask: [B, C, H, W], nowhere below 0.
-        start: that part, the same shape.
+        mask: [B, C, H, W]; small, as it is pooled again and again.
+        start: that part, the same shape, nowhere above the mask.
         steps: how many places further, at most.
 
     Returns:

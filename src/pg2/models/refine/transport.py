@@ -71,8 +71,8 @@ _NEAR, _FAR = 1.5, -11.0
 # Log odds of the trunk from which on, and over which, a place becomes sure to be on it.
 _WITHIN, _SURELY = 2.3, 0.35
 
-# Cells to the height, and how many of them a skirt may reach beyond what is next to the person.
-_CELLS, _FURTHER = 64, 6
+# A skirt may reach this part of the height beyond what is next to the person.
+_FURTHER = 3 / 32
 
 # Log odds below the likeliest part's, beyond which a part is out of the question; their exponential is no 0.
 _NO_ODDS = -80.0
@@ -215,6 +215,10 @@ class TransportRefiner(Refiner):
     def forward(self, inputs: Inputs, coarse: Tensor) -> Output:
         """The refined picture; warped source, copy mask [B, 1, H, W] and silhouette [B, 1, H, W].
 
+        Masks and picture do not follow the networks alone. A face that the pose turns away is not copied, and
+        what is painted there has the colour of the hair; nothing is copied from beside the source's person,
+        where a network segments that; a trunk has no holes.
+
         See `Refiner`. `Output.maps` has what losses look at. On the grid of 1/stride: "places" [B, h, w, 2],
         where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
         and those by the pose alone; "ways" [B, 10, h, w, 2], where each part alone would fetch. A pixel:
@@ -265,17 +269,16 @@ class TransportRefiner(Refiner):
             painted = coarse + paint.float()
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
-            hidden = _hidden(stood.detach(), self._enlarged(_about(own)))
-            lost = lost_face(source_marks, target_marks)
-            face = _in_face(fetched, lost)
+            lost, taken = lost_face(source_marks, target_marks), fetched.detach()
+            face = _in_face(taken, lost)
             shown = _steep(copied.detach()) * (1 - face)
             if self.segment is not None:
                 # Nobody wears the ground.
-                shown = shown * (2 * sample(stood.detach(), fetched)).clamp_max(1)
+                shown = shown * (_STEEP * sample(stood.detach(), taken)).clamp_max(1)
             person = _steep(target.detach()) * ((coming[:, :1] - _FAR) / 2).clamp(0, 1)
             # A trunk has no holes.
             person = torch.maximum(person, ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1))
-            ground, covered = self._ground(source, painted, hidden, way[:, 3 * count :])
+            ground, covered = self._ground(source, painted, stood.detach(), own, way[:, 3 * count :])
             body = self._with_hair(painted, face, small, stood.detach(), lost).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
@@ -345,14 +348,20 @@ class TransportRefiner(Refiner):
     def _with_hair(
         self, painted: Tensor, face: Tensor, small: Tensor, stood: Tensor, lost: LostFace
     ) -> Tensor:
-        """What is painted in place of a lost face, in the colour of the hair that the source shows.
+        """What is painted, in place of a lost face in the colour of the hair that the source shows.
 
         What a network does not know it paints brown. Hair is what of the person around the forehead is unlike
         the skin.
 
         Args:
-            small: the source on the grid of 1/stride.
+            painted: [B, 3, H, W].
+            face: where in it the lost face is, [B, 1, H, W].
+            small: the source on the grid of 1/stride, [B, 3, h, w].
             stood: where the person is in the source, [B, 1, H, W].
+            lost: where its skin and hair may be seen.
+
+        Returns:
+            [B, 3, H, W].
         """
         skin, there = (
             sample(small, (places[:, None] + 0.5) / self.config.stride - 0.5)
@@ -368,15 +377,21 @@ class TransportRefiner(Refiner):
         return painted + face * change
 
     def _ground(
-        self, source: Tensor, painted: Tensor, hidden: Tensor, shade: Tensor
+        self, source: Tensor, painted: Tensor, stood: Tensor, own: Tensor, shade: Tensor
     ) -> tuple[Tensor, Tensor]:
         """What is seen behind the person, [B, 3, H, W], and where it is not the source's, [B, 1, H, W].
 
-        `shade`, [B, 3 or 0, h, w], is added to what is kept of the source: shadows, another camera's colours.
-        It is smoothed first, so that it cannot wipe out what there is to be seen.
+        Args:
+            source, painted: [B, 3, H, W].
+            stood: where a network sees the person in the source, [B, 1, H, W].
+            own: log odds of the parts by the source's pose, [B, 10, h, w].
+            shade: [B, 3 or 0, h, w], added to what is kept of the source: shadows, another camera's colours.
+                It is smoothed first, so that it cannot wipe out what there is to be seen.
         """
         if self.config.background == "expected":
-            return painted, torch.ones_like(hidden)
+            return painted, torch.ones_like(stood)
+        cell = None if self.segment is None else 2 * self.config.stride
+        hidden = _hidden(stood, self._enlarged(_about(own)), cell)
         rim = self.frame[0] // _RIM
         covered = spread_out(hidden, rim)
         free = 1 - covered
@@ -414,23 +429,25 @@ def _about(there: Tensor) -> Tensor:
     return torch.stack((there.amax(1), torch.maximum(there.amax(1), below)), 1)
 
 
-def _hidden(seen: Tensor, about: Tensor) -> Tensor:
+def _hidden(seen: Tensor, about: Tensor, cell: int | None) -> Tensor:
     """What the source's person hides of the ground, [B, 1, H, W], by the pose and by the network's eye.
 
     Where the pose puts the person, that is enough: ground that is taken for the person is filled in well,
     while a forgotten sleeve stays as a ghost. What the network sees counts next to that, and below the
-    trunk, where legs without keypoints may be, and where it hangs together with that: a skirt, a bag, hair.
-    Elsewhere a lively wall may look like a person to it.
+    trunk, where legs without keypoints may be. Elsewhere a lively wall may look like a person to it.
 
     Args:
         seen: the silhouette that a network sees, [B, 1, H, W].
         about: `_about` the source's person in their own pose, enlarged, [B, 2, H, W].
+        cell: pixels to a side of the cells in which what is seen is followed further off, as far as it hangs
+            together: a wide skirt, a bag, hair. H and W are multiples of it. None: not at all, as what is
+            seen is not to be trusted so far.
     """
     on, near = (about[:, :1] + 0.5).clamp(0, 1), (about[:, 1:] + _NEAR).clamp(0, 1)
-    cell = max(seen.shape[2] // _CELLS, 1)
-    there = _steep(_shrunk(seen, cell))
-    further = joined(there, there * _shrunk(near, cell), _FURTHER)
-    near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
+    if cell is not None:
+        there = _steep(_shrunk(seen, cell))
+        further = joined(there, there * _shrunk(near, cell), round(_FURTHER * seen.shape[2] / cell))
+        near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
     return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
 
