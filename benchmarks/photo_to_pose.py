@@ -7,9 +7,10 @@ Without photos: the first one of each rendered person who ships. Decoding is not
 
 import statistics
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from timing import median_seconds
 
 from pg2.io.packaged import SAMPLES
 from pg2.io.pictures import load_image
@@ -18,16 +19,8 @@ from pg2.pose.estimator import PoseEstimator
 
 
 def milliseconds(work: Callable[[Image8], object], images: Sequence[Image8], rounds: int = 3) -> list[float]:
-    """Of each picture the median of some rounds; one more before them warms up."""
-    found = []
-    for image in images:
-        times = []
-        for _ in range(1 + rounds):
-            began = time.perf_counter()
-            work(image)
-            times.append(1000 * (time.perf_counter() - began))
-        found.append(statistics.median(times[1:]))
-    return found
+    """Of each picture the median of some rounds."""
+    return [1000 * median_seconds(lambda image=image: work(image), rounds, 1) for image in images]  # type: ignore[misc]
 
 
 def main() -> None:
