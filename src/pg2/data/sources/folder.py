@@ -20,14 +20,14 @@ from pg2.io.remote import MOST_READ, RemoteFile, is_address, remote_files
 from pg2.pose.formats import read_keypoints_csv
 from pg2.pose.keypoints import Points, Pose
 
+_File = Path | RemoteFile
+
 KEYPOINT_FILE = "keypoints.csv"
 """Known keypoints, looked for beside the people's folders; `pg2 render` writes them there."""
 
 _WANTED = "expected a folder for each person with that person's photos in it, RAW/person/photo.jpg"
 
 _RENDERED = "render.json"
-_File = Path | RemoteFile
-
 _BESIDE = {KEYPOINT_FILE, _RENDERED, "people.json", "LICENSE.txt"}
 
 
