@@ -224,17 +224,23 @@ needs_gloo = pytest.mark.skipif(
 
 @needs_gloo
 def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
-    """Each takes half of every batch; what one process began two go on with, and one ends it."""
+    """Each takes half of every batch; what one process began two go on with, and one ends it.
+
+    So it is where the two cut the weights among them.
+    """
     recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
     recipe += ["coarse.warmup=0", "coarse.decay=0", "coarse.log_every=2", "data.jitter=0.05"]
-    longer, run = "refined.steps=5", tmp_path / "two"
-    train(load_recipe("debug", [*recipe, "coarse.steps=2", "refined.steps=1"]), tiny, run, QUIET)
-    shutil.rmtree(run / "refined")
-    settings = [argument for override in recipe for argument in ("--set", override)]
-    process = launched([str(tiny.path), "--out", str(run), *settings])
-    _, said = process.communicate(timeout=280)
-    assert process.returncode == 0, said
-    train(load_recipe("debug", [*recipe, longer]), tiny, run, QUIET)
+    longer = "refined.steps=5"
+    for name, changed in (("two", recipe), ("cut", [*recipe, "sharded=true"])):
+        run = tmp_path / name
+        train(load_recipe("debug", [*recipe, "coarse.steps=2", "refined.steps=1"]), tiny, run, QUIET)
+        shutil.rmtree(run / "refined")
+        settings = [argument for override in changed for argument in ("--set", override)]
+        process = launched([str(tiny.path), "--out", str(run), *settings])
+        _, said = process.communicate(timeout=280)
+        assert process.returncode == 0, said
+        assert "Warning" not in said
+        train(load_recipe("debug", [*recipe, longer]), tiny, run, QUIET)
     train(load_recipe("debug", [*recipe, longer]), tiny, tmp_path / "one", QUIET)
     # What a process would make that saw only its half of each batch, and what all of them began with.
     half = ["coarse.batch=2", "refined.batch=2"]
@@ -247,12 +253,14 @@ def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) ->
         return torch.cat([v.flatten() for name, v in tensors.items() if name.startswith("module/")])
 
     for stage in ("coarse", "refined"):
-        one, two, half_batches, begun = (weights(run, stage) for run in ("one", "two", "half", "still"))
+        one, half_batches, begun = (weights(run, stage) for run in ("one", "half", "still"))
         moved = (one - begun).norm()
-        assert (two - one).norm() < 0.01 * moved, stage
+        for name in ("two", "cut"):
+            assert (weights(name, stage) - one).norm() < 0.01 * moved, (name, stage)
         assert (half_batches - one).norm() > 0.1 * moved, "the bound must be able to fail"
-    logged = {name: logged_losses(tmp_path / name) for name in ("one", "two", "half")}
-    assert logged["two"] == pytest.approx(logged["one"], rel=1e-3), "losses of all processes"
+    logged = {name: logged_losses(tmp_path / name) for name in ("one", "two", "cut", "half")}
+    for name in ("two", "cut"):
+        assert logged[name] == pytest.approx(logged["one"], rel=1e-3), "losses of all processes"
     assert logged["half"] != pytest.approx(logged["one"], rel=1e-3)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.distributed as dist
 import torch.multiprocessing
-from training_samples import BATCH, normed, steps, work
+from training_samples import BATCH, normed, second_stage, steps, work
 
 Found = dict[str, Any]
 
@@ -61,3 +61,24 @@ def test_two_processes_make_the_steps_of_one(two: list[Found], tmp_path: Path) -
         for name in whole.keys() - {"moved"}:
             torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
     assert (half["moved"] - whole["moved"]).norm() > 0.2 * norm, "the bound must be able to fail"
+
+
+def test_weights_that_are_cut_make_the_steps_of_whole_ones(two: list[Found], tmp_path: Path) -> None:
+    whole = steps(tmp_path)
+    norm = whole["moved"].norm()
+    for found in two:
+        parts = found["sharded"]
+        assert torch.equal(parts["moved"], two[0]["sharded"]["moved"])
+        assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm
+        for name in whole.keys() - {"moved"}:
+            torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_each_process_keeps_its_share_of_the_generator(two: list[Found], tmp_path: Path) -> None:
+    alone = second_stage(tmp_path, sharded=True, ema=0.9)
+    every = {name: sum(map(torch.numel, part.parameters())) for name, part in alone.modules.items()}
+    for name in ("generator", "average"):
+        counts = [found["kept"][name] for found in two]
+        assert sum(counts) == every["generator"], name
+        assert max(counts) < 0.6 * every["generator"], name
+    assert [found["kept"]["discriminator"] for found in two] == [every["discriminator"]] * 2

@@ -17,6 +17,7 @@ from pg2.models.pg2 import PG2
 from pg2.training import processes
 from pg2.training.objectives import Objective
 from pg2.training.settings import StageConfig
+from pg2.training.sharding import own, whole
 from pg2.training.stage_run import StageRun
 
 SIDE, BATCH = 32, 4
@@ -67,14 +68,17 @@ class Processes:
         return optimiser
 
 
-def second_stage(folder: Path, first: str = "discriminator", **settings: object) -> StageRun:
+def second_stage(
+    folder: Path, first: str = "discriminator", sharded: bool = False, **settings: object
+) -> StageRun:
     """A stage II that fetches, with an adversary whose batch norm sees all of a batch."""
     torch.manual_seed(1)
     model = PG2(ModelConfig.model_validate(_MODEL))
     model.initialise()
     adversarial = {**_SETTINGS["adversarial"], "first": first}  # type: ignore[dict-item]
     stage = StageConfig.model_validate({**_SETTINGS, **settings, "adversarial": adversarial})
-    run = StageRun(Objective(model, "refined", stage), model, folder, Processes())  # type: ignore[arg-type]
+    alone: Any = Processes()
+    run = StageRun(Objective(model, "refined", stage), model, folder, alone, sharded=sharded)
     for optimiser in run.optimisers.values():
         for group in optimiser.param_groups:
             group["eps"] = 1e-4  # with 1e-8 a gradient of rounding errors alone moves its weight a whole step
@@ -108,7 +112,7 @@ def share(batch: Batch, rank: int, count: int) -> Batch:
 def weights(state: StageRun) -> torch.Tensor:
     """All that is trained, as one vector."""
     return torch.cat(
-        [value.detach().flatten() for part in state.modules.values() for value in part.parameters()]
+        [whole(value.detach()).flatten() for part in state.modules.values() for value in part.parameters()]
     )
 
 
@@ -121,6 +125,14 @@ def steps(folder: Path, rank: int = 0, count: int = 1, **settings: Any) -> dict[
     judge = state.modules["discriminator"].state_dict()
     spread = [value.flatten() for name, value in judge.items() if "running_var" in name]
     return {"moved": weights(state) - begun, "spread": torch.cat(spread), **terms}
+
+
+def kept(folder: Path) -> dict[str, int]:
+    """How many weights this process keeps of a stage that is cut: of the generator, its average, D."""
+    state = second_stage(folder, sharded=True, ema=0.9)
+    assert state.average is not None
+    parts = {**state.modules, "average": state.average}
+    return {name: sum(map(torch.numel, own(part.parameters()))) for name, part in parts.items()}
 
 
 def normed(values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -159,6 +171,8 @@ def work(rank: int, count: int, folder: Path) -> None:
         "none": none.grad,
         "some": some.grad,
         "steps": steps(folder, rank, count, accumulate=1 + rank),
+        "sharded": steps(folder, rank, count, sharded=True, accumulate=2),
+        "kept": kept(folder),
     }
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -5,6 +5,8 @@ import copy
 import torch
 from torch import nn
 
+from pg2.training.sharding import own
+
 
 class Average(nn.Module):
     """Exponential moving average of a module's weights.
@@ -25,7 +27,7 @@ class Average(nn.Module):
     def update(self, module: nn.Module, count: int) -> None:
         """Take in the weights of `module`; `count` says how many were taken in before."""
         weight = 1.0 - min(self.decay, (1 + count) / (10 + count)) if count else 1.0
-        torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), weight)
+        torch._foreach_lerp_(own(self.module.parameters()), own(module.parameters()), weight)
         for mine, theirs in zip(self.module.buffers(), module.buffers(), strict=True):
             mine.copy_(theirs)
         self.n_averaged.fill_(count + 1)

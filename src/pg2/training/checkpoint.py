@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from pg2.errors import Pg2Error
 from pg2.io.tensors import load_tensors, read_metadata, save_tensors
+from pg2.training.sharding import cut_as, load, whole
 
 # What comes of a file that was written by something else; a RecursionError is JSON a thousand brackets deep.
 _WRONG = (LookupError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError)
@@ -46,8 +47,12 @@ def save_checkpoint(
     modules: Mapping[str, nn.Module],
     optimisers: Mapping[str, Optimizer],
     progress: Mapping[str, Any],
+    writes: bool = True,
 ) -> None:
     """Write modules, optimisers, random states and `progress` (JSON values) as one file, atomically.
+
+    `writes`: whether this process does. What is cut among processes is brought together, so that all of them
+    have to call this.
 
     Raises:
         Pg2Error: the disk is full; the checkpoint that was there is untouched.
@@ -64,10 +69,15 @@ def save_checkpoint(
     # On the device nothing is copied. safetensors refuses two names for one memory, as buffers may be.
     places: set[int] = set()
     for name, value in tensors.items():
+        value = whole(value)
+        if not writes:
+            continue
         tensors[name] = value = value.detach().cpu()
         if value.numel() and value.data_ptr() in places:
             tensors[name] = value.clone()
         places.add(value.data_ptr())
+    if not writes:
+        return
     about = {"format": FORMAT, "progress": dict(progress), "groups": groups, "random": described}
     save_tensors(path, tensors, {"checkpoint": json.dumps(about)})
 
@@ -89,8 +99,9 @@ def load_checkpoint(
             raise Pg2Error(f"{path} was written by a newer pg2 (format {about['format']}); upgrade pg2")
         for name, module in modules.items():
             prefix = f"module/{name}/"
-            module.load_state_dict(
-                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+            load(
+                module,
+                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)},
             )
         for name, optimiser in optimisers.items():
             state: dict[int, dict[str, Tensor]] = {}
@@ -111,7 +122,7 @@ def load_checkpoint(
                 for entry, value in entries.items():
                     if value.shape == parameter.shape:
                         # In the weights' own memory layout, without which each step is several times slower.
-                        entries[entry] = torch.empty_like(parameter).copy_(value)
+                        entries[entry] = torch.empty_like(parameter).copy_(cut_as(value, parameter))
                     elif value.numel() > 1:
                         raise ValueError(f"{entry} of another shape")
         if optimisers:

@@ -172,7 +172,7 @@ def _train(
         seed = recipe.seed + number
         set_seed(seed)
         objective = Objective(model, name, stage)
-        state = StageRun(objective, model, run / name, accelerator, recipe.compile)
+        state = StageRun(objective, model, run / name, accelerator, recipe.compile, recipe.sharded)
         state.resume()
         final = state.folder / "model"
         if state.step < stage.steps or state.owes_validation:
@@ -183,6 +183,7 @@ def _train(
                 loader = Alternating([own, _loader(recipe, flow_from, rendered, seed, state)])
             trackers.start()
             _run_stage(state, loader, validation, console, trackers, earlier)
+        state.gather()
         if accelerator.is_main_process and not final.exists():
             state.export(final)
         # What comes after stands on the averaged weights, which are the ones that are exported.
@@ -338,6 +339,7 @@ def _settle(
     stage = state.stage
     if validation is not None and state.owes_validation and not stop.asked:
         state.check_finite()
+        state.gather()
         # Every process could validate; one is enough, and the others wait for its word.
         if state.accelerator.is_main_process:
             _validate(state, validation, log, console, stop)
@@ -346,6 +348,7 @@ def _settle(
     if state.ended and not state.owes_validation:
         # Before the last checkpoint: killed in between, the run makes both again.
         state.check_finite()
+        state.gather()
         state.export(state.folder / "model")
     stopping = stop.asked
     if stopping or state.ended or state.step % stage.save_every == 0:

@@ -18,7 +18,16 @@ _DEEPEST = 16
 _LONGEST = 300  # characters of what a recipe says, as they are repeated in an error
 
 # What may change when a run is taken up again: how long it goes on, and what it reports on the way.
-_MAY_CHANGE = {"steps", "log_every", "save_every", "validate_every", "threads", "compile", "accumulate"}
+_MAY_CHANGE = {
+    "steps",
+    "log_every",
+    "save_every",
+    "validate_every",
+    "threads",
+    "compile",
+    "accumulate",
+    "sharded",
+}
 
 
 class _Loader(yaml.SafeLoader):

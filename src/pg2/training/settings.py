@@ -176,6 +176,11 @@ class Recipe(Settings):
         None, ge=1, le=1024, description="CPU threads a process; null: PyTorch's choice"
     )
     compile: bool = Field(False, description="torch.compile what is trained: a slow start, faster steps")
+    sharded: bool = Field(
+        False,
+        description="cut the generator's weights, their averages and Adam's moments among the processes of a "
+        "training (FSDP), each of which keeps its share",
+    )
     coarse: StageConfig
     refined: StageConfig | None = None
 

@@ -1,5 +1,6 @@
 """One stage of one run: its state, its step, and how it is saved, taken up and exported."""
 
+import copy
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.pg2 import PG2
+from pg2.training import processes
 from pg2.training.accumulation import InParts
 from pg2.training.average import Average
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, read_progress, save_checkpoint
 from pg2.training.objectives import GENERATOR, Objective
 from pg2.training.processes import join_batch_norm, join_gradients, mean
 from pg2.training.settings import StageConfig
+from pg2.training.sharding import cut, own, whole
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -49,6 +52,7 @@ class StageRun:
         folder: Path,
         accelerator: "Accelerator",
         compiled: bool = False,
+        sharded: bool = False,
     ) -> None:
         """Place and prepare everything that the objective needs.
 
@@ -58,6 +62,7 @@ class StageRun:
             folder: of the stage in the run.
             accelerator: of the run.
             compiled: compile what is trained.
+            sharded: cut the generator among the processes, if there are several.
         """
         self.objective, self.model, self.folder, self.accelerator = objective, model, folder, accelerator
         self.name, self.stage = objective.name, objective.stage
@@ -68,6 +73,13 @@ class StageRun:
         if self.stage.ema:
             # An averaged copy of a wrapped module would carry the wrapper: copy first, wrap afterwards.
             self.average = Average(self._placed(self.modules[GENERATOR]), self.stage.ema)
+        self._whole: nn.Module | None = None
+        if sharded and processes.count() > 1:
+            # What is cut is a copy: the model keeps a stage of whole weights, to be validated and exported.
+            self._whole = self._placed(self.modules[GENERATOR])
+            self.modules[GENERATOR] = cut(copy.deepcopy(self._whole), accelerator.device)
+            if self.average is not None:
+                cut(self.average.module, accelerator.device)
         self.optimisers = {
             phase: torch.optim.Adam(
                 network.parameters(), objective.learning_rate(phase), betas=self.stage.betas
@@ -78,8 +90,9 @@ class StageRun:
             if compiled:
                 network.compile()
             # Not to be wrapped for several processes, see `join_gradients`.
-            placed = accelerator.prepare_model(self._placed(network), evaluation_mode=True)
-            objective.networks[phase] = placed
+            if phase != GENERATOR or self._whole is None:
+                self._placed(network)
+            objective.networks[phase] = accelerator.prepare_model(network, evaluation_mode=True)
             self.optimisers[phase] = accelerator.prepare_optimizer(self.optimisers[phase])
         for network in objective.frozen:
             self._placed(network)
@@ -99,8 +112,18 @@ class StageRun:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The generator as it would be exported: its average where one is kept."""
+        """The generator as it would be exported: its average where one is kept; see `gather`."""
+        return self._trained if self._whole is None else self._whole
+
+    @property
+    def _trained(self) -> nn.Module:
         return self.modules[GENERATOR] if self.average is None else self.average.module
+
+    def gather(self) -> None:
+        """Bring together what is `evaluated`, if it is cut among the processes: all of them have to."""
+        if self._whole is not None:
+            tensors = self._trained.state_dict()
+            self._whole.load_state_dict({name: whole(tensor) for name, tensor in tensors.items()})
 
     def _stored(self) -> dict[str, nn.Module]:
         return {**self.modules, **({} if self.average is None else {"average": self.average})}
@@ -122,13 +145,13 @@ class StageRun:
             self.sums = {name: torch.tensor(value, device=device) for name, value in progress["sums"].items()}
 
     def save(self) -> None:
-        """Write the checkpoint (main process only).
+        """Write the checkpoint: the main process does, all have to call this.
 
         Raises:
             Pg2Error: a weight is not finite, or the disk is full.
         """
         self.check_finite()
-        if self.accelerator.is_main_process:
+        if self.accelerator.is_main_process or self._whole is not None:
             best = None if math.isnan(self.best) else self.best
             progress = {
                 "step": self.step,
@@ -138,7 +161,13 @@ class StageRun:
                 "counted": self.counted,
                 "sums": {name: float(value) for name, value in self.sums.items()},
             }
-            save_checkpoint(self.checkpoint, self._stored(), self._raw_optimisers(), progress)
+            save_checkpoint(
+                self.checkpoint,
+                self._stored(),
+                self._raw_optimisers(),
+                progress,
+                self.accelerator.is_main_process,
+            )
 
     @property
     def ended(self) -> bool:
@@ -157,11 +186,18 @@ class StageRun:
             Pg2Error: a weight is not finite.
         """
         for name, module in self.modules.items():
-            if not all(torch.isfinite(parameter).all() for parameter in module.parameters()):
+            finite = all(bool(torch.isfinite(values).all()) for values in own(module.parameters()))
+            if not self._all(finite):
                 raise Pg2Error(
                     f"stage {self.name} stopped at step {self.step}: weights of the {name} are not finite; "
                     f"{self._sound}"
                 )
+
+    def _all(self, sound: bool) -> bool:
+        """Whether it is so in all processes, where each knows its share alone."""
+        if self._whole is None:
+            return sound
+        return bool(mean(torch.tensor(float(sound), device=self.accelerator.device)) == 1)
 
     @property
     def _sound(self) -> str:
@@ -243,7 +279,8 @@ class StageRun:
                 self.accelerator.backward(torch.stack(list(terms.values())).sum())
                 if parts is not None and phase == GENERATOR:
                     parts.backward()
-            join_gradients(self.modules[phase].parameters())
+            if phase != GENERATOR or self._whole is None:
+                join_gradients(self.modules[phase].parameters())
             if self.stage.clip is not None:
                 self.accelerator.clip_grad_norm_(self.modules[phase].parameters(), self.stage.clip)
             optimiser.step()
