@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 import yaml
@@ -205,14 +205,13 @@ def test_growing_from_smaller_pictures(
     torch.testing.assert_close(made, start(given).image, atol=5e-3, rtol=0)
 
 
-def launched(arguments: Sequence[str], **settings: Any) -> subprocess.Popen[str]:
+def launched(arguments: Sequence[str], restarts: int = 0, **settings: Any) -> subprocess.Popen[str]:
     """`pg2 train debug` in two processes that talk by gloo, as PyTorch's launcher starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-addr=127.0.0.1"]
-    command += [f"--master-port={port}", "-m", "pg2", "train", "debug", *arguments]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command += [f"--max-restarts={restarts}", "-m", "pg2", "train", "debug", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # Or processes that are started again look for those before (pytorch/pytorch#135712).
+    environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, **settings)
 
 
@@ -287,6 +286,44 @@ def test_ctrl_c_in_two_processes_saves_the_step_that_both_made(tiny: PreparedDat
     step = load_checkpoint(run / "coarse" / CHECKPOINT, {}, {})["step"]
     assert step >= 6
     assert said.count(f"stage coarse: stopped at step {step:,} of 1,000,000") == 1
+
+
+@needs_gloo
+def test_a_process_that_dies_is_started_again(tiny: PreparedDataset, tmp_path: Path) -> None:
+    """With the others, as the launcher was asked to; they go on from the last checkpoint."""
+    recipe = [
+        "model.refine=null",
+        "refined=null",
+        "coarse.steps=120",
+        "coarse.decay=0",
+        "coarse.save_every=5",
+    ]
+    recipe += ["coarse.log_every=2", "coarse.validate_every=120"]
+    settings = [argument for override in recipe for argument in ("--set", override)]
+    process = launched([str(tiny.path), "--out", str(tmp_path / "two"), *settings], restarts=1)
+    assert process.stderr is not None
+    before = ""
+    for line in process.stderr:
+        before += line
+        if "stage coarse 10/120" in line:
+            [*_, last] = [one for one in psutil.Process(process.pid).children() if "pg2" in one.cmdline()]
+            last.kill()
+            break
+    _, said = process.communicate(timeout=280)
+    assert process.returncode == 0, before + said
+    assert "another process of this training ended" in said
+    assert said.count("going on from step") == 1
+    step = int(said.partition("going on from step ")[2].partition(" ")[0])
+    assert 10 <= step < 120
+    assert step % 5 == 0
+    process = launched([str(tiny.path), "--out", str(tmp_path / "calm"), *settings])
+    process.communicate(timeout=280)
+    assert process.returncode == 0
+    calm, killed = (
+        load_tensors(tmp_path / run / "coarse/checkpoint.safetensors")[0] for run in ("calm", "two")
+    )
+    for name in calm:
+        assert torch.equal(calm[name], killed[name]), name
 
 
 def test_bf16_trains(tiny: PreparedDataset, tmp_path: Path) -> None:

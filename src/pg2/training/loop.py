@@ -24,6 +24,7 @@ from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
 from pg2.training.log import StageLog, tensorboard_log
 from pg2.training.objectives import Objective
+from pg2.training.processes import together
 from pg2.training.reader import Reader
 from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
@@ -118,11 +119,11 @@ def train(
 
     Raises:
         Pg2Error: data or run folder do not fit the recipe, another process trains there, the loss is not
-            finite, the disk is full, a package is missing.
+            finite, the disk is full, a package is missing, another process of this training is gone.
     """
     run = Path(run)
     _check_losses(recipe)
-    with _arithmetic(recipe):
+    with _arithmetic(recipe), together():
         accelerator = _accelerator(recipe, log)
         data = data.scaled(recipe.model.frame)
         if flow_from is not None:

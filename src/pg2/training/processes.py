@@ -1,16 +1,38 @@
 """What the processes of one training compute together, so that all of them learn what one process would."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
+from pg2.errors import Pg2Error
+
 
 def count() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Say in one sentence that another process is gone: gloo and NCCL have an error for it of no own type.
+
+    Raises:
+        Pg2Error: it is so.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not re.search("gloo|nccl", str(error), re.IGNORECASE):
+            raise
+        raise Pg2Error(
+            "another process of this training ended, or cannot be reached; the same command goes on from the "
+            "last checkpoint"
+        ) from error
 
 
 def mean(values: Tensor) -> Tensor:
