@@ -20,6 +20,9 @@ test people. Pictures of the query's person by the query's camera do not count, 
 draws other weights and batches, not another part. A run that is there is not repeated: the same command goes
 on.
 
+Settings such as --made are to be chosen without a look at the test people: `--validation` keeps 100 of the
+training people out and looks for these, in all of their pictures.
+
 `--write-part FOLDER` writes the part as a prepared data set and ends: a model that was trained on that folder
 has seen nothing else.
 """
@@ -66,7 +69,7 @@ PEOPLE, EACH = 16, 4  # in a batch: people, and pictures of each
 WIDTHS = (64, 128, 256)
 LEARNING_RATE, WEIGHT_DECAY, WARM_UP = 1e-3, 5e-4, 0.1
 SMOOTHING, MARGIN = 0.1, 0.3  # of the labels; of the triplet loss
-MADE = 0.5  # chance of a place in the batch to take a made picture
+VALIDATION = 100  # people, at most a third of all
 SHIFT = 5  # pixels, at most
 ERASED = (0.02, 0.4)  # of the picture's area
 FAST = runs_bf16(torch.device("cpu"))  # or in float32
@@ -146,6 +149,10 @@ class Pictures:
     people: Ids
     cameras: Ids
 
+    def of(self, wanted: npt.NDArray[np.bool_]) -> "Pictures":
+        """Some of them."""
+        return Pictures(self.images[torch.from_numpy(wanted)], self.people[wanted], self.cameras[wanted])
+
 
 def of_data(data: PreparedDataset, indices: Sequence[int]) -> Pictures:
     """Pictures of a prepared data set whose names say person and camera."""
@@ -194,8 +201,11 @@ def part_of(data: PreparedDataset, share: float) -> list[int]:
 class Batches:
     """Batch after batch of some people and some pictures of each, changed as an arm says."""
 
-    def __init__(self, arm: Arm, real: Pictures, made: Pictures | None, seed: int) -> None:
-        self._arm, self._sets = arm, [real, *([] if made is None else [made])]
+    def __init__(
+        self, arm: Arm, real: Pictures, made: Pictures | None, seed: int, share: float = 0.25
+    ) -> None:
+        """`share`: the chance of a place in the batch to take a made picture."""
+        self._arm, self._sets, self._share = arm, [real, *([] if made is None else [made])], share
         self._random = np.random.default_rng(seed)
         self.people = np.unique(real.people)
         self._where = [
@@ -217,7 +227,7 @@ class Batches:
 
     def _of_person(self, person: int) -> list[Tensor]:
         made = len(self._sets) > 1 and len(self._where[1][person]) > 0
-        which = (self._random.random(EACH) < MADE) if made else np.zeros(EACH, bool)
+        which = (self._random.random(EACH) < self._share) if made else np.zeros(EACH, bool)
         taken = []
         for number, count in enumerate((int((~which).sum()), int(which.sum()))):
             if count:
@@ -463,23 +473,43 @@ class Experiment:
             settings["model"] = self._models[arm.made]
             settings["background"] = self._backgrounds[arm.made]
             settings["per_picture"] = self._given.per_picture
+            settings["made"] = self._given.made
+        if self._given.validation:
+            settings["validation"] = sorted(self._held_out)
         return settings
 
     def _run(self, arm: Arm, seed: int) -> dict[str, float]:
         made = None if arm.made is None else self._pictures_by(arm.made)
         began = time.perf_counter()
-        network = trained(Batches(arm, self._real, made, seed), self._given.steps, seed)
+        batches = Batches(arm, self._real, made, seed, self._given.made)
+        network = trained(batches, self._given.steps, seed)
         score, first = evaluated(network, self._test)
         return {"mAP": score, "rank1": first, "seconds": round(time.perf_counter() - began, 1)}
 
     @cached_property
+    def _held_out(self) -> set[int]:
+        """Training people who are kept out and looked for, in place of the test people; else nobody."""
+        if not self._given.validation:
+            return set()
+        people, _ = _labels([self._data.records[index].name for index in self._part])
+        everybody = np.unique(people)
+        count = min(VALIDATION, len(everybody) // 3)
+        return set(np.random.default_rng(1234).choice(everybody, count, replace=False).tolist())
+
+    def _trained_on(self, pictures: Pictures) -> Pictures:
+        return pictures.of(~np.isin(pictures.people, list(self._held_out)))
+
+    @cached_property
     def _real(self) -> Pictures:
-        return of_data(self._data, self._part)
+        return self._trained_on(of_data(self._data, self._part))
 
     @cached_property
     def _test(self) -> Pictures:
-        test = [index for index, record in enumerate(self._data.records) if record.split == "test"]
-        return of_data(self._data, test)
+        split = "train" if self._given.validation else "test"
+        found = of_data(
+            self._data, [index for index, record in enumerate(self._data.records) if record.split == split]
+        )
+        return found.of(np.isin(found.people, list(self._held_out))) if self._given.validation else found
 
     def _pictures_by(self, kind: str) -> Pictures:
         """What the model of that kind makes of the part."""
@@ -497,7 +527,7 @@ class Experiment:
                 f"{done.left_out.total():,} left out",
                 file=sys.stderr,
             )
-            self._made[kind] = of_folder(folder / FOLDER, self._data.frame)
+            self._made[kind] = self._trained_on(of_folder(folder / FOLDER, self._data.frame))
         return self._made[kind]
 
 
@@ -527,6 +557,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1000, help="of training")
     parser.add_argument("--share", type=float, default=0.2, help="of each person's pictures that is used")
     parser.add_argument("--per-picture", type=int, default=4, help="pictures made of each picture")
+    parser.add_argument(
+        "--made", type=float, default=0.25, help="chance of a place in a batch to take a made picture"
+    )
+    parser.add_argument(
+        "--validation", action="store_true", help="look for training people who are kept out, not the test's"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write-part", type=Path, help="write the part as a prepared data set, and end")
     given = parser.parse_args()

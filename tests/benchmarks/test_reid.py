@@ -81,7 +81,7 @@ def test_batches_mix_made_pictures_of_the_same_person(reid: ModuleType) -> None:
         return reid.Pictures(images, values[which].numpy().astype(np.int64), np.ones(len(images), np.int64))
 
     real, made = pictures(0, slice(None)), pictures(100, slice(0, 3))
-    batches = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0)
+    batches = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0, 0.5)
     shares = []
     for _ in range(40):
         images, labels = batches.next()
@@ -94,6 +94,8 @@ def test_batches_mix_made_pictures_of_the_same_person(reid: ModuleType) -> None:
         shares.append((found.amax(1)[whose < 30] > 100).float().mean())
         assert (found.amax(1)[whose == 30] < 100).all()  # of whom nothing was made
     assert 0.4 < torch.stack(shares).mean() < 0.6
+    nothing = reid.Batches(reid.ARMS["transport"], real, made, 0, 0.0)
+    assert max(int(nothing.next()[0].max()) for _ in range(20)) < 100
     again = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0)
     first = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0).next()[0]
     assert (again.next()[0] == first).all()
@@ -134,6 +136,47 @@ def test_a_run_of_a_few_steps(
         assert (before["mAP"], before["settings"]) == (pytest.approx(now["mAP"]), now["settings"])
         assert file == again or file.read_bytes() == content
     monkeypatch.setattr(sys, "argv", [*command[:-1], "1", "--steps", "3"])
+    with pytest.raises(SystemExit, match="of other settings"):
+        reid.main()
+
+
+def test_settings_are_chosen_without_the_test_people(
+    reid: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = prepared_market(tmp_path / "data", (2, 7, 11, 30))
+    torch.manual_seed(0)
+    config = ModelConfig(frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=None)
+    PG2(config).save(tmp_path / "model")
+    seen: list[tuple[set[int], set[int], set[int]]] = []
+    batches = reid.Batches
+
+    def noted(arm: Any, real: Any, made: Any, *rest: Any) -> Any:
+        own = set() if made is None else set(made.people.tolist())
+        seen.append((set(real.people.tolist()), own, set()))
+        return batches(arm, real, made, *rest)
+
+    monkeypatch.setattr(reid, "Batches", noted)
+    evaluated = reid.evaluated
+
+    def looked_for(network: Any, test: Any) -> Any:
+        seen[-1][2].update(test.people.tolist())
+        return evaluated(network, test)
+
+    monkeypatch.setattr(reid, "evaluated", looked_for)
+    command = [
+        "reid.py", str(data.path), str(tmp_path / "out"), "--model", str(tmp_path / "model"), "--steps", "1",
+        "--share", "1", "--per-picture", "1", "--arms", "none,transport", "--seeds", "1", "--validation",
+    ]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", command)
+    reid.main()
+    train = {int(record.person) for record in data.records if record.split == "train"}
+    for real, made, held_out in seen:
+        assert held_out
+        assert real | held_out == train
+        assert not (real | made) & held_out
+    assert seen[1][1]
+    assert not seen[0][1]
+    monkeypatch.setattr(sys, "argv", command[:-1])
     with pytest.raises(SystemExit, match="of other settings"):
         reid.main()
 
