@@ -21,10 +21,10 @@ draws other weights and batches, not another part. A run that is there is not re
 on.
 
 Settings such as --made are to be chosen without a look at the test people: `--validation` keeps 100 of the
-training people out and looks for these, in all of their pictures.
+training people out and tests on them, with all of their pictures.
 
 `--write-part FOLDER` writes the part as a prepared data set and ends: a model that was trained on that folder
-has seen nothing else.
+has seen nothing else. With `--validation` it leaves the 100 people out.
 """
 
 import argparse
@@ -149,10 +149,6 @@ class Pictures:
     people: Ids
     cameras: Ids
 
-    def of(self, wanted: npt.NDArray[np.bool_]) -> "Pictures":
-        """Some of them."""
-        return Pictures(self.images[torch.from_numpy(wanted)], self.people[wanted], self.cameras[wanted])
-
 
 def of_data(data: PreparedDataset, indices: Sequence[int]) -> Pictures:
     """Pictures of a prepared data set whose names say person and camera."""
@@ -198,14 +194,26 @@ def part_of(data: PreparedDataset, share: float) -> list[int]:
     return sorted(part)
 
 
+def held_out_of(data: PreparedDataset, part: Sequence[int]) -> set[int]:
+    """Training people who are kept out of the part for `--validation`."""
+    people, _ = _labels([data.records[index].name for index in part])
+    everybody = np.unique(people)
+    count = min(VALIDATION, len(everybody) // 3)
+    return set(np.random.default_rng(1234).choice(everybody, count, replace=False).tolist())
+
+
+def without(data: PreparedDataset, part: Sequence[int], held_out: set[int]) -> list[int]:
+    """The part without the pictures of some people."""
+    people, _ = _labels([data.records[index].name for index in part])
+    return [index for index, person in zip(part, people.tolist(), strict=True) if person not in held_out]
+
+
 class Batches:
     """Batch after batch of some people and some pictures of each, changed as an arm says."""
 
-    def __init__(
-        self, arm: Arm, real: Pictures, made: Pictures | None, seed: int, share: float = 0.25
-    ) -> None:
-        """`share`: the chance of a place in the batch to take a made picture."""
-        self._arm, self._sets, self._share = arm, [real, *([] if made is None else [made])], share
+    def __init__(self, arm: Arm, real: Pictures, made: Pictures | None, seed: int, chance: float) -> None:
+        """`chance`: of a place in the batch to take a made picture."""
+        self._arm, self._sets, self._chance = arm, [real, *([] if made is None else [made])], chance
         self._random = np.random.default_rng(seed)
         self.people = np.unique(real.people)
         self._where = [
@@ -227,7 +235,7 @@ class Batches:
 
     def _of_person(self, person: int) -> list[Tensor]:
         made = len(self._sets) > 1 and len(self._where[1][person]) > 0
-        which = (self._random.random(EACH) < self._share) if made else np.zeros(EACH, bool)
+        which = (self._random.random(EACH) < self._chance) if made else np.zeros(EACH, bool)
         taken = []
         for number, count in enumerate((int((~which).sum()), int(which.sum()))):
             if count:
@@ -403,8 +411,13 @@ def verdict(results: Sequence[dict[str, Any]], arm: str) -> str | None:
     )
 
 
-def seen_by(models: Sequence[str]) -> list[str]:
+def seen_by(models: Sequence[str], validation: bool = False) -> list[str]:
     """What is to be known of the models that pictures are made with."""
+    if validation:
+        return [
+            f"{model}: clean if it was trained on the folder of --write-part --validation alone."
+            for model in models
+        ]
     return [
         f"{model} was trained on all pictures of the training people, not on this part alone; what it makes "
         "carries what these taught it. For a clean comparison train it on the folder of --write-part."
@@ -414,14 +427,17 @@ def seen_by(models: Sequence[str]) -> list[str]:
     ]
 
 
-def write_part(data: PreparedDataset, share: float, folder: Path) -> None:
+def write_part(data: PreparedDataset, share: float, folder: Path, validation: bool) -> None:
     """Write the part of the training pictures as a prepared data set."""
+    part = part_of(data, share)
+    if validation:
+        part = without(data, part, held_out_of(data, part))
     with exclusive(folder):
         if exists(folder):
             raise Pg2Error(f"{folder} exists; give a new folder for the part")
         report = write_prepared(
             folder,
-            ((data.records[index], data.jpeg(index)) for index in part_of(data, share)),
+            ((data.records[index], data.jpeg(index)) for index in part),
             source=data.source,
             frame=data.frame,
             keypoints=str(data.manifest["keypoints"]),
@@ -438,6 +454,10 @@ class Experiment:
         self._given = given
         self._data = PreparedDataset(given.data)
         self._part = part_of(self._data, given.share)
+        self._held_out: set[int] = set()
+        if given.validation:
+            self._held_out = held_out_of(self._data, self._part)
+            self._part = without(self._data, self._part, self._held_out)
         self._models = {"paper": given.paper_model, "transport": given.model}
         self._backgrounds = {"paper": None, "transport": given.background}
         self._made: dict[str, Pictures] = {}
@@ -487,29 +507,16 @@ class Experiment:
         return {"mAP": score, "rank1": first, "seconds": round(time.perf_counter() - began, 1)}
 
     @cached_property
-    def _held_out(self) -> set[int]:
-        """Training people who are kept out and looked for, in place of the test people; else nobody."""
-        if not self._given.validation:
-            return set()
-        people, _ = _labels([self._data.records[index].name for index in self._part])
-        everybody = np.unique(people)
-        count = min(VALIDATION, len(everybody) // 3)
-        return set(np.random.default_rng(1234).choice(everybody, count, replace=False).tolist())
-
-    def _trained_on(self, pictures: Pictures) -> Pictures:
-        return pictures.of(~np.isin(pictures.people, list(self._held_out)))
-
-    @cached_property
     def _real(self) -> Pictures:
-        return self._trained_on(of_data(self._data, self._part))
+        return of_data(self._data, self._part)
 
     @cached_property
     def _test(self) -> Pictures:
         split = "train" if self._given.validation else "test"
-        found = of_data(
-            self._data, [index for index, record in enumerate(self._data.records) if record.split == split]
-        )
-        return found.of(np.isin(found.people, list(self._held_out))) if self._given.validation else found
+        wanted = [index for index, record in enumerate(self._data.records) if record.split == split]
+        if self._given.validation:
+            wanted = sorted(set(wanted) - set(without(self._data, wanted, self._held_out)))
+        return of_data(self._data, wanted)
 
     def _pictures_by(self, kind: str) -> Pictures:
         """What the model of that kind makes of the part."""
@@ -527,7 +534,7 @@ class Experiment:
                 f"{done.left_out.total():,} left out",
                 file=sys.stderr,
             )
-            self._made[kind] = self._trained_on(of_folder(folder / FOLDER, self._data.frame))
+            self._made[kind] = of_folder(folder / FOLDER, self._data.frame)
         return self._made[kind]
 
 
@@ -561,7 +568,7 @@ def main() -> None:
         "--made", type=float, default=0.25, help="chance of a place in a batch to take a made picture"
     )
     parser.add_argument(
-        "--validation", action="store_true", help="look for training people who are kept out, not the test's"
+        "--validation", action="store_true", help="test on training people who are kept out of training"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write-part", type=Path, help="write the part as a prepared data set, and end")
@@ -569,7 +576,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     try:
         if given.write_part is not None:
-            write_part(PreparedDataset(given.data), given.share, given.write_part)
+            write_part(PreparedDataset(given.data), given.share, given.write_part, given.validation)
             return
         if given.out is None:
             parser.error("say where the results shall go")
@@ -582,7 +589,7 @@ def main() -> None:
     models = dict.fromkeys(used[kind] for name in given.arms if (kind := ARMS[name].made) is not None)
     print(f"\n    {shlex.join(['python', *sys.argv])}\n")
     print("\n".join(table(results)))
-    for sentence in (verdict(results, "transport"), *seen_by(list(models))):
+    for sentence in (verdict(results, "transport"), *seen_by(list(models), given.validation)):
         if sentence is not None:
             print(f"\n{sentence}")
 

@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "2be0405d104f9f5124bd55ce28448e119dd5dba70d71f008ab381226bf0b2dfe",
-    "fast/photo256": "d211b2b5730adba5e6218963d6b412996d1e9f47a9099909a25d885adebd1552",
-    "fast/people256": "3f28fffba8867e8571e730704c3885ec9d7c45a4a837f08c6388c2ca46927ae0",
+    "fast/market1501": "6e9dbfacc78e90ef130a9f35dec0adbc8ad737d7b213e343cbcee5a820f693ba",
+    "fast/photo256": "230fbd158f6cc73f028030111e69dbffc9ca94c3bc1641f6e6705ead1edc448d",
+    "fast/people256": "6fc265611a321238b59ed44b0c0a7cc48c13b4824de45e354793654bfce93377",
 }
 """SHA-256 of the sheets' pixels."""
 

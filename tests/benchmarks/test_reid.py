@@ -13,6 +13,7 @@ import torch
 from data_samples import prepared_market
 
 from pg2 import PG2
+from pg2.data.prepared import PreparedDataset
 from pg2.models.config import CoarseConfig, ModelConfig
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/reid.py"
@@ -96,8 +97,8 @@ def test_batches_mix_made_pictures_of_the_same_person(reid: ModuleType) -> None:
     assert 0.4 < torch.stack(shares).mean() < 0.6
     nothing = reid.Batches(reid.ARMS["transport"], real, made, 0, 0.0)
     assert max(int(nothing.next()[0].max()) for _ in range(20)) < 100
-    again = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0)
-    first = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0).next()[0]
+    again = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0, 0.5)
+    first = reid.Batches(reid.ARMS["transport-erasing"], real, made, 0, 0.5).next()[0]
     assert (again.next()[0] == first).all()
 
 
@@ -170,20 +171,25 @@ def test_settings_are_chosen_without_the_test_people(
     monkeypatch.setattr(sys, "argv", command)
     reid.main()
     train = {int(record.person) for record in data.records if record.split == "train"}
+    text = (tmp_path / "out/made/transport/manifest.jsonl").read_text()
+    used = {int(line[name][:4]) for line in map(json.loads, text.splitlines()) for name in ("source", "pose")}
     for real, made, held_out in seen:
+        assert not used & held_out
         assert held_out
         assert real | held_out == train
         assert not (real | made) & held_out
     assert seen[1][1]
     assert not seen[0][1]
+    part = ["reid.py", str(data.path), "--share", "1", "--validation", "--write-part", str(tmp_path / "part")]
+    monkeypatch.setattr(sys, "argv", part)
+    reid.main()
+    assert {int(record.person) for record in PreparedDataset(tmp_path / "part").records} == seen[0][0]
     monkeypatch.setattr(sys, "argv", command[:-1])
     with pytest.raises(SystemExit, match="of other settings"):
         reid.main()
 
 
 def test_the_part_as_a_data_set(reid: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pg2.data.prepared import PreparedDataset
-
     data = prepared_market(tmp_path / "data")
     command = ["reid.py", str(data.path), "--share", "0.67", "--write-part", str(tmp_path / "part")]
     monkeypatch.setattr(sys, "argv", command)

@@ -34,7 +34,7 @@ from pg2.io.tensors import load_tensors
 from pg2.models.pg2 import PG2
 from pg2.training import loop, losses
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint
-from pg2.training.loop import step_seconds, train
+from pg2.training.loop import _check_sharding, step_seconds, train
 from pg2.training.losses import PerceptualTerm
 from pg2.training.recipe import load_recipe
 from pg2.training.settings import Recipe
@@ -225,7 +225,7 @@ needs_gloo = pytest.mark.skipif(
 def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) -> None:
     """Each takes half of every batch; what one process began two go on with, and one ends it.
 
-    So it is where the two cut the weights among them.
+    The same holds with `sharded`.
     """
     recipe = ["coarse.steps=4", "refined.steps=3", "coarse.validate_every=4", "refined.validate_every=3"]
     recipe += ["coarse.warmup=0", "coarse.decay=0", "coarse.log_every=2", "data.jitter=0.05"]
@@ -256,11 +256,25 @@ def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) ->
         moved = (one - begun).norm()
         for name in ("two", "cut"):
             assert (weights(name, stage) - one).norm() < 0.01 * moved, (name, stage)
+            for kind in ("model", "best") if stage == "coarse" else ("model",):
+                theirs, ours = (
+                    torch.cat([value.flatten() for value in PG2.from_pretrained(model).parameters()])
+                    for model in (tmp_path / name / stage / kind, tmp_path / "one" / stage / kind)
+                )
+                assert (theirs - ours).norm() < 0.01 * moved, (name, stage, kind)
         assert (half_batches - one).norm() > 0.1 * moved, "the bound must be able to fail"
     logged = {name: logged_losses(tmp_path / name) for name in ("one", "two", "cut", "half")}
     for name in ("two", "cut"):
         assert logged[name] == pytest.approx(logged["one"], rel=1e-3), "losses of all processes"
     assert logged["half"] != pytest.approx(logged["one"], rel=1e-3)
+
+
+def test_an_old_pytorch_cuts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "__version__", type(torch.__version__)("2.6.0"))
+    recipe = load_recipe("debug", ["sharded=true"])
+    _check_sharding(recipe, 1)
+    with pytest.raises(Pg2Error, match=r"sharded: true needs PyTorch 2\.13 or newer, not 2\.6"):
+        _check_sharding(recipe, 2)
 
 
 def logged_losses(run: Path) -> list[float]:

@@ -58,20 +58,27 @@ def test_two_processes_make_the_steps_of_one(two: list[Found], tmp_path: Path) -
         parts = found["steps"]
         assert torch.equal(parts["moved"], two[0]["steps"]["moved"]), "all have the same weights"
         assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm
-        for name in whole.keys() - {"moved"}:
+        assert (parts["moments"] - whole["moments"]).norm() < 0.01 * whole["moments"].norm()
+        for name in whole.keys() - {"moved", "moments"}:
             torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
     assert (half["moved"] - whole["moved"]).norm() > 0.2 * norm, "the bound must be able to fail"
 
 
 def test_weights_that_are_cut_make_the_steps_of_whole_ones(two: list[Found], tmp_path: Path) -> None:
-    whole = steps(tmp_path)
-    norm = whole["moved"].norm()
+    """Without a bound on the gradients, which would hide sums in place of means."""
+    whole = steps(tmp_path, clip=None)
     for found in two:
         parts = found["sharded"]
-        assert torch.equal(parts["moved"], two[0]["sharded"]["moved"])
-        assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm
-        for name in whole.keys() - {"moved"}:
+        for name in ("moved", "moments"):
+            assert torch.equal(parts[name], two[0]["sharded"][name])
+            assert (parts[name] - whole[name]).norm() < 0.01 * whole[name].norm(), name
+        for name in whole.keys() - {"moved", "moments"}:
             torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
+
+
+def test_a_share_that_is_not_finite_stops_all_processes(two: list[Found]) -> None:
+    for found in two:
+        assert "weights of the generator are not finite" in found["spoilt"]
 
 
 def test_each_process_keeps_its_share_of_the_generator(two: list[Found], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from pg2.data.exact import Exact
 from pg2.data.loader import Batch
+from pg2.errors import Pg2Error
 from pg2.models.config import ModelConfig
 from pg2.models.inputs import Inputs
 from pg2.models.pg2 import PG2
@@ -124,7 +125,19 @@ def steps(folder: Path, rank: int = 0, count: int = 1, **settings: Any) -> dict[
         terms = state.train_step(share(noise(seed, exact=seed != 1), rank, count))
     judge = state.modules["discriminator"].state_dict()
     spread = [value.flatten() for name, value in judge.items() if "running_var" in name]
-    return {"moved": weights(state) - begun, "spread": torch.cat(spread), **terms}
+    return {
+        "moved": weights(state) - begun,
+        "moments": moments(state),
+        "spread": torch.cat(spread),
+        **terms,
+    }
+
+
+def moments(state: StageRun) -> torch.Tensor:
+    """Adam's mean gradients of the generator, as one vector. Its steps do not tell how large they are."""
+    entries = state.optimisers["generator"].state
+    found = [entries[value]["exp_avg"] for value in state.modules["generator"].parameters()]
+    return torch.cat([whole(value).flatten() for value in found])
 
 
 def kept(folder: Path) -> dict[str, int]:
@@ -133,6 +146,19 @@ def kept(folder: Path) -> dict[str, int]:
     assert state.average is not None
     parts = {**state.modules, "average": state.average}
     return {name: sum(map(torch.numel, own(part.parameters()))) for name, part in parts.items()}
+
+
+def spoilt(folder: Path, rank: int) -> str:
+    """What is said of a weight that is not finite, in the share of one process alone."""
+    state = second_stage(folder, sharded=True)
+    if rank == 1:
+        with torch.no_grad():
+            own(state.modules["generator"].parameters())[0].fill_(torch.nan)
+    try:
+        state.check_finite()
+    except Pg2Error as error:
+        return str(error)
+    return ""
 
 
 def normed(values: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -171,8 +197,9 @@ def work(rank: int, count: int, folder: Path) -> None:
         "none": none.grad,
         "some": some.grad,
         "steps": steps(folder, rank, count, accumulate=1 + rank),
-        "sharded": steps(folder, rank, count, sharded=True, accumulate=2),
+        "sharded": steps(folder, rank, count, sharded=True, accumulate=2, clip=None),
         "kept": kept(folder),
+        "spoilt": spoilt(folder, rank),
     }
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from pg2.errors import Pg2Error
 from pg2.io.tensors import load_tensors, read_metadata, save_tensors
-from pg2.training.sharding import cut_as, load, whole
+from pg2.training.sharding import cut_as, load_whole, whole
 
 # What comes of a file that was written by something else; a RecursionError is JSON a thousand brackets deep.
 _WRONG = (LookupError, ValueError, TypeError, RuntimeError, AttributeError, OverflowError)
@@ -99,15 +99,19 @@ def load_checkpoint(
             raise Pg2Error(f"{path} was written by a newer pg2 (format {about['format']}); upgrade pg2")
         for name, module in modules.items():
             prefix = f"module/{name}/"
-            load(
+            load_whole(
                 module,
                 {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)},
             )
         for name, optimiser in optimisers.items():
+            mine = [parameter for group in optimiser.param_groups for parameter in group["params"]]
             state: dict[int, dict[str, Tensor]] = {}
             for key, value in tensors.items():
                 if key.startswith(f"optimiser/{name}/"):
                     _, _, number, entry = key.split("/")
+                    parameter = mine[int(number)]
+                    if value.shape == parameter.shape:
+                        value = cut_as(value, parameter)
                     state.setdefault(int(number), {})[entry] = value
             # Its settings are the recipe's, which a run does not change, but for the learning rate.
             groups = optimiser.state_dict()["param_groups"]
@@ -122,7 +126,7 @@ def load_checkpoint(
                 for entry, value in entries.items():
                     if value.shape == parameter.shape:
                         # In the weights' own memory layout, without which each step is several times slower.
-                        entries[entry] = torch.empty_like(parameter).copy_(cut_as(value, parameter))
+                        entries[entry] = torch.empty_like(parameter).copy_(value)
                     elif value.numel() > 1:
                         raise ValueError(f"{entry} of another shape")
         if optimisers:

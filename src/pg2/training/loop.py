@@ -24,7 +24,7 @@ from pg2.io.progress import progress_bar
 from pg2.models.pg2 import PG2
 from pg2.training.log import StageLog, tensorboard_log
 from pg2.training.objectives import Objective
-from pg2.training.processes import together
+from pg2.training.processes import of_first, together
 from pg2.training.reader import Reader
 from pg2.training.run_folder import begin, digest
 from pg2.training.settings import Recipe
@@ -35,6 +35,8 @@ from pg2.training.validation import Validation, split_validation
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+_SHARDS = "2.13"  # the oldest PyTorch with which `sharded` was tested
 
 
 @contextmanager
@@ -75,6 +77,15 @@ def _check_processes(recipe: Recipe, processes: int) -> None:
     for name, stage in recipe.stages.items():
         if stage.batch % processes:
             raise Pg2Error(f"{name}.batch = {stage.batch} does not divide among {processes} processes")
+
+
+def _check_sharding(recipe: Recipe, processes: int) -> None:
+    # With gloo, PyTorch's of 2025 gave sums of gradients in place of means (pytorch/pytorch#162338).
+    if recipe.sharded and processes > 1 and torch.__version__ < _SHARDS:
+        raise Pg2Error(
+            f"sharded: true needs PyTorch {_SHARDS} or newer, not {torch.__version__}; upgrade it, or leave "
+            "sharded out"
+        )
 
 
 def _check_losses(recipe: Recipe) -> None:
@@ -130,6 +141,7 @@ def train(
             flow_from = _with_flow(flow_from, recipe)
         main = accelerator.is_main_process
         _check_processes(recipe, accelerator.num_processes)
+        _check_sharding(recipe, accelerator.num_processes)
         start = None if init_from is None else PG2.from_pretrained(init_from)
         if start is None and not recipe.coarse.steps:
             raise Pg2Error("coarse.steps = 0 keeps the stage I of another model; name it with --init-from")
@@ -345,7 +357,7 @@ def _settle(
         if state.accelerator.is_main_process:
             _validate(state, validation, log, console, stop)
         stop.agree()
-        state.owes_validation = state.owes_validation and stop.asked
+        state.owes_validation = of_first(state.owes_validation, state.accelerator.device)
     if state.ended and not state.owes_validation:
         # Before the last checkpoint: killed in between, the run makes both again.
         state.check_finite()
@@ -369,12 +381,12 @@ def _settle(
 def _validate(state: StageRun, validation: Validation, log: StageLog, console: Console, stop: Stop) -> None:
     """Score the model, show what it makes, keep it where it is the best; owed still when asked to stop."""
     device = state.accelerator.device
-    with state.accelerator.autocast():
+    with state.accelerator.autocast(), state.evaluated_on(device) as evaluated:
         try:
-            scores = validation.scores(state.objective, state.evaluated, device, stop.check)
+            scores = validation.scores(state.objective, evaluated, device, stop.check)
         except StoppedError:
             return
-        strip = validation.strip(state.objective, state.evaluated, device)
+        strip = validation.strip(state.objective, evaluated, device)
     shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
     console.print(f"stage {state.name} {state.step:,}: validation  {shown}")
     with atomic_path(state.folder / "samples" / f"{state.step:07d}.png") as new:

@@ -17,21 +17,31 @@ def count() -> int:
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
+_LOST = re.compile(
+    r"(gloo|nccl).*(connect|closed by peer|timed? ?out|remote process)", re.IGNORECASE | re.DOTALL
+)
+_PLACE = re.compile(r"^\[[^\]]*\] *")  # in gloo's code, before what went wrong
+_LONGEST = 120  # characters of that
+
+
 @contextmanager
 def together() -> Iterator[None]:
-    """Say in one sentence that another process is gone: gloo and NCCL have an error for it of no own type.
+    """Turn a lost connection to another process into one sentence.
+
+    Gloo's errors have no type of their own.
 
     Raises:
-        Pg2Error: it is so.
+        Pg2Error: another process cannot be reached.
     """
     try:
         yield
     except RuntimeError as error:
-        if not re.search("gloo|nccl", str(error), re.IGNORECASE):
+        if not _LOST.search(str(error)):
             raise
+        reason = _PLACE.sub("", str(error).partition("\n")[0])[:_LONGEST].rstrip(". ")
         raise Pg2Error(
-            "another process of this training ended, or cannot be reached; the same command goes on from the "
-            "last checkpoint"
+            f"another process of this training ended, or cannot be reached ({reason}); the same command goes "
+            "on from the last checkpoint"
         ) from error
 
 
@@ -43,6 +53,15 @@ def mean(values: Tensor) -> Tensor:
     whole = values.clone()
     dist.all_reduce(whole)
     return whole / count()
+
+
+def of_first(said: bool, device: torch.device) -> bool:
+    """What the first process says, in all of them; `device`: on which processes talk."""
+    if count() == 1:
+        return said
+    values = torch.tensor(float(said), device=device)
+    dist.broadcast(values, 0)
+    return bool(values)
 
 
 def weighted(total: Tensor, weight: Tensor) -> Tensor:

@@ -52,15 +52,16 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def cut_as(tensor: Tensor, other: Tensor) -> Tensor:
-    """A whole tensor, which all processes have, cut as another one is, if it is."""
+    """This process's share of a whole tensor that all have, cut as another one is; if not, all of it."""
     if not _is_cut(other):
         return tensor
     from torch.distributed.tensor import distribute_tensor
 
-    return distribute_tensor(tensor.to(other.device), other.device_mesh, other.placements)
+    place = other.device_mesh, other.placements
+    return distribute_tensor(tensor.to(other.device), *place, src_data_rank=None)
 
 
-def load(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def load_whole(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Give a module, cut or not, whole tensors, as `load_state_dict` does."""
     mine = module.state_dict()
     module.load_state_dict(

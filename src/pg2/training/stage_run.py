@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from pg2.data.loader import Batch
 from pg2.errors import Pg2Error
 from pg2.models.pg2 import PG2
-from pg2.training import processes
 from pg2.training.accumulation import InParts
 from pg2.training.average import Average
 from pg2.training.checkpoint import CHECKPOINT, load_checkpoint, read_progress, save_checkpoint
 from pg2.training.objectives import GENERATOR, Objective
+from pg2.training.processes import count as process_count
 from pg2.training.processes import join_batch_norm, join_gradients, mean
 from pg2.training.settings import StageConfig
 from pg2.training.sharding import cut, own, whole
@@ -74,10 +74,12 @@ class StageRun:
             # An averaged copy of a wrapped module would carry the wrapper: copy first, wrap afterwards.
             self.average = Average(self._placed(self.modules[GENERATOR]), self.stage.ema)
         self._whole: nn.Module | None = None
-        if sharded and processes.count() > 1:
-            # What is cut is a copy: the model keeps a stage of whole weights, to be validated and exported.
+        if sharded and process_count() > 1:
+            # What is cut is a copy: the model keeps a stage of whole weights, to be validated and exported,
+            # away from an accelerator's memory.
             self._whole = self._placed(self.modules[GENERATOR])
             self.modules[GENERATOR] = cut(copy.deepcopy(self._whole), accelerator.device)
+            self._whole.cpu()
             if self.average is not None:
                 cut(self.average.module, accelerator.device)
         self.optimisers = {
@@ -112,7 +114,7 @@ class StageRun:
 
     @property
     def evaluated(self) -> nn.Module:
-        """The generator as it would be exported: its average where one is kept; see `gather`."""
+        """The generator as it would be exported: its average where one is kept. Call `gather` before."""
         return self._trained if self._whole is None else self._whole
 
     @property
@@ -120,10 +122,20 @@ class StageRun:
         return self.modules[GENERATOR] if self.average is None else self.average.module
 
     def gather(self) -> None:
-        """Bring together what is `evaluated`, if it is cut among the processes: all of them have to."""
+        """Bring together what is `evaluated`, if it is cut; all processes have to call this."""
         if self._whole is not None:
             tensors = self._trained.state_dict()
-            self._whole.load_state_dict({name: whole(tensor) for name, tensor in tensors.items()})
+            for name, mine in self._whole.state_dict().items():
+                mine.copy_(whole(tensors[name]))
+
+    @contextmanager
+    def evaluated_on(self, device: torch.device) -> Iterator[nn.Module]:
+        """`evaluated` on a device, for as long as the `with` lasts."""
+        try:
+            yield self.evaluated.to(device)
+        finally:
+            if self._whole is not None:
+                self._whole.cpu()
 
     def _stored(self) -> dict[str, nn.Module]:
         return {**self.modules, **({} if self.average is None else {"average": self.average})}
@@ -145,7 +157,7 @@ class StageRun:
             self.sums = {name: torch.tensor(value, device=device) for name, value in progress["sums"].items()}
 
     def save(self) -> None:
-        """Write the checkpoint: the main process does, all have to call this.
+        """Write the checkpoint. All processes have to call this; the main one writes.
 
         Raises:
             Pg2Error: a weight is not finite, or the disk is full.
@@ -194,7 +206,7 @@ class StageRun:
                 )
 
     def _all(self, sound: bool) -> bool:
-        """Whether it is so in all processes, where each knows its share alone."""
+        """Whether this holds in all processes, if each sees only its share."""
         if self._whole is None:
             return sound
         return bool(mean(torch.tensor(float(sound), device=self.accelerator.device)) == 1)

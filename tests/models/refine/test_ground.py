@@ -57,6 +57,24 @@ def test_texture_is_mirrored_at_the_nearer_edge() -> None:
     torch.testing.assert_close(made[..., 9:21, 18], image[..., 9:21, 20], atol=0.16, rtol=0)
 
 
+@pytest.mark.parametrize("middle", [48, 32, 66])
+def test_lines_of_tiles_do_not_bend_along_the_person(middle: int) -> None:
+    """Upright stripes, and a round hole in them: what is filled in is upright stripes.
+
+    Also where the hole is near the border of the picture.
+    """
+    torch.manual_seed(0)
+    image = (torch.rand(1, 3, 1, 4) - 0.5).expand(-1, -1, 96, -1).tile(24)
+    y, x = torch.meshgrid(torch.arange(96.0), torch.arange(96.0), indexing="ij")
+    known = ((y - 48).square() + (x - middle).square()).sqrt()[None, None] > 20
+    known[..., 5, 3] = False  # a stray place changes nothing
+    made = continued(image, known.float())
+    stripes = made[..., 40:57, middle - 16 : middle + 16]  # all of it in the hole
+    assert stripes.std(2).mean() < 0.3 * stripes.std(3).mean()
+    # Stripes that are as upright as that, and as lively as those around them.
+    assert stripes.std(3).mean() > 0.4 * image.std(3).mean()
+
+
 def test_at_the_edge_of_the_picture_one_side_is_enough() -> None:
     layers = torch.rand(1, 3, 32, 1).expand(-1, -1, -1, 32)
     known = torch.ones(1, 1, 32, 32)

@@ -277,6 +277,13 @@ def test_a_head_from_behind_has_hair_in_place_of_the_face() -> None:
     assert turned.pictures["mask"][face].max() < 0.1
     trunk = (..., slice(22, 32), slice(12, 20))
     torch.testing.assert_close(turned.image[trunk], shown.image[trunk], atol=0.05, rtol=0)
+    # Hair is of one colour, with half of the light on it that the paint has.
+    torch.manual_seed(2)
+    paint = 0.3 * torch.randn(1, 3, *FRAME)
+    spotted = network(given._replace(source=source, target_keypoints=target), paint).image[face]
+    light = paint[face].mean(1, keepdim=True)
+    expected = 0.5 * (light - light.mean())
+    torch.testing.assert_close(spotted - spotted.mean(), expected.expand_as(spotted), atol=0.06, rtol=0)
 
 
 def test_a_trunk_has_no_holes() -> None:

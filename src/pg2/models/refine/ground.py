@@ -20,7 +20,7 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
 
     People are upright, and what is behind them mostly lies in layers: sky over trees over grass, a wall over
     a floor. So each row goes on behind the person as it is beside: with the colour at the nearest known place
-    on either side, the left one fading into the right one, and with the texture that is mirrored there.
+    on either side, the left one fading into the right one, and with texture that is mirrored (`_mirrored`).
     Texture is what differs from the colour around it, and is not to be livelier than at the edge, so that no
     object is seen twice. Where a whole row is unknown, colours come from all around (`filled`).
 
@@ -32,6 +32,7 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
         float [B, C, H, W]; what is known is not quite the same in it.
     """
     trusted, width = known > _KNOWN, known.shape[3]
+    last = float(width - 1)
     here = torch.arange(width, device=known.device, dtype=torch.float32).expand(known.shape)
     # As floats, which need half the memory of indices.
     left = running_maximum(torch.where(trusted, here, -1.0), 3)
@@ -43,9 +44,12 @@ def continued(image: Tensor, known: Tensor) -> Tensor:
     around, smooth = _around(image, trusted + _NOTHING)
     texture = torch.cat(((image - around[:, :-1]) * trusted, around[:, -1:]), 1)
     found = torch.zeros_like(image)
-    for edge, weight in ((left, 1 - to_right), (right, to_right)):
-        # What is at the edge, and what is mirrored there.
-        at_edge, there = _at_columns(around, edge), _at_columns(texture, 2 * edge - here)
+    for edge, columns, weight in (
+        (left, _mirrored(left, here, trusted), 1 - to_right),
+        (right, last - _mirrored(last - right, last - here, trusted), to_right),
+    ):
+        # What is at the edge, and what is mirrored.
+        at_edge, there = _at_columns(around, edge), _at_columns(texture, columns)
         calm = (at_edge[:, -1:] / there[:, -1:].clamp_min(_CALM)).clamp_max(1)
         found = found + weight * (at_edge[:, :-1] + calm * there[:, :-1])
     found = found.clamp(image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True))
@@ -109,6 +113,24 @@ def joined(mask: Tensor, start: Tensor, steps: int) -> Tensor:
     for _ in range(steps):
         start = torch.minimum(mask, F.max_pool2d(start, 3, 1, 1))
     return start
+
+
+def _mirrored(edge: Tensor, here: Tensor, trusted: Tensor) -> Tensor:
+    """From which columns texture is mirrored, float [B, 1, H, W].
+
+    A column is mirrored at one place in all of its rows: at the leftmost edge that any of them has. At each
+    row's own edge lines of tiles would bend along the person. Where the picture ends on the way, it goes back
+    from there; where that is not enough, the row's own edge is taken after all.
+
+    Args:
+        edge: of each place, the nearest known column to its left, float [B, 1, H, W]; -1: there is none.
+        here: the column of each place, of the same shape.
+        trusted: what is known, bool, of the same shape.
+    """
+    axis = torch.where(trusted | (edge < 0), float(edge.shape[3]), edge).amin(2, keepdim=True)
+    axis = torch.where(trusted | (here > 3 * axis), edge, axis)
+    columns = 2 * axis - here
+    return torch.where((columns < 0) & (axis >= 0), -1 - columns, columns)
 
 
 def _at_columns(picture: Tensor, columns: Tensor) -> Tensor:

@@ -82,6 +82,7 @@ _FACE_EDGE = 0.3
 
 _CLEARLY = 0.3  # squared, of a range of 2: hair is so far from the colour of the skin
 
+_STRANDS = 0.5  # how much of the light and dark of what is painted is left in hair
 _LITTLE = 1e-3  # weight of all places around a forehead together, that says nothing
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
@@ -350,8 +351,8 @@ class TransportRefiner(Refiner):
     ) -> Tensor:
         """What is painted, in place of a lost face in the colour of the hair that the source shows.
 
-        What a network does not know it paints brown. Hair is what of the person around the forehead is unlike
-        the skin.
+        What a network does not know it paints brown, with blots of skin. Hair is what of the person around
+        the forehead is unlike the skin. Of what is painted, half of the light and dark stays, and no colour.
 
         Args:
             painted: [B, 3, H, W].
@@ -372,9 +373,12 @@ class TransportRefiner(Refiner):
         on_person = (_STEEP * sample(stood, lost.hair[:, None]) - 1).clamp(0, 1)
         weight = unlike.square() * on_person
         mean = (painted * face).sum((2, 3), keepdim=True) / face.sum((2, 3), keepdim=True).clamp_min(1.0)
-        # Where no hair is found, what is painted stays as it is.
-        change = ((there - mean) * weight).sum(3, keepdim=True) / (weight.sum(3, keepdim=True) + _LITTLE)
-        return painted + face * change
+        # Together nearly 1, or nearly 0 where no hair is found: what is painted stays as it is then.
+        shares = weight / (weight.sum(3, keepdim=True) + _LITTLE)
+        change = ((there - mean) * shares).sum(3, keepdim=True)
+        apart = painted - mean
+        plain = _STRANDS * apart.mean(1, keepdim=True) - apart
+        return painted + face * (change + plain * shares.sum(3, keepdim=True))
 
     def _ground(
         self, source: Tensor, painted: Tensor, stood: Tensor, own: Tensor, shade: Tensor
