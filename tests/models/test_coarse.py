@@ -67,6 +67,19 @@ def test_an_embedded_pose_changes_the_picture(embedding: str) -> None:
     assert not torch.equal(model(given), model(given._replace(target_keypoints=given.source_keypoints)))
 
 
+def test_more_is_left_of_heat_maps_after_an_encoder_that_begins_larger() -> None:
+    torch.manual_seed(0)
+    config = CoarseConfig(width=8, blocks=4, unshuffle=2)
+    model = CoarseGenerator(config, (64, 32), PoseConfig(embedding="heatmaps"))
+    maps = torch.rand(8, 18, 64, 32)
+    assert model.pose is not None
+    model.initialise()
+    image_weight, before = model.squeeze.weight.clone(), model.pose(maps).std(0).mean()
+    model.enlarge_pose()
+    assert model.pose(maps).std(0).mean() > 3 * before
+    assert torch.equal(model.squeeze.weight, image_weight)
+
+
 compact = [
     CoarseConfig(width=8, blocks=3, unshuffle=2, slim_decoder=True),
     CoarseConfig(width=8, blocks=2, unshuffle=4),

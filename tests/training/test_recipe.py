@@ -83,6 +83,7 @@ def test_the_papers_numbers() -> None:
         ("coarse={steps: 1, l1_weight: 2, losses: 3}", "coarse.losses: Input should be a valid dictionary"),
         ("coarse={steps: 1, l1_weight: 2, losses: {l1: 3}}", "coarse.losses.l1: Input should be a valid"),
         ("model.refine.kind=[1]", 'model.refine.kind is difference or transport, not "list"'),
+        ("pose_start=he", "pose_start is for an encoder of the pose"),
         ("seed=2024-13-45", "not valid YAML: not a valid timestamp"),
         ("seed=0b_", "not valid YAML: not a valid int"),
         ("seed=!!bool x", "not valid YAML: not a valid bool"),

@@ -107,6 +107,15 @@ class CoarseGenerator(Stage):
                 self.ups.append(nn.Sequential(nn.Conv2d(inner, entering, 1), nn.ReLU()))
         self.head = head(inner, config.unshuffle)
 
+    def enlarge_pose(self) -> None:
+        """Begin the pose's encoder, if there is one, with He's weights (He et al., 2015) after all.
+
+        Xavier's, by which a model is initialised, leave little of a heat map after an encoder.
+        """
+        for part in () if self.pose is None else self.pose.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_uniform_(part.weight, nonlinearity="relu")
+
     def forward(self, inputs: Inputs) -> Tensor:
         """Coarse result I_B1 = G1(I_A, P_B).
 

@@ -174,6 +174,8 @@ def _train(
     set_seed(recipe.seed)
     model = PG2(recipe.model)
     model.initialise()
+    if recipe.pose_start == "he":
+        model.coarse.enlarge_pose()
     if start is not None:
         model.start_from(start)
     console.print(

@@ -172,6 +172,11 @@ class Recipe(Settings):
     # NumPy takes seeds under 2**32, and stage II's is one more than this.
     seed: int = Field(0, ge=0, le=2**32 - 2)
     precision: Literal["fp32", "bf16"] = "fp32"
+    pose_start: Literal["xavier", "he"] = Field(
+        "xavier",
+        description="how the weights of an encoder of the pose begin (HME, CE): as the released code's, or "
+        "larger, after He et al. (2015), so that more is left of a heat map",
+    )
     threads: int | None = Field(
         None, ge=1, le=1024, description="CPU threads a process; null: PyTorch's choice"
     )
@@ -195,6 +200,10 @@ class Recipe(Settings):
             raise ValueError("refined.steps = 0: set refined and model.refine to null for a one-stage model")
         if (self.refined is None) != (self.model.refine is None):
             raise ValueError('"refined" and "model.refine" belong together: give both, or set both to null')
+        if self.pose_start != "xavier" and self.model.pose.embedding == "input":
+            raise ValueError(
+                "pose_start is for an encoder of the pose, which this model has not: leave it out"
+            )
         if self.coarse.adversarial and self.coarse.adversarial.coarse_fake:
             raise ValueError(
                 "coarse.adversarial.coarse_fake: only stage II has a coarse picture beside its own"
