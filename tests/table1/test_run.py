@@ -1,6 +1,7 @@
 """The whole experiment on a tiny data set: it runs, goes on where it stopped, and its table is whole."""
 
 import csv
+import io
 import json
 import shutil
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from rich.console import Console
 
 from pg2.data.prepared import PreparedDataset
@@ -114,6 +116,8 @@ def test_going_on_does_nothing_twice(
     assert {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")} == times
     with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
         run_experiment(tiny, place / "tiny", preset="debug", seed=1, console=QUIET)
+    with pytest.raises(Pg2Error, match=r"begun with settings = None, now it is \['coarse.lr=0.5'\]"):
+        run_experiment(tiny, place / "tiny", preset="debug", settings=["coarse.lr=0.5"], console=QUIET)
 
 
 def test_other_instruments_score_anew(place: Path, tiny: PreparedDataset, experiment: Experiment) -> None:
@@ -135,6 +139,8 @@ def test_other_instruments_score_anew(place: Path, tiny: PreparedDataset, experi
         ({"preset": "quick"}, 'no preset "quick"'),
         ({"budget": "soon"}, "a budget is a time"),
         ({"seeds": 0}, "at least 1 seed, not 0"),
+        ({"settings": ["seed=3"]}, "seed is not to be set: give --seed"),
+        ({"settings": ["coarse.nothing=3"]}, "coarse.nothing"),
     ],
 )
 def test_what_is_wrong_is_said_before_the_training(
@@ -197,7 +203,19 @@ def test_a_measured_budget(tmp_path: Path, tiny: PreparedDataset, monkeypatch: p
         return dict.fromkeys(found, takes * (7 if slow else 1))
 
     monkeypatch.setattr(run, "step_seconds", measured)
-    found = run_experiment(tiny, tmp_path / "b", preset="debug", budget="1s", console=QUIET)
+    said = io.StringIO()
+    found = run_experiment(
+        tiny,
+        tmp_path / "b",
+        preset="debug",
+        budget="1s",
+        settings=["coarse.lr=0.0007"],
+        console=Console(file=said),
+    )
+    assert "G1-L1: a step takes coarse 100 ms\n" in said.getvalue()
+    for recipe in (tmp_path / "b").glob("*/run/recipe.yaml"):
+        assert yaml.safe_load(recipe.read_text())["coarse"]["lr"] == 0.0007
+    assert "Preset debug, coarse.lr=0.0007, 1s of training each" in markdown([found])
     assert set(asked.values()) == {3}
     steps = {trained.model.name: trained.steps for trained in found.trained}
     assert steps["G1-CE-L1"] == steps["G1-L1"] == steps["G1-poseMaskLoss"] == {"coarse": 9}

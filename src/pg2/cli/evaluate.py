@@ -195,6 +195,10 @@ def table1(
         typer.Option(help="CSV of pairs for each data set, in order; default: all of the test split"),
     ] = None,
     limit: Limit = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE of all six recipes, such as precision=bf16; may be repeated"),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     seeds: Annotated[
         int, typer.Option(min=1, max=20, help="train each model so often, with --seed, the next seed, ...")
@@ -222,7 +226,14 @@ def table1(
     lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
     for dataset, chosen in zip(sets, lists, strict=True):
         check_experiment(
-            dataset, preset=preset, budget=budget, seed=seed, seeds=seeds, pairs=chosen, limit=limit
+            dataset,
+            preset=preset,
+            budget=budget,
+            seed=seed,
+            seeds=seeds,
+            pairs=chosen,
+            limit=limit,
+            settings=set_ or (),
         )
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
@@ -239,6 +250,7 @@ def table1(
                     seeds=count,
                     pairs=chosen,
                     limit=limit,
+                    settings=set_ or (),
                     instruments=tools,
                     dtype=DTYPES[precision],
                 )

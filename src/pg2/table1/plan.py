@@ -24,6 +24,9 @@ _DEBUG_REFINE = ("model.refine.width=4", "model.refine.blocks=2", "model.refine.
 _DEBUG_REFINED = ("refined.steps=2", "refined.batch=2", "refined.warmup=0", "refined.ema=0")
 _DEBUG_JUDGE = "adversarial.discriminator={width: 4, layers: 2, norm: spectral, head: patch}"
 
+# What an experiment decides itself.
+_DECIDED = {"seed": "give --seed", "model.frame": "it is that of the data"}
+
 _ALIKE = 1.25  # how much longer a step may take and still count as long as another; measuring wavers
 
 Steps = dict[str, int]
@@ -63,11 +66,17 @@ def family(data: PreparedDataset) -> str:
 def recipe_for(model: Model, data: PreparedDataset, preset: str, seed: int, *further: str) -> Recipe:
     """The recipe of a model on a data set, in the data's frame.
 
+    `further`: settings to change in it, as NAME=VALUE.
+
     Raises:
-        Pg2Error: no such preset, or the networks do not fit the frame.
+        Pg2Error: no such preset or setting, one that the experiment itself decides, or the networks do not
+            fit the frame.
     """
     if preset not in PRESETS:
         raise Pg2Error(f'there is no preset "{preset}"; there are {", ".join(PRESETS)}')
+    for name in (change.partition("=")[0] for change in further):
+        if name in _DECIDED:
+            raise Pg2Error(f"{name} is not to be set: {_DECIDED[name]}")
     changes = [f"seed={seed}", f"model.frame=[{data.frame[0]}, {data.frame[1]}]"]
     base = "paper" if preset == "paper" else "fast"
     if preset == "debug":

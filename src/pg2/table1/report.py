@@ -190,8 +190,9 @@ def _summary(experiment: Experiment) -> str:
     budget = f"{experiment.budget} of training each" if experiment.budget else "the recipes' own steps"
     height, width = experiment.data.frame
     borders = ", side borders included" if experiment.data.source == FASHION else ""
+    preset = ", ".join((experiment.preset, *experiment.settings))
     return (
-        f"Preset {experiment.preset}, {budget}, {seeds}, {len(experiment.pairs):,} pairs of "
+        f"Preset {preset}, {budget}, {seeds}, {len(experiment.pairs):,} pairs of "
         f"{len(np.unique(experiment.people)):,} people, pictures of {height}x{width}{borders}."
     )
 
@@ -244,6 +245,7 @@ def _document(experiments: Sequence[Experiment], command: str | None) -> dict[st
                 "frame": {"height": experiment.data.frame[0], "width": experiment.data.frame[1]},
                 "preset": experiment.preset,
                 "budget": experiment.budget,
+                "settings": list(experiment.settings),
                 "seed": experiment.seed,
                 "pairs": len(experiment.pairs),
                 "people": len(np.unique(experiment.people)),

@@ -70,7 +70,7 @@ class Experiment:
         by_seed: the six models as trained with the first seed, then with each further one.
         copy, real: scores of the copied sources and of the real targets.
         about: score -> its heading and words.
-        preset, budget, seed: what the experiment was begun with; `seed` is the first one.
+        preset, budget, seed, settings: what the experiment was begun with; `seed` is the first one.
     """
 
     data: PreparedDataset
@@ -84,6 +84,7 @@ class Experiment:
     preset: str
     budget: str | None
     seed: int
+    settings: Sequence[str]
 
     @property
     def trained(self) -> Sequence[Trained]:
@@ -130,6 +131,7 @@ def check_experiment(
     seeds: int = 1,
     pairs: Sequence[Pair] | None = None,
     limit: int | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[list[Pair], dict[str, Recipe], float | None]:
     """What `run_experiment` would refuse, before any training.
 
@@ -139,10 +141,10 @@ def check_experiment(
     Raises:
         Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
     """
-    recipes = {model.name: recipe_for(model, data, preset, seed) for model in MODELS}
+    recipes = {model.name: recipe_for(model, data, preset, seed, *settings) for model in MODELS}
     if seeds < 1:
         raise Pg2Error(f"each model is trained with at least 1 seed, not {seeds}")
-    recipe_for(MODELS[0], data, preset, seed + seeds - 1)  # not after hours
+    recipe_for(MODELS[0], data, preset, seed + seeds - 1, *settings)  # not after hours
     chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
     return chosen, recipes, None if budget is None else seconds(budget)
@@ -158,6 +160,7 @@ def run_experiment(
     seeds: int = 1,
     pairs: Sequence[Pair] | None = None,
     limit: int | None = None,
+    settings: Sequence[str] = (),
     instruments: Instruments | None = None,
     dtype: torch.dtype = torch.float32,
     console: Console | None = None,
@@ -175,6 +178,7 @@ def run_experiment(
             and the scored pairs are those of the first.
         pairs: that are scored; None: all of the test split.
         limit: score this many of them, evenly spread.
+        settings: of all six recipes, to be changed, as NAME=VALUE, such as "precision=bf16".
         instruments: for scores that need networks; the models are scored on their device.
         dtype: that the models compute in when they are scored, see `Pipeline.from_pretrained`.
         console: where progress is shown; None: standard error.
@@ -185,7 +189,14 @@ def run_experiment(
     console = console or Console(stderr=True)
     instruments = instruments or Instruments()
     chosen, recipes, time = check_experiment(
-        data, preset=preset, budget=budget, seed=seed, seeds=seeds, pairs=pairs, limit=limit
+        data,
+        preset=preset,
+        budget=budget,
+        seed=seed,
+        seeds=seeds,
+        pairs=pairs,
+        limit=limit,
+        settings=settings,
     )
 
     def measure() -> dict[str, Steps]:
@@ -200,10 +211,15 @@ def run_experiment(
             name: {stage: min(found[name][stage] for found in rounds) for stage in recipe.stages}
             for name, recipe in recipes.items()
         }
+        for name, found in quickest.items():
+            stages = ", ".join(f"{stage} {1000 * taken:.0f} ms" for stage, taken in found.items())
+            console.print(f"{name}: a step takes {stages}")
         return steps_for(time, recipes, quickest)
 
     records = data.manifest["parts"]["records.csv"]["sha256"]
     begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
+    # None without: so it is in folders from before there were any.
+    begun["settings"] = list(settings) or None
     plan = take_plan(out / _PLAN, begun, measure)
     known = None
     by_seed: list[list[Trained]] = []
@@ -215,7 +231,7 @@ def run_experiment(
             f"{model.name}, seed {own}: "
             f"{', '.join(f'{count:,} steps {stage}' for stage, count in steps.items())}"
         )
-        recipe = recipe_for(model, data, preset, own, *_lengths(steps))
+        recipe = recipe_for(model, data, preset, own, *settings, *_lengths(steps))
         folder = train(recipe, data, place / "run", console)
         scores = place / "scores"
         if not _scored(scores, chosen, instruments):
@@ -249,6 +265,7 @@ def run_experiment(
         preset,
         budget,
         seed,
+        settings,
     )
 
 
