@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "6e9dbfacc78e90ef130a9f35dec0adbc8ad737d7b213e343cbcee5a820f693ba",
-    "fast/photo256": "230fbd158f6cc73f028030111e69dbffc9ca94c3bc1641f6e6705ead1edc448d",
-    "fast/people256": "6fc265611a321238b59ed44b0c0a7cc48c13b4824de45e354793654bfce93377",
+    "fast/market1501": "ea8be445a2b132a0817cbb0ca2605f9ce277d3ee727c49c95a5f417def9cc686",
+    "fast/photo256": "d3e3addcbfef4febe90cfe72dabff343dd6473f26fac60166f4f1a32b6a3f349",
+    "fast/people256": "63e48b1391b96e372b07430777c0fca0cef8d6c50e6bd645eb7f7a008b9647e3",
 }
 """SHA-256 of the sheets' pixels."""
 

@@ -296,6 +296,26 @@ def test_a_trunk_has_no_holes() -> None:
     assert silhouette[..., :6].max() < 0.01
 
 
+def test_what_is_painted_of_a_garment_has_its_colours() -> None:
+    """Red is fetched on the left half of a trunk; the right half is painted in grey, with fine checks."""
+    network, (height, width) = refiner(), FRAME
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    checks = (0.1 * (2 * ((x + y) % 2) - 1)).expand(1, 3, -1, -1)
+    red = torch.tensor([0.8, -0.6, -0.6])[None, :, None, None].expand(1, 3, *FRAME)
+    trunk, left = torch.zeros(1, 1, *FRAME), torch.zeros(1, 1, *FRAME)
+    trunk[..., 8:40, 4:28], left[..., :16] = 1.0, 1.0
+    made = network._clothed(checks, red, left, trunk)
+    inside = (..., slice(12, 36), slice(16, 24))
+    torch.testing.assert_close(made[inside], (red + checks)[inside], atol=0.06, rtol=0)
+    beside = trunk.expand_as(made) == 0
+    assert torch.equal(made[beside], checks[beside])
+    # Nothing is fetched, or next to nothing: what is painted stays.
+    assert torch.equal(network._clothed(checks, red, 0 * left, trunk), checks)
+    corner = torch.zeros_like(left)
+    corner[..., 8:10, 4:6] = 1.0
+    torch.testing.assert_close(network._clothed(checks, red, corner, trunk), checks, atol=0.05, rtol=0)
+
+
 def test_the_ground_of_the_source_is_not_worn() -> None:
     """What was fetched from beside the source's person is painted in place of it."""
     given = smooth()

@@ -83,7 +83,12 @@ _FACE_EDGE = 0.3
 _CLEARLY = 0.3  # squared, of a range of 2: hair is so far from the colour of the skin
 
 _STRANDS = 0.5  # how much of the light and dark of what is painted is left in hair
-_LITTLE = 1e-3  # weight of all places around a forehead together, that says nothing
+
+_TELLING = 0.2  # so much of a trunk, if it is fetched, tells the colours of the rest
+
+_NEIGHBOURS = 4  # cells to each side, from which a painted one of the trunk takes its colours
+
+_LITTLE, _NOTHING = 1e-3, 1e-6  # weight of all places together that says next to nothing, or nothing
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
 _EDGE = (2.0, 6.0)
@@ -218,7 +223,8 @@ class TransportRefiner(Refiner):
 
         Masks and picture do not follow the networks alone. A face that the pose turns away is not copied, and
         what is painted there has the colour of the hair; nothing is copied from beside the source's person,
-        where a network segments that; a trunk has no holes.
+        where a network segments that; a trunk has no holes, and what is painted there has the colours of what
+        is copied.
 
         See `Refiner`. `Output.maps` has what losses look at. On the grid of 1/stride: "places" [B, h, w, 2],
         where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
@@ -278,9 +284,11 @@ class TransportRefiner(Refiner):
                 shown = shown * (_STEEP * sample(stood.detach(), taken)).clamp_max(1)
             person = _steep(target.detach()) * ((coming[:, :1] - _FAR) / 2).clamp(0, 1)
             # A trunk has no holes.
-            person = torch.maximum(person, ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1))
+            trunk = ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1)
+            person = torch.maximum(person, trunk)
             ground, covered = self._ground(source, painted, stood.detach(), own, way[:, 3 * count :])
-            body = self._with_hair(painted, face, small, stood.detach(), lost).lerp(warped, shown)
+            paint = self._with_hair(painted, face, small, stood.detach(), lost)
+            body = self._clothed(paint, warped.detach(), shown * inside.detach(), trunk).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
@@ -379,6 +387,32 @@ class TransportRefiner(Refiner):
         apart = painted - mean
         plain = _STRANDS * apart.mean(1, keepdim=True) - apart
         return painted + face * (change + plain * shares.sum(3, keepdim=True))
+
+    def _clothed(self, painted: Tensor, warped: Tensor, shown: Tensor, trunk: Tensor) -> Tensor:
+        """What is painted, on the trunk in the colours of what is fetched there.
+
+        What a network does not know of a garment it paints pale, or in the colours of skin. What is finer
+        than a few cells stays of the paint.
+
+        Args:
+            painted, warped: [B, 3, H, W].
+            shown: how much of the fetched is seen, [B, 1, H, W] in [0, 1].
+            trunk: where the trunk is for sure, [B, 1, H, W] in [0, 1].
+
+        Returns:
+            [B, 3, H, W].
+        """
+        cell, seen = 2 * self.config.stride, shown * trunk
+        small = _shrunk(torch.cat((warped * seen, seen, trunk, painted), 1), cell)
+        near = F.avg_pool2d(small[:, :4], 2 * _NEIGHBOURS + 1, 1, _NEIGHBOURS)
+        colours, told = near[:, :3] / (near[:, 3:] + _NOTHING), near[:, 3:] / (near[:, 3:] + _LITTLE)
+        # A few places do not tell what a whole trunk looks like.
+        known, whole = small[:, 3:5].sum((2, 3), keepdim=True).chunk(2, 1)
+        enough = (known / (_TELLING * whole + _LITTLE)).clamp_max(1)
+        smooth = F.avg_pool2d(F.pad(small[:, 5:], (1, 1, 1, 1), "replicate"), 3, 1)
+        change = (colours - smooth) * (told * enough)
+        change = F.interpolate(change, scale_factor=float(cell), mode="bilinear")
+        return painted + trunk * change
 
     def _ground(
         self, source: Tensor, painted: Tensor, stood: Tensor, own: Tensor, shade: Tensor
