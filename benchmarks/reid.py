@@ -415,7 +415,9 @@ def seen_by(models: Sequence[str], validation: bool = False) -> list[str]:
     """What is to be known of the models that pictures are made with."""
     if validation:
         return [
-            f"{model}: clean if it was trained on the folder of --write-part --validation alone."
+            f"{model} was trained on the people who are kept out, too."
+            if model in shipped_models()
+            else f"{model}: clean if it was trained on the folder of --write-part --validation alone."
             for model in models
         ]
     return [
@@ -441,7 +443,8 @@ def write_part(data: PreparedDataset, share: float, folder: Path, validation: bo
             source=data.source,
             frame=data.frame,
             keypoints=str(data.manifest["keypoints"]),
-            inputs=f"{share} of {data.manifest['parts']['records.csv']['sha256']}",
+            inputs=f"{share} of {data.manifest['parts']['records.csv']['sha256']}"
+            + f", without {VALIDATION} people" * validation,
             skipped=Skipped(),
         )
     print(report.summary())
@@ -578,6 +581,8 @@ def main() -> None:
         if given.write_part is not None:
             write_part(PreparedDataset(given.data), given.share, given.write_part, given.validation)
             return
+        if not 0 <= given.made <= 1:
+            parser.error("--made is a chance, from 0 to 1")
         if given.out is None:
             parser.error("say where the results shall go")
         if given.paper_model is None and any(ARMS[name].made == "paper" for name in given.arms):

@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "ea8be445a2b132a0817cbb0ca2605f9ce277d3ee727c49c95a5f417def9cc686",
-    "fast/photo256": "d3e3addcbfef4febe90cfe72dabff343dd6473f26fac60166f4f1a32b6a3f349",
-    "fast/people256": "63e48b1391b96e372b07430777c0fca0cef8d6c50e6bd645eb7f7a008b9647e3",
+    "fast/market1501": "c5488dc928ea742929cf9442ccefd2881685161313d9867dbf7b0a04856eba16",
+    "fast/photo256": "c71aa30f0e52697dcc6e9a29222aad6a176b9ef9392e599c78c7a5ec74807c5e",
+    "fast/people256": "d7ff1026c9a92a6772eafa4077afbb25608f72942e9a1b6e75991661cf67d5e0",
 }
 """SHA-256 of the sheets' pixels."""
 

@@ -25,7 +25,13 @@ _DEBUG_REFINED = ("refined.steps=2", "refined.batch=2", "refined.warmup=0", "ref
 _DEBUG_JUDGE = "adversarial.discriminator={width: 4, layers: 2, norm: spectral, head: patch}"
 
 # What an experiment decides itself.
-_DECIDED = {"seed": "give --seed", "model.frame": "it is that of the data"}
+_DECIDED = {
+    "seed": "give --seed",
+    "model.frame": "it is that of the data",
+    "model.pose.embedding": "it is what the models differ in",
+    "coarse.validate_every": "there are four validations",
+    "refined.validate_every": "there are four validations",
+}
 
 _ALIKE = 1.25  # how much longer a step may take and still count as long as another; measuring wavers
 
@@ -144,7 +150,8 @@ def take_plan(
         for key, value in wanted.items():
             if kept["begun_with"].get(key) != value:
                 raise Pg2Error(
-                    f"{file.parent} was begun with {key} = {kept['begun_with'].get(key)}, now it is {value}; "
+                    f"{file.parent} was begun with {key} = {_said(kept['begun_with'].get(key))}, now it is "
+                    f"{_said(value)}; "
                     "give the same, or another --out"
                 )
     else:
@@ -152,6 +159,10 @@ def take_plan(
         write_json(file, kept)
     steps: dict[str, Steps] = kept["steps"]
     return steps
+
+
+def _said(value: Any) -> Any:
+    return "none" if value is None else value
 
 
 def _is_plan(kept: Mapping[str, Any]) -> bool:

@@ -145,6 +145,9 @@ def check_experiment(
     if seeds < 1:
         raise Pg2Error(f"each model is trained with at least 1 seed, not {seeds}")
     recipe_for(MODELS[0], data, preset, seed + seeds - 1, *settings)  # not after hours
+    steps = [change for change in settings if change.partition("=")[0].endswith(".steps")]
+    if budget is not None and steps:
+        raise Pg2Error(f"with a budget steps are not to be set: leave out --budget, or --set {steps[0]}")
     chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
     return chosen, recipes, None if budget is None else seconds(budget)
@@ -219,7 +222,7 @@ def run_experiment(
     records = data.manifest["parts"]["records.csv"]["sha256"]
     begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
     # None without: so it is in folders from before there were any.
-    begun["settings"] = list(settings) or None
+    begun["settings"] = ", ".join(sorted(settings)) or None
     plan = take_plan(out / _PLAN, begun, measure)
     known = None
     by_seed: list[list[Trained]] = []

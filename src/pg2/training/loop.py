@@ -145,6 +145,8 @@ def train(
         start = None if init_from is None else PG2.from_pretrained(init_from)
         if start is None and not recipe.coarse.steps:
             raise Pg2Error("coarse.steps = 0 keeps the stage I of another model; name it with --init-from")
+        if start is not None and recipe.pose_start != "xavier":
+            raise Pg2Error("pose_start says how weights begin; with --init-from they are another model's")
         console = (console or Console(stderr=True)) if main else Console(quiet=True)
         with exclusive(run) if main else nullcontext():
             # One after the other: a folder that is just being begun must not look like a stranger's.

@@ -11,17 +11,16 @@ from torch.distributed.nn.functional import all_reduce
 
 from pg2.errors import Pg2Error
 
+_LOST = re.compile(
+    r"(gloo|nccl).*(connect|closed by peer|timed? ?out|remote process|broken pipe)", re.IGNORECASE | re.DOTALL
+)
+_PLACE = re.compile(r"^\[[^\]]*\] *")  # in gloo's code, before what went wrong
+_LONGEST = 120  # characters of that
+
 
 def count() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-_LOST = re.compile(
-    r"(gloo|nccl).*(connect|closed by peer|timed? ?out|remote process)", re.IGNORECASE | re.DOTALL
-)
-_PLACE = re.compile(r"^\[[^\]]*\] *")  # in gloo's code, before what went wrong
-_LONGEST = 120  # characters of that
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The transport refiner: what it fetches without training, gradients, and inputs that are hardly there."""
 
+from typing import Any
+
 import pytest
 import torch
 from model_samples import inputs
@@ -314,6 +316,25 @@ def test_what_is_painted_of_a_garment_has_its_colours() -> None:
     corner = torch.zeros_like(left)
     corner[..., 8:10, 4:6] = 1.0
     torch.testing.assert_close(network._clothed(checks, red, corner, trunk), checks, atol=0.05, rtol=0)
+
+
+def test_an_arm_before_the_trunk_is_not_painted_as_a_garment(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, network = smooth(1), refiner(reach=0.0)
+    trunks: list[torch.Tensor] = []
+
+    def noted(painted: torch.Tensor, warped: torch.Tensor, shown: torch.Tensor, trunk: torch.Tensor) -> Any:
+        trunks.append(trunk)
+        return painted
+
+    monkeypatch.setattr(network, "_clothed", noted)
+    crossed = given.target_keypoints.clone()
+    crossed[:, 4] = torch.tensor([17.0, 26.0])  # the wrist is before the belly
+    for target in (given.target_keypoints, crossed):
+        network(given._replace(target_keypoints=target), torch.zeros(1, 3, *FRAME))
+    hanging, across = trunks
+    assert hanging[..., 25:27, 14:16].min() > 0.95
+    assert across[..., 25:27, 14:16].max() < 0.8  # of a network that has learned nothing
+    assert across[..., 18:20, 15:17].min() > 0.95
 
 
 def test_the_ground_of_the_source_is_not_worn() -> None:

@@ -261,7 +261,8 @@ class TransportRefiner(Refiner):
                 torch.cat((_chances(odds), residual, _about(priors)[:, 1:], priors[:, _TRUNK]), 1)
             )
             coming = large[:, 3 * count :].detach()  # it is of the poses alone
-            fetched = self._places(parts, large[:, :count].exp(), large[:, count : 3 * count])
+            chances = large[:, :count].exp()
+            fetched = self._places(parts, chances, large[:, count : 3 * count])
             warped, inside = self._fetch(source, small, fetched)
         # It looks at what came of its choice; the choice is not to be made to please it.
         pixels = F.pixel_unshuffle(torch.cat((warped.detach(), source), 1), stride)
@@ -288,7 +289,9 @@ class TransportRefiner(Refiner):
             person = torch.maximum(person, trunk)
             ground, covered = self._ground(source, painted, stood.detach(), own, way[:, 3 * count :])
             paint = self._with_hair(painted, face, small, stood.detach(), lost)
-            body = self._clothed(paint, warped.detach(), shown * inside.detach(), trunk).lerp(warped, shown)
+            # Without the arms before it.
+            bare = trunk * (chances[:, _TRUNK] / chances.sum(1, keepdim=True)).detach()
+            body = self._clothed(paint, warped.detach(), shown * inside.detach(), bare).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
@@ -397,7 +400,7 @@ class TransportRefiner(Refiner):
         Args:
             painted, warped: [B, 3, H, W].
             shown: how much of the fetched is seen, [B, 1, H, W] in [0, 1].
-            trunk: where the trunk is for sure, [B, 1, H, W] in [0, 1].
+            trunk: where it is the trunk that is seen, [B, 1, H, W] in [0, 1].
 
         Returns:
             [B, 3, H, W].
