@@ -116,7 +116,7 @@ def test_going_on_does_nothing_twice(
     assert {file: file.stat().st_mtime_ns for file in (place / "tiny").rglob("*.safetensors")} == times
     with pytest.raises(Pg2Error, match="begun with seed = 0, now it is 1"):
         run_experiment(tiny, place / "tiny", preset="debug", seed=1, console=QUIET)
-    with pytest.raises(Pg2Error, match="begun with settings = none, now it is coarse.lr=0.5"):
+    with pytest.raises(Pg2Error, match=r"begun with settings = none, now it is coarse\.lr=0\.5"):
         run_experiment(tiny, place / "tiny", preset="debug", settings=["coarse.lr=0.5"], console=QUIET)
 
 
