@@ -1,7 +1,7 @@
 """Which recipe, and how many steps each model gets for the same minutes."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,20 +69,29 @@ def family(data: PreparedDataset) -> str:
     )
 
 
+def check_settings(settings: Sequence[str], budget: str | None) -> None:
+    """Refuse settings that the experiment itself decides.
+
+    Raises:
+        Pg2Error: one is among them.
+    """
+    for name in (change.partition("=")[0] for change in settings):
+        if name in _DECIDED:
+            raise Pg2Error(f"{name} is not to be set: {_DECIDED[name]}")
+        if budget is not None and name.endswith(".steps"):
+            raise Pg2Error(f"with a budget steps are not to be set: leave out --budget, or --set {name}")
+
+
 def recipe_for(model: Model, data: PreparedDataset, preset: str, seed: int, *further: str) -> Recipe:
     """The recipe of a model on a data set, in the data's frame.
 
     `further`: settings to change in it, as NAME=VALUE.
 
     Raises:
-        Pg2Error: no such preset or setting, one that the experiment itself decides, or the networks do not
-            fit the frame.
+        Pg2Error: no such preset or setting, or the networks do not fit the frame.
     """
     if preset not in PRESETS:
         raise Pg2Error(f'there is no preset "{preset}"; there are {", ".join(PRESETS)}')
-    for name in (change.partition("=")[0] for change in further):
-        if name in _DECIDED:
-            raise Pg2Error(f"{name} is not to be set: {_DECIDED[name]}")
     changes = [f"seed={seed}", f"model.frame=[{data.frame[0]}, {data.frame[1]}]"]
     base = "paper" if preset == "paper" else "fast"
     if preset == "debug":

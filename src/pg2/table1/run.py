@@ -24,7 +24,7 @@ from pg2.io.files import read_object, remove_unfinished
 from pg2.io.outputs import exclusive
 from pg2.pipeline import Pipeline
 from pg2.table1.models import MODELS, Model
-from pg2.table1.plan import Steps, family, recipe_for, seconds, steps_for, take_plan
+from pg2.table1.plan import Steps, check_settings, family, recipe_for, seconds, steps_for, take_plan
 from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.loop import step_seconds, train
 from pg2.training.settings import Recipe
@@ -141,13 +141,11 @@ def check_experiment(
     Raises:
         Pg2Error: pictures of no size that there are recipes for, pairs of other pictures, no such preset, ...
     """
+    check_settings(settings, budget)
     recipes = {model.name: recipe_for(model, data, preset, seed, *settings) for model in MODELS}
     if seeds < 1:
         raise Pg2Error(f"each model is trained with at least 1 seed, not {seeds}")
     recipe_for(MODELS[0], data, preset, seed + seeds - 1, *settings)  # not after hours
-    steps = [change for change in settings if change.partition("=")[0].endswith(".steps")]
-    if budget is not None and steps:
-        raise Pg2Error(f"with a budget steps are not to be set: leave out --budget, or --set {steps[0]}")
     chosen = limited(all_test_pairs(data) if pairs is None else pairs, limit)
     pair_indices(data, chosen)
     return chosen, recipes, None if budget is None else seconds(budget)
