@@ -30,6 +30,14 @@ def reid() -> ModuleType:
     return module
 
 
+def data_and_model(folder: Path) -> PreparedDataset:
+    """A data set of four training people, and a model for it, in folders `data` and `model`."""
+    torch.manual_seed(0)
+    config = ModelConfig(frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=None)
+    PG2(config).save(folder / "model")
+    return prepared_market(folder / "data", (2, 7, 11, 30))
+
+
 def slow_scores(distance: Any, people: Any, cameras: Any, queries: Any) -> tuple[float, float]:
     """Mean average precision and rank-1 by their definitions, a picture at a time."""
     averages, firsts = [], []
@@ -106,10 +114,7 @@ def test_a_run_of_a_few_steps(
     reid: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It goes on where it was stopped, and says what it stands on."""
-    data = prepared_market(tmp_path / "data", (2, 7, 11, 30))
-    torch.manual_seed(0)
-    config = ModelConfig(frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=None)
-    PG2(config).save(tmp_path / "model")
+    data = data_and_model(tmp_path)
     command = [
         "reid.py", str(data.path), str(tmp_path / "out"), "--model", str(tmp_path / "model"), "--steps", "2",
         "--share", "0.67", "--per-picture", "1", "--arms", "none,erasing,transport", "--seeds", "2",
@@ -144,10 +149,7 @@ def test_a_run_of_a_few_steps(
 def test_settings_are_chosen_without_the_test_people(
     reid: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    data = prepared_market(tmp_path / "data", (2, 7, 11, 30))
-    torch.manual_seed(0)
-    config = ModelConfig(frame=(32, 16), coarse=CoarseConfig(width=8, blocks=2), refine=None)
-    PG2(config).save(tmp_path / "model")
+    data = data_and_model(tmp_path)
     seen: list[tuple[set[int], set[int], set[int]]] = []
     batches = reid.Batches
 
