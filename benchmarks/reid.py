@@ -431,9 +431,10 @@ def seen_by(models: Sequence[str], validation: bool = False) -> list[str]:
 
 def write_part(data: PreparedDataset, share: float, folder: Path, validation: bool) -> None:
     """Write the part of the training pictures as a prepared data set."""
-    part = part_of(data, share)
+    part, held_out = part_of(data, share), set[int]()
     if validation:
-        part = without(data, part, held_out_of(data, part))
+        held_out = held_out_of(data, part)
+        part = without(data, part, held_out)
     with exclusive(folder):
         if exists(folder):
             raise Pg2Error(f"{folder} exists; give a new folder for the part")
@@ -444,7 +445,7 @@ def write_part(data: PreparedDataset, share: float, folder: Path, validation: bo
             frame=data.frame,
             keypoints=str(data.manifest["keypoints"]),
             inputs=f"{share} of {data.manifest['parts']['records.csv']['sha256']}"
-            + f", without {VALIDATION} people" * validation,
+            + f", without {len(held_out)} people" * validation,
             skipped=Skipped(),
         )
     print(report.summary())

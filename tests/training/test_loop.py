@@ -205,6 +205,21 @@ def test_growing_from_smaller_pictures(
     torch.testing.assert_close(made, start(given).image, atol=5e-3, rtol=0)
 
 
+def test_an_encoder_of_the_pose_may_begin_larger(tiny: PreparedDataset, tmp_path: Path) -> None:
+    one_stage = ["model.refine=null", "refined=null", "coarse.steps=1", "coarse.lr=1e-12", "coarse.ema=0"]
+    one_stage += ["model.pose.embedding=heatmaps"]
+    begun = {}
+    for start in ("xavier", "he"):
+        recipe = load_recipe("debug", [*one_stage, f"pose_start={start}"])
+        begun[start] = PG2.from_pretrained(train(recipe, tiny, tmp_path / start, QUIET)).coarse.state_dict()
+    for name, value in begun["xavier"].items():
+        larger = name.startswith("pose.") and name.endswith(".weight")
+        assert torch.allclose(begun["he"][name], value, atol=1e-6) != larger, name
+    with pytest.raises(Pg2Error, match="with --init-from they are another model's"):
+        train(recipe, tiny, tmp_path / "new", QUIET, init_from=tmp_path / "he/coarse/model")
+    assert not (tmp_path / "new").exists()
+
+
 def launched(arguments: Sequence[str], restarts: int = 0, **settings: Any) -> subprocess.Popen[str]:
     """`pg2 train debug` in two processes that talk by gloo, as PyTorch's launcher starts them."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]

@@ -1,7 +1,7 @@
 """`pg2 evaluate`, `pg2 score` and `pg2 table1`: pictures in numbers."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -224,17 +224,15 @@ def table1(
     if len({path.resolve().name for path in data}) < len(data):
         raise Pg2Error("two of the data sets have the same folder name, and would share a folder in --out")
     lists = [read_pairs_csv(path) for path in pairs] if pairs else [None] * len(sets)
+    asked: dict[str, Any] = {
+        "preset": preset,
+        "budget": budget,
+        "seed": seed,
+        "limit": limit,
+        "settings": set_ or (),
+    }
     for dataset, chosen in zip(sets, lists, strict=True):
-        check_experiment(
-            dataset,
-            preset=preset,
-            budget=budget,
-            seed=seed,
-            seeds=seeds,
-            pairs=chosen,
-            limit=limit,
-            settings=set_ or (),
-        )
+        check_experiment(dataset, seeds=seeds, pairs=chosen, **asked)
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
     experiments = {}
@@ -244,15 +242,11 @@ def table1(
                 experiments[path] = run_experiment(
                     dataset,
                     out / path.resolve().name,
-                    preset=preset,
-                    budget=budget,
-                    seed=seed,
                     seeds=count,
                     pairs=chosen,
-                    limit=limit,
-                    settings=set_ or (),
                     instruments=tools,
                     dtype=DTYPES[precision],
+                    **asked,
                 )
                 # Hours of a training are not lost with the next one.
                 write_table(out, list(experiments.values()), command)

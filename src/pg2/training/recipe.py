@@ -17,7 +17,8 @@ _MOST_BYTES = 64_000  # of a recipe; a whole one has 4,000
 _DEEPEST = 16
 _LONGEST = 300  # characters of what a recipe says, as they are repeated in an error
 
-# What may change when a run is taken up again: how long it goes on, and what it reports on the way.
+# What may change when a run is taken up again: how long it goes on, what it reports on the way, and what
+# changes nothing but time and memory.
 _MAY_CHANGE = {
     "steps",
     "log_every",
