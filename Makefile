@@ -19,10 +19,10 @@ demo: $(INSTALLED)
 	$(BIN)/pg2 generate $(SAMPLES)/00015/00.jpg --pose walking --model fast/people256 --strip --out out/strip.png
 	@echo "Look at out/demo.png (people x poses) and out/strip.png (one of them, stage by stage)."
 
-# A process for each of two cores, one thread each; `pytest` alone takes one process of two threads. Where one of them
+# A process for each of two cores, one thread each, in the order of tests/conftest.py; `pytest` alone takes one process of two threads. Where one of them
 # dies the run ends with the name of the test: with another in its place pytest-xdist would wait for ever.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 
 lint: $(READY)
 	$(BIN)/ruff check

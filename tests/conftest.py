@@ -1,5 +1,6 @@
 """What tests of several packages share: a tiny data set that trains in seconds."""
 
+import gc
 import io
 import logging
 import os
@@ -42,6 +43,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def _two_threads() -> None:
     """In all, that is: threads of several processes would wait for one another."""
     torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _little_to_look_through() -> None:
+    """Each stage of a training ends with `gc.collect()`, which would look through all modules' objects."""
+    gc.collect()
+    gc.freeze()
+
+
+# The longest files first, the longest one at the front: at the end no process waits long for the other.
+_LONG = (
+    "training/test_loop.py", "serving/test_app.py", "io/test_cluster.py", "serving/test_page.py",
+    "table1/test_run.py", "training/test_transport_training.py", "benchmarks/test_faults.py",
+    "export/test_graph.py", "benchmarks/test_scaling.py", "rendering/test_people.py", "cli/test_evaluate.py",
+    "test_backends.py", "evaluation/test_report.py", "serving/test_fuzz.py", "io/test_remote.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here, places = Path(__file__).parent, {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path.relative_to(here).as_posix(), len(_LONG)))
 
 
 def made_up(out: Path, frame: tuple[int, int]) -> PreparedDataset:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
 from pg2.io.pixels import Image8
-from pg2.many import FAILURES, MANIFEST, OPTIONS, Failure, Summary, find_poses, make_many
+from pg2.many import FAILURES, MANIFEST, OPTIONS, Failure, Manifest, Summary, find_poses, make_many
 from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.pose.estimator import NoPersonError
 from pg2.pose.formats import to_list
@@ -269,6 +269,17 @@ def test_damaged_lines_of_the_manifest_are_work_to_do_again(
     broken = "".join(f"{json.dumps(entry)}\n" for entry in entries) + "[" * 5000 + "\nnull\n"
     (out / MANIFEST).write_text(broken)
     assert make(pipe, folder, out).made == 6
+    assert (out / MANIFEST).read_text() == before
+    # A line that a kill cut short does not spoil the one that is written after it.
+    (out / MANIFEST).write_text(before[:-20])
+    (out / json.loads(before.splitlines()[0])["file"]).unlink()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Manifest, "finish", lambda *_: None)
+        assert make(pipe, folder, out).made == 2
+    assert sorted((out / MANIFEST).read_text().splitlines()[-2:]) == sorted(
+        (before.splitlines()[0], before.splitlines()[-1])
+    )
+    assert make(pipe, folder, out).made == 0
     assert (out / MANIFEST).read_text() == before
     # No system takes such a name.
     file = lines(out)[0]["file"]

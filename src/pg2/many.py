@@ -30,7 +30,7 @@ from pg2.io.files import (
 from pg2.io.packaged import SAMPLES
 from pg2.io.picture_files import HEIF_SUFFIXES, SUFFIXES, Content, open_picture, pictures_below
 from pg2.io.progress import tracked
-from pg2.io.remote import Mirror, RemoteFile, is_address, lies_in, output, remote_files
+from pg2.io.remote import MOST_READ, Mirror, RemoteFile, is_address, lies_in, output, remote_files
 from pg2.pipeline import Pipeline, Source
 from pg2.pose.estimator import chosen
 from pg2.pose.formats import read_keypoints_csv, to_list
@@ -182,8 +182,7 @@ def find_poses(text: str, seed: int = 0) -> Callable[[str], list[Item]]:
     folder = Path(text)
     if exists(folder) and folder.is_dir():
         # `pg2 pose` writes pictures of its poses beside them.
-        documents = sorted(file for file in folder.rglob("*.json") if not file.name.startswith("."))
-        files = documents or pictures_below(folder)
+        files = pictures_below(folder, {".json"}) or pictures_below(folder)
         if not files:
             raise Pg2Error(f"{folder} holds no poses: neither OpenPose JSON files nor pictures")
         fixed = _items([(file.relative_to(folder).as_posix(), file) for file in files])
@@ -193,6 +192,12 @@ def find_poses(text: str, seed: int = 0) -> Callable[[str], list[Item]]:
         if len({item.short for item in fixed}) < len(fixed):
             raise Pg2Error(f'two of the poses "{text}" have one name; leave one out, or rename its file')
     return lambda photo: fixed
+
+
+def _whole(photo: Path) -> bytes:
+    if photo.stat().st_size > MOST_READ:
+        raise Pg2Error(f"{photo} is larger than {MOST_READ / 1e6:g} MB, too large for a photo")
+    return photo.read_bytes()
 
 
 def _single(word: str) -> Item:
@@ -272,6 +277,7 @@ class Manifest:
         self.out, self._options, self._line = out, dict(options), line
         self._sent = time.monotonic()  # when the list went to the store
         self.lines: dict[Any, dict[str, Any]] = {}
+        self._separator = ""  # before the next line, where the last was cut short by a kill
         self._files: dict[str | None, Any] = {}  # whose line it is that names a file
         if not exists(out):
             return
@@ -293,7 +299,9 @@ class Manifest:
                     "folder, or the settings of before"
                 )
         if (out / MANIFEST).exists():
-            self._read(read_text(out / MANIFEST, "a list of results", LARGEST))
+            text = read_text(out / MANIFEST, "a list of results", LARGEST)
+            self._read(text)
+            self._separator = "" if text.endswith("\n") or not text else "\n"
 
     def _read(self, text: str) -> None:
         for line in text.splitlines():
@@ -339,7 +347,9 @@ class Manifest:
         for key, entry in entries.items():
             self._take(key, entry)
         with (self.out / MANIFEST).open("a", encoding="utf-8") as log:
-            log.write("".join(f"{json.dumps(entry)}\n" for entry in entries.values()))
+            lines = "".join(f"{json.dumps(entry)}\n" for entry in entries.values())
+            log.write(self._separator + lines)
+        self._separator = ""
         # Stores cannot append.
         if time.monotonic() - self._sent > _EVERY:
             self.send(MANIFEST)
@@ -542,7 +552,7 @@ class _Run:
         with open_picture(source):  # much sooner than the digest of a file that is none
             pass
         if self._sent and isinstance(source, Path):
-            source = Content(source.read_bytes(), str(source))
+            source = Content(_whole(source), str(source))
         content = hashlib.sha256(source).hexdigest() if isinstance(source, Content) else sha256(source)
         done: frozenset[tuple[int, str]] = frozenset()
         people = self._known.get((photo.name, content))

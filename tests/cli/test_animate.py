@@ -48,6 +48,14 @@ def test_frames_without_a_person_are_said(pg2, model: Path, tmp_path: Path) -> N
     assert "1 of 3 frames show nobody: they are left out\npg2: 2 frames" in ran.err
 
 
+def test_many_poses_by_name(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Together they are longer than a file's name may be."""
+    names = ",".join(["hands-on-hips", "front"] * 20)
+    assert len(names) > 255
+    ran = pg2("animate", PHOTO, "--motion", names, "--model", model, "--out", tmp_path / "a.png", "--fps", 1)
+    assert ran.code == 0, ran.err
+
+
 def test_what_is_refused(pg2, model: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     photo = tmp_path / "photo.gif"
     photo.write_bytes(Path(PHOTO).read_bytes())

@@ -1,5 +1,6 @@
 """The command line as a whole: its help, and errors as one line with exit code 2."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -108,3 +109,35 @@ def test_ctrl_c_before_typer_heeds_it(pg2, monkeypatch: pytest.MonkeyPatch) -> N
     ran = pg2("prepare", "samples", "data")
     assert ran.code == 130
     assert ran.err.strip() == "pg2: stopped; what was saved is kept"
+
+
+def test_too_little_memory_is_one_line(pg2, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    class OutOfMemoryError(RuntimeError):
+        """As PyTorch has it."""
+
+    for error in (MemoryError(), OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")):
+
+        def full(error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("pg2.cli.app.app", full)
+        assert_refused(pg2("pose"), "there is not enough memory")
+
+    def broken() -> None:
+        raise RuntimeError("something else")
+
+    monkeypatch.setattr("pg2.cli.app.app", broken)
+    with pytest.raises(RuntimeError, match="something else"):
+        pg2("pose")
+
+
+def test_a_name_that_is_no_text_is_printed(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "pg2", "pose", "--list", "--out", tmp_path / "x\udcff"],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, b"")
+    assert ran.stdout.endswith(b"x\\udcff/named.png\n")
+    assert len(list(tmp_path.iterdir())) == 1

@@ -31,14 +31,15 @@ def test_it_is_short() -> None:
 
 def test_it_runs_alone(exported: Path, tmp_path: Path) -> None:
     """And gives what pg2 gives of the same picture and poses."""
-    (tmp_path / "model.onnx").write_bytes(exported.read_bytes())
+    (tmp_path / "photo256.onnx").write_bytes(exported.read_bytes())
     with Image.open(SAMPLES / "00003/00.jpg") as opened:
         photo = opened.convert("RGB").crop((64, 0, 192, 256))
-    photo.save(tmp_path / "photo.png")
+    photo.save(tmp_path / "photo.jpg", "PNG")
     points = read_keypoints_csv(SAMPLES / "keypoints.csv")["00003/00.jpg"] - (64, 0)
     points[4] = np.nan
     pose = Pose(points.astype(np.float32), (256, 128))
-    pose.save(tmp_path / "photo.json")
+    (tmp_path / "poses").mkdir()
+    pose.save(tmp_path / "poses/photo.json")
     pipe = Pipeline.from_pretrained(exported)
     target = pipe.target_pose(named_pose("walking"))
     target.save(tmp_path / "target.json")

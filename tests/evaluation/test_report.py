@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import functools
 import json
 import math
 import warnings
@@ -33,6 +34,7 @@ ONE_STAGE = FakeModel(darker)
 CLASSIFIER = Classifier()
 
 
+@functools.cache
 def evaluated(count: int = COUNT, model: FakeModel = TWO_STAGES) -> Evaluation:
     pairs = [(f"{i}.jpg", f"{i * 7 % COUNT}.jpg") for i in range(count)]
     with warnings.catch_warnings(action="ignore"):

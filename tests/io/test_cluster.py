@@ -508,28 +508,31 @@ def serving(answer: bytes | None) -> tuple[socket.socket, str]:
     return server, f"127.0.0.1:{server.getsockname()[1]}"
 
 
-def refused(address: str) -> str:
-    """What is said of it, by a process that is not connected to a cluster."""
+def refused(*addresses: str) -> list[str]:
+    """What is said of each, by a process that is not connected to a cluster."""
     code = (
         "import sys; from pg2.io import cluster; cluster._CONNECTING = 1.0\n"
-        "try:\n    with cluster.connected(sys.argv[1]): print('connected')\n"
-        "except cluster.Pg2Error as error: print(error)"
+        "for address in sys.argv[1:]:\n"
+        "  try:\n    with cluster.connected(address): print('connected')\n"
+        "  except cluster.Pg2Error as error: print(error)"
     )
     ran = subprocess.run(
-        [sys.executable, "-c", code, address], capture_output=True, text=True, timeout=200, check=True
+        [sys.executable, "-c", code, *addresses], capture_output=True, text=True, timeout=200, check=True
     )
     assert ran.stderr == ""
-    return ran.stdout.strip()
+    return ran.stdout.splitlines()
 
 
 def test_what_is_no_cluster() -> None:
     pytest.importorskip("ray")
     server, silent = serving(None)
     other, web = serving(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    assert "no Ray cluster at 127.0.0.1:1 (connection refused)" in refused("127.0.0.1:1")
-    assert f"no Ray cluster at {silent} (timed out)" in refused(silent)
-    assert f"what answers at {web} is no Ray cluster" in refused(web)
-    assert 'HOST:PORT, auto or local, not "ray://nowhere:10001"' in refused("ray://nowhere:10001")
+    said = refused("127.0.0.1:1", silent, web, "ray://nowhere:10001")
+    assert len(said) == 4
+    assert "no Ray cluster at 127.0.0.1:1 (connection refused)" in said[0]
+    assert f"no Ray cluster at {silent} (timed out)" in said[1]
+    assert f"what answers at {web} is no Ray cluster" in said[2]
+    assert 'HOST:PORT, auto or local, not "ray://nowhere:10001"' in said[3]
     server.close()
     other.close()
 

@@ -1,5 +1,6 @@
 """Films: written and read again, and what is none."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,35 @@ def test_what_cannot_be_written_is_said_before(tmp_path: Path) -> None:
         check_written(tmp_path / "a.jpg", 2, (64, 64))
     with pytest.raises(Pg2Error, match="too many to keep"):
         check_written(tmp_path / "a.gif", 600, (1024, 1024))
+
+
+def test_errors_of_others_are_not_of_the_film(tmp_path: Path) -> None:
+    write_movie(tmp_path / "a.gif", frames(), 20)
+
+    def work() -> None:
+        with open_movie(tmp_path / "a.gif", 20):
+            raise ValueError("of what looks at the frames")
+
+    with pytest.raises(ValueError, match="of what looks at the frames"):
+        work()
+
+
+def test_a_video_without_times_has_its_own_pace() -> None:
+    """Of a second at 60 frames, of which 30 are wanted."""
+    pytest.importorskip("av", reason="PyAV is not installed (extra video)")
+
+    class Frame:
+        time, width, height = None, 8, 8
+
+        def reformat(self, *_: int, format: str) -> "Frame":
+            assert format == "rgb24"
+            return self
+
+        def to_ndarray(self) -> Image8:
+            return np.zeros((8, 8, 3), np.uint8)
+
+    class Container:
+        def decode(self, _: object) -> Iterator[Frame]:
+            return (Frame() for _ in range(60))
+
+    assert len(list(movies._decoded(Container(), None, 60.0, 30.0, Path("a.avi")))) == 30

@@ -13,7 +13,8 @@ def test_settings_that_cannot_be_served() -> None:
         {"batch": 0}, {"queue": 0}, {"timeout": 0.0}, {"max_body": -1}, {"threads": 0}, {"batch_wait": -1.0},
         {"batch_wait": float("nan")}, {"models": ("a", "a")}, {"cors_origins": ("*",)},
         {"cors_origins": ("https://a.example/",)}, {"precision": "fp16"},
-        {"grace": -1.0}, {"max_held": 0}, {"max_kept": 0}, {"keep": 0.0}, {"max_body": 300_000_000},
+        {"keep": float("inf")}, {"grace": float("inf")}, {"grace": -1.0}, {"max_held": 0},
+        {"max_kept": 0}, {"keep": 0.0}, {"max_body": 300_000_000},
     ):  # fmt: skip
         with pytest.raises(Pg2Error):
             ServeOptions(**options)  # type: ignore[arg-type]
@@ -40,5 +41,7 @@ def test_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file.write_text(text)
         with pytest.raises(Pg2Error, match="must be printable"):
             read_api_key(file)
-    with pytest.raises(Pg2Error, match="cannot be read"):
+    with pytest.raises(Pg2Error, match="cannot read"):
         read_api_key(tmp_path)
+    with pytest.raises(Pg2Error, match="too large for the API key"):
+        read_api_key(Path("/dev/zero"))

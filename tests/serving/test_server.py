@@ -131,7 +131,7 @@ def test_stopping_waits_for_no_photo(serve: Any) -> None:
         (["--host", "no.such.host.invalid"], "cannot listen on no.such.host.invalid"),
         (["--port", "0", "--model", "./nowhere"], "there is no model ./nowhere"),
         (["--port", "0", "--device", "tpu"], 'there is no device "tpu" here; give auto, cpu'),
-        (["--api-key-file", "nowhere"], "the API key cannot be read from nowhere"),
+        (["--api-key-file", "nowhere"], "cannot read nowhere (the API key)"),
         (["--cors-origin", "*"], "an origin is SCHEME://HOST"),
     ],
 )

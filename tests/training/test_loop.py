@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 import torch
 import yaml
@@ -220,10 +220,42 @@ def test_an_encoder_of_the_pose_may_begin_larger(tiny: PreparedDataset, tmp_path
     assert not (tmp_path / "new").exists()
 
 
-def launched(arguments: Sequence[str], restarts: int = 0, **settings: Any) -> subprocess.Popen[str]:
+# `pg2`, of which the second process dies outright at a step, once.
+DYING = """
+import os, signal
+from pg2.cli import main
+from pg2.training.stage_run import StageRun
+step = StageRun.train_step
+def dying(state, batch):
+    if (os.environ["RANK"], os.environ["TORCHELASTIC_RESTART_COUNT"], state.step) == ("1", "0", 7):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(state, batch)
+StageRun.train_step = dying
+main()
+"""
+
+
+def both(arguments: list[str]) -> list[str]:
+    """What two processes say that train one model, without a launcher."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    command = [sys.executable, "-m", "pg2", "train", "debug", *arguments]
+    own = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LOCAL_WORLD_SIZE": "2", **shared}
+    processes = [
+        subprocess.Popen(command, env=environment | mine, stderr=subprocess.PIPE, text=True) for mine in own
+    ]
+    said = [process.communicate(timeout=280)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    return said
+
+
+def launched(
+    arguments: Sequence[str], restarts: int = 0, program: Sequence[str] = ("-m", "pg2"), **settings: Any
+) -> subprocess.Popen[str]:
     """`pg2 train debug` in two processes that talk by gloo, as PyTorch's launcher starts them."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command += [f"--max-restarts={restarts}", "-m", "pg2", "train", "debug", *arguments]
+    command += [f"--max-restarts={restarts}", *program, "train", "debug", *arguments]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     # Or processes that are started again look for those before (pytorch/pytorch#135712).
     environment["TORCH_DISABLE_SHARE_RDZV_TCP_STORE"] = "1"
@@ -250,10 +282,8 @@ def test_two_processes_train_one_model(tiny: PreparedDataset, tmp_path: Path) ->
         train(load_recipe("debug", [*recipe, "coarse.steps=2", "refined.steps=1"]), tiny, run, QUIET)
         shutil.rmtree(run / "refined")
         settings = [argument for override in changed for argument in ("--set", override)]
-        process = launched([str(tiny.path), "--out", str(run), *settings])
-        _, said = process.communicate(timeout=280)
-        assert process.returncode == 0, said
-        assert "Warning" not in said
+        for said in both([str(tiny.path), "--out", str(run), *settings]):
+            assert "Warning" not in said
         train(load_recipe("debug", [*recipe, longer]), tiny, run, QUIET)
     train(load_recipe("debug", [*recipe, longer]), tiny, tmp_path / "one", QUIET)
     # What a process would make that saw only its half of each batch, and what all of them began with.
@@ -320,34 +350,20 @@ def test_ctrl_c_in_two_processes_saves_the_step_that_both_made(tiny: PreparedDat
 @needs_gloo
 def test_a_process_that_dies_is_started_again(tiny: PreparedDataset, tmp_path: Path) -> None:
     """With the others, as the launcher was asked to; they go on from the last checkpoint."""
-    recipe = [
-        "model.refine=null",
-        "refined=null",
-        "coarse.steps=120",
-        "coarse.decay=0",
-        "coarse.save_every=5",
-    ]
-    recipe += ["coarse.log_every=2", "coarse.validate_every=120"]
+    recipe = ["model.refine=null", "refined=null", "coarse.steps=12", "coarse.decay=0"]
+    recipe += ["coarse.save_every=5", "coarse.log_every=2", "coarse.validate_every=12"]
     settings = [argument for override in recipe for argument in ("--set", override)]
-    process = launched([str(tiny.path), "--out", str(tmp_path / "two"), *settings], restarts=1)
-    assert process.stderr is not None
-    before = ""
-    for line in process.stderr:
-        before += line
-        if "stage coarse 10/120" in line:
-            [*_, last] = [one for one in psutil.Process(process.pid).children() if "pg2" in one.cmdline()]
-            last.kill()
-            break
+    (tmp_path / "dying.py").write_text(DYING)
+    process = launched(
+        [str(tiny.path), "--out", str(tmp_path / "two"), *settings],
+        restarts=1,
+        program=[str(tmp_path / "dying.py")],
+    )
     _, said = process.communicate(timeout=280)
-    assert process.returncode == 0, before + said
+    assert process.returncode == 0, said
     assert "another process of this training ended" in said
-    assert said.count("going on from step") == 1
-    step = int(said.partition("going on from step ")[2].partition(" ")[0])
-    assert 10 <= step < 120
-    assert step % 5 == 0
-    process = launched([str(tiny.path), "--out", str(tmp_path / "calm"), *settings])
-    process.communicate(timeout=280)
-    assert process.returncode == 0
+    assert said.count("going on from step") == said.count("going on from step 5 ") == 1
+    both([str(tiny.path), "--out", str(tmp_path / "calm"), *settings])
     calm, killed = (
         load_tensors(tmp_path / run / "coarse/checkpoint.safetensors")[0] for run in ("calm", "two")
     )

@@ -9,6 +9,7 @@ import typer
 from pg2.cli.options import BackendOption, Background, Device, Model, Person, PrecisionOption, Revision
 from pg2.cli.telling import of_several
 from pg2.errors import Pg2Error
+from pg2.io.files import exists
 from pg2.io.packaged import DEFAULT_MODEL
 
 
@@ -17,7 +18,7 @@ def animate(
     motion: Annotated[
         str,
         typer.Option(
-            help="walk, wave or turn; or poses apart by commas; or a folder of OpenPose JSON files or "
+            help="walk, wave or turn; or poses separated by commas; or a folder of OpenPose JSON files or "
             "pictures, one JSON file with a list of them, a video or an animated picture"
         ),
     ],
@@ -29,7 +30,8 @@ def animate(
         float | None, typer.Option(help="frames a second, up to 120; default: the motion's own")
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="of the motion, at most; of walk, wave and turn: about")
+        float | None,
+        typer.Option(help="longest length of the motion; for walk, wave and turn the approximate length"),
     ] = None,
     missing: Annotated[
         Literal["hold", "skip"],
@@ -73,7 +75,7 @@ def animate(
             done = "the pose before is held" if missing == "hold" else "they are left out"
             _say(f"{poses.empty} of {len(poses.poses)} frames show nobody: {done}")
         # What ships, or was interpolated, is steady as it is.
-        given = motion in MOTIONS or not Path(motion).exists()
+        given = motion in MOTIONS or not exists(motion)
         made = animate(
             pipeline, photo, poses, person=person, missing=missing, smooth=0.0 if given else smooth
         )

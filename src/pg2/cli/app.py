@@ -2,6 +2,7 @@
 
 # Heavy imports stand inside the commands, so that `pg2 --help` answers at once.
 import contextlib
+import io
 import signal
 import sys
 import threading
@@ -86,6 +87,12 @@ def _ending_at_sigterm() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+_TOO_LITTLE = (
+    "there is not enough memory; give fewer or smaller pictures, or, in a training, a larger accumulate "
+    "(--set refined.accumulate=4) or --device cpu"
+)
+
+
 def main() -> None:
     """Run the command line: errors that are meant for a person are one line, and exit with code 2."""
 
@@ -93,12 +100,21 @@ def main() -> None:
         print(f"pg2: warning: {message}", file=sys.stderr)
 
     warnings.showwarning = warn
+    # A file's name may be no valid text.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     keep_freed_memory()
     try:
         with _ending_at_sigterm():
             app()
     except (Pg2Error, OSError) as error:
         print(f"pg2: {error}", file=sys.stderr)
+        sys.exit(2)
+    except (MemoryError, RuntimeError) as error:
+        # PyTorch's are RuntimeErrors of that name; it need not be imported here.
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        print(f"pg2: {_TOO_LITTLE}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         # Typer sees to Ctrl-C, but for the moments before and after its own work.

@@ -32,7 +32,7 @@ def augment(
     pictures: Annotated[
         Path | None,
         typer.Option(
-            help="file that names the pictures that alone may be used, as sources and for poses, one a line; "
+            help="text file, one picture name per line: only these are used, as sources and for poses; "
             "default: all of the training split"
         ),
     ] = None,

@@ -76,6 +76,7 @@ def evaluate(
     from pg2.evaluation.protocol import training_features
     from pg2.evaluation.report import print_scores
     from pg2.evaluation.run import check_places, score_and_report
+    from pg2.export.graph import is_exported
     from pg2.io.cluster import check_address
     from pg2.pipeline import Pipeline
     from pg2.pose.formats import read_pairs_csv
@@ -91,7 +92,7 @@ def evaluate(
         raise Pg2Error("--training measures FID and KID: they need pg2[metrics], or --inception FILE")
     pipeline = Pipeline.from_pretrained(
         model,
-        device=tools.device if backend in (None, "torch") and not model.endswith(".onnx") else "cpu",
+        device=tools.device if backend in (None, "torch") and not is_exported(model) else "cpu",
         dtype=precision,
         revision=revision,
         background=background,
@@ -201,7 +202,10 @@ def table1(
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     seeds: Annotated[
-        int, typer.Option(min=1, max=20, help="train each model so often, with --seed, the next seed, ...")
+        int,
+        typer.Option(
+            min=1, max=20, help="how many times each model is trained: with --seed, the next seed, ..."
+        ),
     ] = 1,
     inception: Inception = None,
     lpips: LpipsFile = None,

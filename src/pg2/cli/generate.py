@@ -41,8 +41,8 @@ InPlace = Annotated[
     bool | None,
     typer.Option(
         "--in-place/--no-in-place",
-        help="put the pose where the person stands, in their size: of half a person the result shows half; "
-        "or let it fill the picture; default: a named pose is put there if the photo shows no legs",
+        help="move and scale the pose to the person of the photo; or let it fill the picture; default: a "
+        "named pose is fitted to the person if the photo shows no legs",
     ),
 ]
 _VIEWS = ("front", "left", "back", "right")
@@ -199,7 +199,7 @@ def generate(
         str | None,
         typer.Option(
             help="make a file of each photo and pose instead: a folder of JSON files or photos, names and "
-            "files apart by commas, named (all that have a name), or random:8 (others for each photo)"
+            "files separated by commas, named (all that have a name), or random:8 (others for each photo)"
         ),
     ] = None,
     model: Model = DEFAULT_MODEL,

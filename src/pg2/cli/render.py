@@ -17,7 +17,8 @@ def render(
     look: Annotated[
         str,
         typer.Option(
-            help="studio (grey paper), street (the same people before houses), or photo (as in photographs)"
+            help="studio (grey paper), street (the same people in front of houses), or photo (as in "
+            "photographs)"
         ),
     ] = "studio",
     framing: Annotated[

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pg2.data.prepared import SIDES
 from pg2.errors import Pg2Error
 from pg2.io.picture_files import open_picture
-from pg2.io.pictures import MIN_SIDE, to_jpeg
+from pg2.io.pictures import to_jpeg
 from pg2.io.pixels import Image8
 from pg2.io.remote import RemoteFile
 from pg2.pose.framing import Framing
@@ -67,10 +68,12 @@ def check_frame(frame: tuple[int, int]) -> None:
     """Refuse a (height, width) that shows nobody.
 
     Raises:
-        Pg2Error: a side is under `MIN_SIDE`.
+        Pg2Error: a side is not among `SIDES`.
     """
-    if min(frame) < MIN_SIDE:
-        raise Pg2Error(f"a frame of {frame[0]}x{frame[1]} is too small; {MIN_SIDE} pixels a side are needed")
+    if not set(frame) <= set(SIDES):
+        raise Pg2Error(
+            f"a frame of {frame[0]}x{frame[1]} is not possible; a side has {SIDES[0]} to {SIDES[-1]} pixels"
+        )
 
 
 def framed(file: Path | bytes, image: Image8, pose: Pose, frame: tuple[int, int]) -> tuple[Pose, bytes]:

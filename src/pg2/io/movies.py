@@ -69,7 +69,11 @@ def open_movie(path: Path, most_fps: float) -> Iterator[Movie]:
         Pg2Error: it is none, is damaged or too large, or PyAV is missing; also while the frames are read.
     """
     if path.suffix.lower() in _ANIMATED:
-        with open_picture(path) as picture:
+        with ExitStack() as opened:
+            reading = open_picture(path)
+            picture = reading.__enter__()
+            # It takes whatever is raised within for damage of the picture, and here others work meanwhile.
+            opened.callback(reading.__exit__, None, None, None)
             yield _animated(picture, path, most_fps)
         return
     av = _av(f"to read {path}")
@@ -125,7 +129,7 @@ def _decoded(container: Any, stream: Any, own: float, fps: float, path: Path) ->
             raise Pg2Error(
                 f"{path} has over {_MAX_DECODED:,} frames; cut the video shorter, or give --seconds"
             )
-        time = float(frame.time) if frame.time is not None else number / fps
+        time = float(frame.time) if frame.time is not None else number / own
         begin = time if begin is None else begin
         # Half a frame of the video of patience: times are rounded in the file. One that is shown for long is
         # taken several times.
@@ -141,8 +145,17 @@ def _decoded(container: Any, stream: Any, own: float, fps: float, path: Path) ->
                 return
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # Pillow's readers raise almost anything for damaged content
+        raise Pg2Error(f"{path} is damaged and cannot be decoded ({error})") from error
+
+
 def _animated(picture: Image.Image, path: Path, most_fps: float) -> Movie:
-    many = int(getattr(picture, "n_frames", 1))
+    with _readable(path):
+        many = int(getattr(picture, "n_frames", 1))
     if many < 2:
         raise Pg2Error(f"{path} is a single picture; a motion needs several")
     if many > _MAX_DECODED or many * picture.width * picture.height > _MAX_PIXELS:
@@ -162,11 +175,9 @@ def _animated(picture: Image.Image, path: Path, most_fps: float) -> Movie:
 
 def _shown(picture: Image.Image, number: int, path: Path) -> tuple[Image8, float]:
     """A frame of an animated picture, and for how many seconds it is shown."""
-    try:
+    with _readable(path):
         picture.seek(number)
         frame = picture.copy()
-    except Exception as error:  # Pillow's readers raise almost anything for damaged content
-        raise Pg2Error(f"{path} is damaged and cannot be decoded ({error})") from error
     delay = float(picture.info.get("duration") or 0) / 1000
     frame.thumbnail((_ENOUGH, _ENOUGH))
     return to_array(frame), delay if delay >= _SHORTEST else _DELAY

@@ -1,17 +1,22 @@
 """What a service is run with. Imports nothing heavy: bad settings are refused at once."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pg2.errors import Pg2Error
+from pg2.export.graph import is_exported
+from pg2.io.files import read_text
 
 if TYPE_CHECKING:
     from pg2.io.devices import Precision
     from pg2.pipeline import Backend
 
 KEY_VARIABLE = "PG2_API_KEY"
+
+_MOST_KEY = 10_000  # bytes of its file
 
 
 @dataclass(frozen=True)
@@ -73,13 +78,13 @@ class ServeOptions:
         """
         for name in ("batch", "queue", "timeout", "max_body", "max_held", "max_kept", "keep", "threads"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise Pg2Error(f"{name} must be above 0, not {value}")
+            if value is not None and not 0 < value < math.inf:
+                raise Pg2Error(f"{name} must be a number above 0, not {value}")
         if self.precision not in (None, "fp32", "bf16"):
             raise Pg2Error(f'precision must be fp32 or bf16, not "{self.precision}"')
         for name in ("batch_wait", "grace"):
-            if not getattr(self, name) >= 0:
-                raise Pg2Error(f"{name} must not be below 0, not {getattr(self, name)}")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise Pg2Error(f"{name} must be a number from 0 on, not {getattr(self, name)}")
         if self.max_held < self.max_body:
             raise Pg2Error(f"max_held must have room for one body of max_body, {self.max_body} bytes")
         if len(set(self.models)) != len(self.models):
@@ -103,7 +108,7 @@ def _check_files(models: tuple[str, ...]) -> None:
     if not models:
         raise Pg2Error(f"in_browser needs a model that a browser can run; {how}")
     for model in models:
-        if not (model.lower().endswith(".onnx") and Path(model).is_file()):
+        if not (is_exported(model) and Path(model).is_file()):
             raise Pg2Error(f'a browser cannot run "{model}", which is no exported model; {how}')
 
 
@@ -115,10 +120,7 @@ def read_api_key(file: Path | None) -> str | None:
     """
     key = os.environ.get(KEY_VARIABLE)
     if file is not None:
-        try:
-            key = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise Pg2Error(f"the API key cannot be read from {file} ({error})") from error
+        key = read_text(file, "the API key", _MOST_KEY).strip()
     if key is not None and not (key.isascii() and key.isprintable() and key and " " not in key):
         raise Pg2Error(f"the API key in {file or KEY_VARIABLE} must be printable ASCII without spaces")
     return key

@@ -185,7 +185,7 @@ class GenerateRequest(_OfPerson):
     in_place: Annotated[
         bool,
         Field(
-            description="put the pose where the person stands, in their size: of half a person, half is shown"
+            description="move and scale the pose to the person of the photo, instead of filling the picture"
         ),
     ] = False
     format: Annotated[

@@ -221,6 +221,7 @@ def run_experiment(
     begun = {"preset": preset, "budget": budget, "seed": seed, "records_sha256": records}
     # None without: so it is in folders from before there were any.
     begun["settings"] = ", ".join(sorted(settings)) or None
+    begun["precision_of_scores"] = None if dtype == torch.float32 else str(dtype).removeprefix("torch.")
     plan = take_plan(out / _PLAN, begun, measure)
     known = None
     by_seed: list[list[Trained]] = []
@@ -247,7 +248,7 @@ def run_experiment(
                 data_name=data.source,
                 instruments=instruments,
                 training=known,
-                seed=seed,
+                seed=own,
             )
         found = _read_scores(scores, STAGES[list(recipe.stages)[-1]])
         others, about = found.rows, found.headings

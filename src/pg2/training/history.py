@@ -4,18 +4,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from pg2.errors import Pg2Error
 from pg2.io.files import read_object
+from pg2.io.picture_files import pictures_below
 from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.recipe import load_recipe
 from pg2.training.settings import Recipe
 
 _MOST_RUNS = 1_000  # that are listed together
-_MOST_PLACES = 1_000_000  # files and folders that are looked through for them
 
 Curve = list[tuple[int, float]]
 """(step, value), in order of the steps."""
@@ -78,8 +77,11 @@ def find_runs(folders: Sequence[Path]) -> list[Run]:
         if (folder / "recipe.yaml").is_file():
             inside = [folder]
         else:
-            places = islice(folder.rglob("recipe.yaml"), _MOST_PLACES)
-            inside = sorted(file.parent for file in places if (file.parent / "data.json").is_file())
+            inside = sorted(
+                file.parent
+                for file in pictures_below(folder, {".yaml"})
+                if file.name == "recipe.yaml" and (file.parent / "data.json").is_file()
+            )
         if not inside:
             raise Pg2Error(f"{folder} holds no training run (a folder with recipe.yaml and data.json)")
         found += inside

@@ -283,7 +283,7 @@ def test_wrong_folders_get_a_hint(raw, tmp_path):
         (listing(LISTED).replace(" train", "", 1), "line 3: expected"),
         (listing(LISTED)[:-70], "line 7: expected|lists 4 pictures instead of the 5"),
         (listing(LISTED).replace("5", "52712", 1), "lists 5 pictures instead of the 52,712"),
-        ("\udcff", "cannot read"),
+        ("\udcff", "is not a text file"),
     ],
 )
 def test_a_list_that_is_not_the_owners(raw, tmp_path, text, said):

@@ -148,9 +148,11 @@ def test_a_picture_that_is_turned_by_its_camera_is_stored_upright(photos, tmp_pa
     assert np.abs(stored[::-1, ::-1] - load_image(photos / "ann/2.jpg")).mean() > 30
 
 
-@pytest.mark.parametrize("settings", [{"test_share": 1.5}, {"test_share": -1.0}, {"frame": (128, 4)}])
+@pytest.mark.parametrize(
+    "settings", [{"test_share": 1.5}, {"test_share": -1.0}, {"frame": (128, 4)}, {"frame": (5000, 64)}]
+)
 def test_settings_out_of_range(photos, tmp_path, settings):
-    with pytest.raises(Pg2Error, match=r"between 0 and 1|too small"):
+    with pytest.raises(Pg2Error, match=r"between 0 and 1|a side has 16 to 4096 pixels"):
         prepare_folder(photos, tmp_path / "out", estimator=FakeEstimator(), **settings)
 
 

@@ -12,7 +12,7 @@ from pg2.data.prepared import Record
 from pg2.data.raw import as_jpeg, check_unspread, contents, fingerprint, keypoint_files
 from pg2.data.writing import Report, Skipped, preparing, write_prepared
 from pg2.errors import Pg2Error
-from pg2.io.files import sha256
+from pg2.io.files import read_text, sha256
 from pg2.io.pictures import load_image, to_jpeg
 from pg2.io.pixels import Image8
 from pg2.io.progress import tracked
@@ -45,6 +45,7 @@ _EXAMPLE = "WOMEN/Dresses/id_00000002/02_1_front.jpg"
 _MARGIN = (FRAME[1] - CROPPED[1]) // 2
 _STATUSES = ", ".join(SPLIT_OF)
 _COUNT = re.compile(r"[0-9]{1,9}")
+_MOST_LISTED = 100_000_000  # bytes; the owners' list has 5 MB
 _BORDER_NOISE = 12  # grey levels; that of JPEG in the released borders reaches 9
 
 
@@ -251,10 +252,7 @@ def _read_splits(listing: Path) -> dict[str, str]:
     Raises:
         Pg2Error: not the owners' list, or not all of it.
     """
-    try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Pg2Error(f"cannot read {listing}: {error}") from error
+    lines = read_text(listing, "the owners' list", _MOST_LISTED).splitlines()
     if len(lines) < 2 or not _COUNT.fullmatch(lines[0].strip()) or lines[1].split()[:1] != ["image_name"]:
         raise Pg2Error(f"{listing} is not the owners' list: it begins with a count and a line of headings")
     splits: dict[str, str] = {}
