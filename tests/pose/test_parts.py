@@ -13,15 +13,16 @@ from pg2.pose.parts import (
     PARTS,
     PRIOR_RANGE,
     Parts,
+    around_face,
     cell_centres,
     changed,
     described,
     landmarks,
-    lost_face,
     part_places,
     part_priors,
     part_transforms,
     sample,
+    source_face,
 )
 
 SIZE = (128, 64)
@@ -495,13 +496,13 @@ def test_batched_equals_one_by_one_whatever_precision_surrounds_it() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         surrounded = part_transforms(source, target)
         places, priors = part_places(surrounded, SIZE, 4), part_priors(surrounded, SIZE, 4)
-        lost = lost_face(source, named("back").expand_as(source))
+        face = source_face(source, named("back").expand_as(source))
     assert torch.equal(surrounded.matrices, together.matrices)
     assert torch.equal(places, part_places(together, SIZE, 4))
     assert torch.equal(priors, part_priors(together, SIZE, 4))
-    exact = lost_face(landmarks(source), landmarks(named("back").expand_as(source)))
-    assert all(map(torch.equal, lost, exact))
-    assert lost.hair.dtype == torch.float32
+    exact = source_face(landmarks(source), landmarks(named("back").expand_as(source)))
+    assert all(map(torch.equal, face, exact))
+    assert face.hair.dtype == torch.float32
     assert places.dtype == priors.dtype == together.matrices.dtype == torch.float32
     assert part_transforms(source.double(), target.double()).matrices.dtype == torch.float32
     for index in range(len(source)):
@@ -513,7 +514,8 @@ def test_works_on_any_device_without_looking_at_data() -> None:
     # A tensor of the meta device has no values: a branch on them raises.
     pose = torch.empty(3, 18, 2, device="meta")
     parts = part_transforms(pose, pose)
-    assert lost_face(pose, pose).hair.device.type == "meta"
+    assert source_face(pose, pose).hair.device.type == "meta"
+    assert around_face(pose, SIZE).shape == (3, 1, *SIZE)
     assert parts.matrices.device.type == part_priors(parts, SIZE, 4).device.type == "meta"
     places = part_places(parts, SIZE, 4)
     assert places.shape == (3, 10, 32, 16, 2)
@@ -584,30 +586,50 @@ def test_a_change_is_added_in_the_parts_own_coordinates(first: int, second: int)
 
 def test_a_face_is_lost_where_the_target_turns_it_away() -> None:
     front, back = named("front"), named("back")
-    for source, target in ((front, front), (back, back), (back, front), (front, NOBODY), (NOBODY, back)):
-        for found in lost_face(source, target):
+    for source, target in ((back, back), (back, front), (NOBODY, back)):
+        for found in source_face(source, target):
             assert not found.any()
-    found = lost_face(front, back)
+    for target in (front, NOBODY):
+        assert source_face(front, target).there.all()
+        assert not source_face(front, target).lost.any()
+    found = source_face(front, back)
     nose, ear = front[:, INDEX["nose"]], front[:, INDEX["right_ear"]]
-    reach = float(found.reach)
+    reach = float(found.lost)
     assert float((found.middle - nose).norm()) < reach / 2
     assert (found.hair[..., 1] < front[:, None, [14, 15, 16, 17], 1].amin()).all()  # above the eyes
     assert ((found.cheeks[..., 0] - nose[:, None, 0]).abs() < (ear - nose).norm()).all()
     # Without an ear nobody knows where the target's head looks.
     alone = back.clone()
     alone[:, [INDEX["right_ear"], INDEX["left_ear"]]] = torch.nan
-    assert not lost_face(front, alone).reach.any()
+    assert not source_face(front, alone).lost.any()
 
 
 @quick
 @given(seeds, st.floats(0.5, 2), st.floats(-20, 20))
-def test_a_lost_face_goes_with_the_picture(seed: int, scale: float, shift: float) -> None:
+def test_a_face_goes_with_the_picture(seed: int, scale: float, shift: float) -> None:
     poses = random_poses(seed)
     back = named("back").expand_as(poses)
-    here, there = lost_face(poses, back), lost_face(poses * scale + shift, back)
-    lost = (here.reach > 0)[:, 0]
-    torch.testing.assert_close(there.reach, here.reach * scale, rtol=1e-3, atol=1e-3)
+    here, there = source_face(poses, back), source_face(poses * scale + shift, back)
+    assert torch.equal(here.there, there.there)
+    seen = here.there[:, 0]
+    torch.testing.assert_close(there.lost, here.lost * scale, rtol=1e-3, atol=1e-3)
     for name in ("middle", "cheeks", "hair"):
-        moved_places = getattr(here, name)[lost] * scale + shift
-        torch.testing.assert_close(getattr(there, name)[lost], moved_places, rtol=1e-3, atol=1e-2)
-        assert not getattr(there, name)[~lost].any()
+        moved_places = getattr(here, name)[seen] * scale + shift
+        torch.testing.assert_close(getattr(there, name)[seen], moved_places, rtol=1e-3, atol=1e-2)
+        assert not getattr(there, name)[~seen].any()
+
+
+def test_hair_is_around_a_face_and_not_below_it() -> None:
+    for pose in (named("back"), NOBODY):
+        assert not around_face(pose, SIZE).any()
+    pose = named("front")
+    around = around_face(pose, SIZE)[0, 0]
+    scale = float(landmarks(pose).scale)
+    x, y = (round(float(value)) for value in pose[0, INDEX["nose"]])
+    assert around[y, x] == 0
+    assert around[round(y - 0.4 * scale), x] == around[round(y - 0.1 * scale), round(x + 0.4 * scale)] == 1
+    assert not around[round(y + 0.25 * scale) :].any()
+    # A head that looks aside has its hair behind it.
+    left = named("left")
+    around, (x, y) = around_face(left, SIZE)[0, 0], left[0, INDEX["nose"]].round().int().tolist()
+    assert around[y, x + round(0.45 * scale)] > around[y, x + round(0.1 * scale)] == 0

@@ -53,6 +53,8 @@ _EDGE = 0.06
 
 # In units of S: from nose and eyes to the middle of a face, and from there to its edge.
 _FACE_BELOW, _FACE_REACH = 0.05, 0.27
+# Where its hair begins: from there aside and up, and down; and over how much.
+_FACE_NARROW, _FACE_LOW, _HAIR_EDGE = 0.22, 0.12, 0.08
 
 # (aside, down) from the middle of nose, eyes and ears, in units of S: cheeks, and where there may be hair.
 _CHEEKS = ((-0.05, 0.06), (0.05, 0.06))
@@ -127,18 +129,20 @@ class Landmarks(NamedTuple):
     scale: Tensor
 
 
-class LostFace(NamedTuple):
-    """See `lost_face`; all in pixels of the source, and 0 where no face is lost.
+class Face(NamedTuple):
+    """See `source_face`; in pixels of the source, and 0 where it shows no face.
 
     Attributes:
-        middle: float32 [B, 2], of the face.
-        reach: float32 [B, 1]: how far it reaches from there.
+        there: bool [B, 1]: whether the source shows one.
+        middle: float32 [B, 2].
+        lost: float32 [B, 1]: if the target turns it away, how far it reaches from there; otherwise 0.
         cheeks: float32 [B, 2, 2]: places that show skin.
         hair: float32 [B, 24, 2]: places around the forehead: some show hair, some skin or the ground.
     """
 
+    there: Tensor
     middle: Tensor
-    reach: Tensor
+    lost: Tensor
     cheeks: Tensor
     hair: Tensor
 
@@ -309,28 +313,46 @@ def sample(images: Tensor, places: Tensor, mode: Literal["bilinear", "bicubic"] 
     return F.grid_sample(images.float(), grid, mode=mode, padding_mode="border", align_corners=False)
 
 
-def lost_face(source_keypoints: Tensor | Landmarks, target_keypoints: Tensor | Landmarks) -> LostFace:
-    """The face that a source shows (nose or eyes) and its target turns away (an ear, no eye, no nose).
+def source_face(source_keypoints: Tensor | Landmarks, target_keypoints: Tensor | Landmarks) -> Face:
+    """The face that a source shows (nose or eyes), and whether its target turns it away (but for an ear).
 
     Args:
         source_keypoints, target_keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing; or their
             `landmarks`.
     """
     source, missing = _marks(source_keypoints), _marks(target_keypoints).points.isnan().any(-1)
-    front = _mean(source.points[:, _NOSE_AND_EYES])
     turned = missing[:, _NOSE_AND_EYES].all(1, keepdim=True) & ~missing[:, _EARS].all(1, keepdim=True)
-    lost = turned & ~(front + source.down).isnan().any(-1, keepdim=True)
-    middle = front + _FACE_BELOW * source.scale * source.down
+    middle = _face_middle(source)
+    there = ~middle.isnan().any(-1, keepdim=True)
     # To the right and downwards, for a person who stands upright. No matrix product: autocast would round it.
     right, down = ((axis * source.scale)[:, None] for axis in (_turned(source.down), source.down))
-    aside, below = front.new_tensor((*_CHEEKS, *_HAIR))[..., None].unbind(1)
-    places = torch.where(lost[..., None], source.face[:, None] + aside * right + below * down, 0.0)
-    return LostFace(
-        torch.where(lost, middle, 0.0),
-        torch.where(lost, _FACE_REACH * source.scale, 0.0),
+    aside, below = middle.new_tensor((*_CHEEKS, *_HAIR))[..., None].unbind(1)
+    places = torch.where(there[..., None], source.face[:, None] + aside * right + below * down, 0.0)
+    return Face(
+        there,
+        torch.where(there, middle, 0.0),
+        torch.where(there & turned, _FACE_REACH * source.scale, 0.0),
         places[:, : len(_CHEEKS)],
         places[:, len(_CHEEKS) :],
     )
+
+
+def around_face(keypoints: Tensor | Landmarks, size: tuple[int, int]) -> Tensor:
+    """Where the hair of a head is, if it is the head that is seen: beyond the face, and not below it.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing; or their `landmarks`.
+        size: (height, width) of the picture.
+
+    Returns:
+        float32 [B, 1, H, W] in [0, 1], 0 where a pose shows no face (no eye, no nose).
+    """
+    marks = _marks(keypoints)
+    apart = cell_centres(size, 1, marks.scale.device) - _face_middle(marks)[:, None, None]
+    beyond = _length(apart) - _FACE_NARROW * marks.scale[:, None, None]
+    above = _FACE_LOW * marks.scale[:, None, None] - (apart * marks.down[:, None, None]).sum(-1, keepdim=True)
+    edge = _HAIR_EDGE * marks.scale[:, None, None]
+    return ((beyond / edge).clamp(0, 1) * (above / edge).clamp(0, 1)).nan_to_num(0.0).movedim(-1, 1)
 
 
 def stand(keypoints: Tensor | Landmarks) -> tuple[Tensor, Tensor]:
@@ -409,6 +431,11 @@ def _frames(marks: Landmarks, width: Tensor) -> Frames:
         for vectors in (origin, along, across, shift.nan_to_num(0.0))
     )
     return Frames(origin, along, across, shift, there, scale[:, 0])
+
+
+def _face_middle(marks: Landmarks) -> Tensor:
+    """Of nose and eyes, a little below, [B, 2]; NaN where there is none of them."""
+    return _mean(marks.points[:, _NOSE_AND_EYES]) + _FACE_BELOW * marks.scale * marks.down
 
 
 def _rows(frames: Frames) -> tuple[Tensor, Tensor]:

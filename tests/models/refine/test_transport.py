@@ -288,6 +288,25 @@ def test_a_head_from_behind_has_hair_in_place_of_the_face() -> None:
     torch.testing.assert_close(spotted - spotted.mean(), expected.expand_as(spotted), atol=0.06, rtol=0)
 
 
+def test_what_is_painted_around_a_face_has_the_colour_of_the_hair() -> None:
+    """The face is white, the hair black; nothing is fetched, and all is painted grey."""
+    given = smooth(1)
+    source = torch.full_like(given.source, 128)
+    source[..., 1:7, 10:23] = 0
+    source[..., 7:12, 12:21] = 255
+    network = everywhere(refiner(reach=0.0))
+    bias = network.full.bias.data.view(6, -1)
+    bias[0], bias[3:] = -9.0, 0.0  # the copy mask; what is painted is the coarse picture
+    made = network(given._replace(source=source), torch.zeros(1, 3, *FRAME)).image
+    assert made[..., 2:4, 14:19].max() < -0.5
+    assert made[..., 9:11, 15:18].abs().max() < 0.1  # the face
+    assert made[..., 14:, :].abs().max() < 0.1
+    faceless = given.source_keypoints.clone()
+    faceless[:, [0, 14, 15]] = torch.nan
+    unknown = network(given._replace(source=source, source_keypoints=faceless), torch.zeros(1, 3, *FRAME))
+    assert unknown.image.abs().max() < 0.1
+
+
 def test_a_trunk_has_no_holes() -> None:
     given = smooth()
     network = everywhere(refiner(reach=0.0))

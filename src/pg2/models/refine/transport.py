@@ -27,17 +27,18 @@ from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
     DESCRIBED,
     PARTS,
-    LostFace,
+    Face,
     Parts,
+    around_face,
     cell_centres,
     changed,
     described,
     landmarks,
-    lost_face,
     part_places,
     part_priors,
     part_transforms,
     sample,
+    source_face,
 )
 
 # Outputs a pixel: copy mask and silhouette of the target; silhouette of the source, unless there is a network
@@ -45,7 +46,7 @@ from pg2.pose.parts import (
 _MASKS, _SOURCE, _PAINT = slice(0, 2), slice(2, 3), slice(3, 6)
 _FULL = 6
 
-_TRUNK = slice(PARTS.index("trunk"), PARTS.index("trunk") + 1)
+_HEAD, _TRUNK = (slice(PARTS.index(name), PARTS.index(name) + 1) for name in ("head", "trunk"))
 
 # Log odds of the copy mask before training: most of what is fetched is shown.
 _COPY_AT_FIRST = 1.0
@@ -277,9 +278,9 @@ class TransportRefiner(Refiner):
             painted = coarse + paint.float()
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
-            lost, taken = lost_face(source_marks, target_marks), fetched.detach()
-            face = _in_face(taken, lost)
-            shown = _steep(copied.detach()) * (1 - face)
+            face, taken = source_face(source_marks, target_marks), fetched.detach()
+            lost = _in_lost(taken, face)
+            shown = _steep(copied.detach()) * (1 - lost)
             if self.segment is not None:
                 # Nobody wears the ground.
                 shown = shown * (_STEEP * sample(stood.detach(), taken)).clamp_max(1)
@@ -288,9 +289,12 @@ class TransportRefiner(Refiner):
             trunk = ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1)
             person = torch.maximum(person, trunk)
             ground, covered = self._ground(source, painted, stood.detach(), own, way[:, 3 * count :])
-            paint = self._with_hair(painted, face, small, stood.detach(), lost)
+            share = (chances[:, : _TRUNK.stop] / chances.sum(1, keepdim=True)).detach()
+            around = around_face(target_marks, self.frame) * share[:, _HEAD] * face.there[..., None, None]
+            hair = torch.maximum(lost, around) * person
+            paint = self._with_hair(painted, hair, small, stood.detach(), face)
             # Without the arms before it.
-            bare = trunk * (chances[:, _TRUNK] / chances.sum(1, keepdim=True)).detach()
+            bare = trunk * share[:, _TRUNK]
             body = self._clothed(paint, warped.detach(), shown * inside.detach(), bare).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
@@ -357,39 +361,37 @@ class TransportRefiner(Refiner):
         around = sample(colours, (places + 0.5) / cell - 0.5)
         return around.lerp(sample(source, places, "bicubic"), inside), inside
 
-    def _with_hair(
-        self, painted: Tensor, face: Tensor, small: Tensor, stood: Tensor, lost: LostFace
-    ) -> Tensor:
-        """What is painted, in place of a lost face in the colour of the hair that the source shows.
+    def _with_hair(self, painted: Tensor, hair: Tensor, small: Tensor, stood: Tensor, face: Face) -> Tensor:
+        """What is painted, in place of a lost face and around another in the colour of the source's hair.
 
         What a network does not know it paints brown, with blots of skin. Hair is what of the person around
         the forehead is unlike the skin. Of what is painted, half of the light and dark stays, and no colour.
 
         Args:
             painted: [B, 3, H, W].
-            face: where in it the lost face is, [B, 1, H, W].
+            hair: where in it hair is to be, [B, 1, H, W].
             small: the source on the grid of 1/stride, [B, 3, h, w].
             stood: where the person is in the source, [B, 1, H, W].
-            lost: where its skin and hair may be seen.
+            face: of the source: where its skin and hair may be seen.
 
         Returns:
             [B, 3, H, W].
         """
         skin, there = (
             sample(small, (places[:, None] + 0.5) / self.config.stride - 0.5)
-            for places in (lost.cheeks, lost.hair)
+            for places in (face.cheeks, face.hair)
         )
         # Beyond a clear difference a larger one says no more: it may be the sky.
         unlike = (there - skin.mean(3, keepdim=True)).square().sum(1, keepdim=True).clamp_max(_CLEARLY)
-        on_person = (_STEEP * sample(stood, lost.hair[:, None]) - 1).clamp(0, 1)
+        on_person = (_STEEP * sample(stood, face.hair[:, None]) - 1).clamp(0, 1)
         weight = unlike.square() * on_person
-        mean = (painted * face).sum((2, 3), keepdim=True) / face.sum((2, 3), keepdim=True).clamp_min(1.0)
+        mean = (painted * hair).sum((2, 3), keepdim=True) / hair.sum((2, 3), keepdim=True).clamp_min(1.0)
         # Together nearly 1, or nearly 0 where no hair is found: what is painted stays as it is then.
         shares = weight / (weight.sum(3, keepdim=True) + _LITTLE)
         change = ((there - mean) * shares).sum(3, keepdim=True)
         apart = painted - mean
         plain = _STRANDS * apart.mean(1, keepdim=True) - apart
-        return painted + face * (change + plain * shares.sum(3, keepdim=True))
+        return painted + hair * (change + plain * shares.sum(3, keepdim=True))
 
     def _clothed(self, painted: Tensor, warped: Tensor, shown: Tensor, trunk: Tensor) -> Tensor:
         """What is painted, on the trunk in the colours of what is fetched there.
@@ -492,11 +494,11 @@ def _hidden(seen: Tensor, about: Tensor, cell: int | None) -> Tensor:
     return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
 
 
-def _in_face(places: Tensor, lost: LostFace) -> Tensor:
-    """Which places in the source, [B, H, W, 2], lie in the face that is lost, [B, 1, H, W] in [0, 1]."""
-    apart = places.movedim(-1, 1) - lost.middle[..., None, None]
+def _in_lost(places: Tensor, face: Face) -> Tensor:
+    """Which places in the source, [B, H, W, 2], lie in a face that is lost, [B, 1, H, W] in [0, 1]."""
+    apart = places.movedim(-1, 1) - face.middle[..., None, None]
     distance = apart.square().sum(1, keepdim=True).sqrt()
-    reach = lost.reach[..., None, None]
+    reach = face.lost[..., None, None]
     return ((reach - distance) / (_FACE_EDGE * reach).clamp_min(1.0)).clamp(0, 1)
 
 
