@@ -19,9 +19,9 @@ from pg2.pose.formats import read_keypoints_csv
 
 GOLDEN = Path(__file__).parent / "golden"
 HASHES = {
-    "fast/market1501": "c5488dc928ea742929cf9442ccefd2881685161313d9867dbf7b0a04856eba16",
-    "fast/photo256": "c71aa30f0e52697dcc6e9a29222aad6a176b9ef9392e599c78c7a5ec74807c5e",
-    "fast/people256": "d7ff1026c9a92a6772eafa4077afbb25608f72942e9a1b6e75991661cf67d5e0",
+    "fast/market1501": "c027dd9888f6dffbbbcf8b03d58133f42294ae13c314689ff3eb0a83baa8b770",
+    "fast/photo256": "38f4d8067c3dcc851e811df30345f64fbb840d9d8de74e4d56c316b6b4451fbd",
+    "fast/people256": "ec6bef6c2d3fbfcab39ea32d25a217541fdaca8bdf73aa163c2648adf6800d80",
 }
 """SHA-256 of the sheets' pixels."""
 

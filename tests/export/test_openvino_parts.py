@@ -49,7 +49,7 @@ def test_the_ground_and_the_network_that_segments_are_of_the_source(exported: Pa
     _, source, rest = pieces(exported.read_bytes(), rough=True)
     kinds = [[node.get_type_name() for node in part.model.get_ordered_ops()] for part in (source, rest)]
     fetches = [names.count("GridSample") for names in kinds]
-    # The ground's two sides, at the edge and mirrored. Views, detail, colours, what is of the person; of
-    # a lost face the skin, the hair, and whether that is the person's.
-    assert fetches == [4, 7]
+    # The ground's two sides, at the edge and mirrored; of the face the skin, the hair, and whether that is
+    # the person's. Views, detail, colours, what is of the person, the trunk's other side.
+    assert fetches == [7, 5]
     assert all("Convolution" in names for names in kinds)

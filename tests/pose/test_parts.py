@@ -18,6 +18,7 @@ from pg2.pose.parts import (
     changed,
     described,
     landmarks,
+    other_side,
     part_places,
     part_priors,
     part_transforms,
@@ -430,15 +431,15 @@ class Slow:
         found: dict[str, np.ndarray | None] = {}
         here = {part: self.frame(self.target, self.source, part) for part in PARTS}
         there = {part: self.frame(self.source, self.target, part) for part in PARTS}
-        for part, other_side in zip(PARTS, OTHER_SIDE, strict=True):
+        for part, opposite in zip(PARTS, OTHER_SIDE, strict=True):
             found[part] = None
             if part == "head":
                 found[part] = self.head()
             if found[part] is None and here[part] is not None:
-                other = there[PARTS[other_side]]
+                other = there[PARTS[opposite]]
                 if there[part] is not None:
                     source = there[part]
-                elif other is not None and other_side != PARTS.index(part):
+                elif other is not None and opposite != PARTS.index(part):
                     source = other @ np.diag([1, -1, 1])
                 else:
                     continue
@@ -633,3 +634,29 @@ def test_hair_is_around_a_face_and_not_below_it() -> None:
     left = named("left")
     around, (x, y) = around_face(left, SIZE)[0, 0], left[0, INDEX["nose"]].round().int().tolist()
     assert around[y, x + round(0.45 * scale)] > around[y, x + round(0.1 * scale)] == 0
+
+
+@quick
+@given(seeds)
+def test_the_other_side_of_a_trunk_is_seen_in_a_mirror(seed: int) -> None:
+    poses = random_poses(seed)
+    frames = part_transforms(poses, poses).target
+    places, facing = other_side(poses, frames, SIZE)
+    pixels, trunk = cell_centres(SIZE, 1), PARTS.index("trunk")
+    middle, along = (frames.origin + frames.shift)[:, trunk], frames.along[:, trunk]
+    assert ((facing >= 0) & (facing <= 1)).all()
+    for pose in range(len(poses)):
+        apart, mirrored = pixels - middle[pose], places[pose] - middle[pose]
+        torch.testing.assert_close(apart.norm(dim=-1), mirrored.norm(dim=-1), rtol=1e-3, atol=0.05)
+        torch.testing.assert_close(apart @ along[pose], mirrored @ along[pose], rtol=1e-2, atol=1.0)
+        between = (apart + mirrored) / 2  # on the trunk's axis, or everything stays where there is no trunk
+        if along[pose].any():
+            off = between[..., 0] * along[pose, 1] - between[..., 1] * along[pose, 0]
+            assert off.abs().max() < 0.05 * along[pose].norm() + 0.5
+
+
+def test_a_trunk_from_the_side_has_no_other_side() -> None:
+    for name, wanted in (("front", 1), ("back", 1), ("left", 0), ("right", 0)):
+        pose = named(name)
+        assert float(other_side(pose, part_transforms(pose, pose).target, SIZE)[1]) == wanted, name
+    assert not other_side(NOBODY, part_transforms(NOBODY, NOBODY).target, SIZE)[1].any()

@@ -41,6 +41,7 @@ _NECK_TO_FACE = 1 / 2.2
 _LEAN = 0.8  # the head may say that the trunk is longer than it is seen, by this much of its word
 _SHORTEST = (0.2, 0.25, *(0.2 for _ in _STARTS))
 _NARROWEST_TRUNK, _USUAL_TRUNK, _WIDEST_TRUNK = 0.35, 0.5, 0.61  # from the side, and from the front
+_SIDEWAYS = (0.25, 0.4)  # widths: up to the first a trunk is seen from the side, from the last on it is not
 _HIPS_TO_SHOULDERS = 1.4  # widths
 _DEPTHS = (0.0, 0.16, 0.05, 0.02, 0.05, 0.02, 0.11, 0.09, 0.11, 0.09)  # from the axis to the surface
 _TURNED_FACE = 0.1  # so far aside of the neck nose and eyes say for certain to which side the body is turned
@@ -353,6 +354,27 @@ def around_face(keypoints: Tensor | Landmarks, size: tuple[int, int]) -> Tensor:
     above = _FACE_LOW * marks.scale[:, None, None] - (apart * marks.down[:, None, None]).sum(-1, keepdim=True)
     edge = _HAIR_EDGE * marks.scale[:, None, None]
     return ((beyond / edge).clamp(0, 1) * (above / edge).clamp(0, 1)).nan_to_num(0.0).movedim(-1, 1)
+
+
+def other_side(keypoints: Tensor | Landmarks, frames: Frames, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Where each pixel would lie if the trunk were seen in a mirror.
+
+    Args:
+        keypoints: float [B, 18, 2], (x, y) in pixels, NaN where missing; or their `landmarks`.
+        frames: the parts' frames in that pose.
+        size: (height, width) of the picture.
+
+    Returns:
+        float32 [B, H, W, 2], (x, y) in pixels; and [B, 1, 1, 1], from 0 (the trunk is seen from the side, so
+        that there is no other side) to 1 (from the front or from behind).
+    """
+    first, last = _SIDEWAYS
+    facing = ((_marks(keypoints).width.abs().nan_to_num(0.0) - first) / (last - first)).clamp(0, 1)
+    trunk = PARTS.index("trunk")
+    middle, across = (frames.origin + frames.shift)[:, trunk], _rows(frames)[1][:, trunk]
+    pixels = cell_centres(size, 1, middle.device)
+    aside = ((pixels - middle[:, None, None]) * across[:, None, None]).sum(-1, keepdim=True)
+    return pixels - 2 * aside * frames.across[:, trunk, None, None], facing[..., None, None]
 
 
 def stand(keypoints: Tensor | Landmarks) -> tuple[Tensor, Tensor]:

@@ -11,8 +11,8 @@ from pg2.errors import Pg2Error
 from pg2.io.pixels import to_unit
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs
-from pg2.models.refine.transport import TransportRefiner
-from pg2.pose.parts import part_transforms
+from pg2.models.refine.transport import TransportRefiner, _as_other_side
+from pg2.pose.parts import cell_centres, part_transforms
 
 FRAME = (64, 32)
 SMALL = {"kind": "transport", "widths": (8, 16), "finish": 8, "stride": 4}
@@ -335,6 +335,25 @@ def test_what_is_painted_of_a_garment_has_its_colours() -> None:
     corner = torch.zeros_like(left)
     corner[..., 8:10, 4:6] = 1.0
     torch.testing.assert_close(network._clothed(checks, red, corner, trunk), checks, atol=0.05, rtol=0)
+
+
+def test_what_is_painted_of_a_garment_is_as_on_its_other_side() -> None:
+    """Stripes are fetched on the left half of a trunk; the right half is painted in grey."""
+    width = FRAME[1]
+    x = torch.arange(width, dtype=torch.float32)
+    stripes = (0.5 * (x / 2).sin()).expand(1, 3, *FRAME)
+    trunk, left = torch.zeros(1, 1, *FRAME), (x < width / 2).float().expand(1, 1, *FRAME)
+    trunk[..., 8:40, 4:28] = 1.0
+    places = cell_centres(FRAME, 1)[None]
+    places = torch.stack((width - 1 - places[..., 0], places[..., 1]), -1)
+    grey, front, side = torch.zeros_like(stripes), torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
+    made = _as_other_side(grey, stripes, left, trunk, places, front)
+    right, beyond = (..., slice(8, 40), slice(16, 28)), (..., slice(8, 40), slice(28, 32))
+    torch.testing.assert_close(made[right], stripes.flip(-1)[right])
+    assert not made[beyond].any()
+    assert not made[..., :8, :].any()
+    assert torch.equal(_as_other_side(grey, stripes, left, trunk, places, side), grey)
+    assert torch.equal(_as_other_side(grey, stripes, 0 * left, trunk, places, front), grey)
 
 
 def test_an_arm_before_the_trunk_is_not_painted_as_a_garment(monkeypatch: pytest.MonkeyPatch) -> None:

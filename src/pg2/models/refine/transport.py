@@ -34,6 +34,7 @@ from pg2.pose.parts import (
     changed,
     described,
     landmarks,
+    other_side,
     part_places,
     part_priors,
     part_transforms,
@@ -224,8 +225,8 @@ class TransportRefiner(Refiner):
 
         Masks and picture do not follow the networks alone. A face that the pose turns away is not copied, and
         what is painted there has the colour of the hair; nothing is copied from beside the source's person,
-        where a network segments that; a trunk has no holes, and what is painted there has the colours of what
-        is copied.
+        where a network segments that; a trunk has no holes, and what is painted there is as on its other
+        side, and has the colours of what is copied.
 
         See `Refiner`. `Output.maps` has what losses look at. On the grid of 1/stride: "places" [B, h, w, 2],
         where in the source the cells were fetched; "odds" and "priors" [B, 10, h, w], log odds of the parts,
@@ -295,7 +296,11 @@ class TransportRefiner(Refiner):
             paint = self._with_hair(painted, hair, small, stood.detach(), face)
             # Without the arms before it.
             bare = trunk * share[:, _TRUNK]
-            body = self._clothed(paint, warped.detach(), shown * inside.detach(), bare).lerp(warped, shown)
+            seen = shown * inside.detach()
+            paint = _as_other_side(
+                paint, warped.detach(), seen, bare, *other_side(target_marks, parts.target, self.frame)
+            )
+            body = self._clothed(paint, warped.detach(), seen, bare).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
@@ -492,6 +497,26 @@ def _hidden(seen: Tensor, about: Tensor, cell: int | None) -> Tensor:
         further = joined(there, there * _shrunk(near, cell), round(_FURTHER * seen.shape[2] / cell))
         near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
     return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
+
+
+def _as_other_side(
+    painted: Tensor, warped: Tensor, shown: Tensor, trunk: Tensor, places: Tensor, facing: Tensor
+) -> Tensor:
+    """What is painted, on the trunk as what is fetched on its other side: most garments are symmetrical.
+
+    Args:
+        painted, warped: [B, 3, H, W].
+        shown: how much of the fetched is seen, [B, 1, H, W] in [0, 1].
+        trunk: where it is the trunk that is seen, [B, 1, H, W] in [0, 1].
+        places, facing: see `other_side`.
+
+    Returns:
+        [B, 3, H, W].
+    """
+    seen = shown * trunk
+    there = sample(torch.cat((warped * seen, seen), 1), places)
+    told = there[:, 3:]
+    return painted.lerp(there[:, :3] / (told + _NOTHING), trunk * told * facing)
 
 
 def _in_lost(places: Tensor, face: Face) -> Tensor:
