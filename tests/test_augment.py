@@ -20,7 +20,7 @@ from pg2 import PG2, Pg2Error, Pipeline
 from pg2.augment import Checks, Summary, augment, read_names, share_found
 from pg2.data.prepared import PreparedDataset
 from pg2.io.pixels import Image8
-from pg2.many import MANIFEST, OPTIONS
+from pg2.manifest import MANIFEST, OPTIONS
 from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.pipeline import Result
 from pg2.pose.keypoints import Points

@@ -11,7 +11,8 @@ from PIL import Image
 
 from pg2 import PG2, Pg2Error, Pipeline, Pose
 from pg2.io.pixels import Image8
-from pg2.many import FAILURES, MANIFEST, OPTIONS, Failure, Manifest, Summary, find_poses, make_many
+from pg2.manifest import FAILURES, MANIFEST, OPTIONS, Failure, Manifest
+from pg2.many import Summary, find_poses, make_many
 from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.pose.estimator import NoPersonError
 from pg2.pose.formats import to_list

@@ -15,7 +15,7 @@ from pg2.data.prepared import PreparedDataset
 from pg2.data.sources.webdataset import prepare_webdataset
 from pg2.errors import Pg2Error
 from pg2.io.shards import pattern, write_shard
-from pg2.many import MANIFEST, OPTIONS
+from pg2.manifest import MANIFEST, OPTIONS
 from pg2.models.config import CoarseConfig, ModelConfig
 from pg2.models.pg2 import PG2
 from pg2.pipeline import Pipeline

@@ -20,7 +20,8 @@ from pg2.errors import Pg2Error
 from pg2.io.files import atomic_files, read_text, remove_unfinished
 from pg2.io.progress import tracked
 from pg2.io.remote import lies_in, output
-from pg2.many import KEPT, LARGEST, Line, Manifest, generator_of, settings_of
+from pg2.manifest import KEPT, LARGEST, Line, Manifest, settings_of
+from pg2.many import generator_of
 from pg2.pipeline import Pipeline, Result, Source
 from pg2.pose.facing import doubts, shown_by
 from pg2.pose.formats import to_list
@@ -31,8 +32,6 @@ FOLDER = "bounding_box_train"
 
 NAME = re.compile(r"([-\d]+)_c(\d)")
 """Person and camera in a picture's name, as torchreid, fast-reid and others read them."""
-
-PER_PICTURE = 1
 
 _ENOUGH = 64  # poses in a row that a picture cannot tell of: there are none for it
 _SURE, _FOUND = 0.33, 0.5  # that it is a person; share of the pose's keypoints that are found
@@ -129,7 +128,7 @@ def augment(
     data = data.scaled(pipeline.frame)
     usable = _usable(data, pictures)
     people = _people(data, usable)
-    chosen = _plan(people, per_person, per_picture or PER_PICTURE, limit, seed)
+    chosen = _plan(people, per_person, per_picture or 1, limit, seed)
     named = "\n".join(data.records[index].name for index in usable)
     options = {
         "kind": "pg2 augment",

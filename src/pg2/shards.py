@@ -17,7 +17,7 @@ from pg2.io.picture_files import open_picture
 from pg2.io.progress import tracked
 from pg2.io.remote import is_address, lies_in, output
 from pg2.io.shards import MOST_SAMPLES, MOST_SHARDS, SUFFIX, write_shard
-from pg2.many import LARGEST, MANIFEST, OPTIONS, Line, Manifest
+from pg2.manifest import LARGEST, MANIFEST, OPTIONS, Line, Manifest
 
 SIZE = 1000
 """Samples of a shard, if nothing else is said."""

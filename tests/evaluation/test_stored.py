@@ -348,4 +348,4 @@ def test_training_pictures_without_a_judge(folders: dict[str, Path]) -> None:
 
 def test_pictures_are_read_as_they_are_saved(folders: dict[str, Path]) -> None:
     stored = StoredPictures(folders["a"], folders["b"])
-    assert np.array_equal(stored.picture(2)["generated"], load_image(folders["a"] / "2.png"))
+    assert np.array_equal(stored.pictures(2)["generated"], load_image(folders["a"] / "2.png"))

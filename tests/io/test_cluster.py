@@ -41,7 +41,8 @@ from pg2.io import cluster as module
 from pg2.io.cluster import Cluster, _Piece, _Workers, alone, connected
 from pg2.io.packaged import SAMPLES
 from pg2.io.shards import write_shard
-from pg2.many import FAILURES, MANIFEST, Summary, make_many
+from pg2.manifest import FAILURES, MANIFEST
+from pg2.many import Summary, make_many
 from pg2.models.config import CoarseConfig
 from pg2.rendering.options import RenderOptions
 from pg2.rendering.people import check_renderer, render_people

@@ -21,7 +21,8 @@ from pg2.io import remote
 from pg2.io.packaged import SAMPLES
 from pg2.io.remote import Mirror, RemoteFile, is_address, lies_in, output, remote_files
 from pg2.io.shards import find_shards
-from pg2.many import FAILURES, KEPT, MANIFEST, OPTIONS, Summary, make_many
+from pg2.manifest import FAILURES, KEPT, MANIFEST, OPTIONS
+from pg2.many import Summary, make_many
 from pg2.models.config import CoarseConfig
 from pg2.shards import make_shards
 
@@ -155,7 +156,7 @@ def test_what_was_begun_in_a_store_goes_on(photos: Path, store: str, monkeypatch
 
 
 def test_the_list_is_sent_now_and_then(photos: Path, memory: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pg2.many._EVERY", 0.0)
+    monkeypatch.setattr("pg2.manifest._EVERY", 0.0)
     lengths, send = list[int](), Mirror.send
 
     def counting(self: Mirror, names: Any) -> None:

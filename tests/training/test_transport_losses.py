@@ -46,7 +46,7 @@ def test_every_term_is_a_number_with_and_without_exact_flow(exact: bool) -> None
         value = term.value(prepared, output, None)
         assert value.shape == ()
         assert value.isfinite(), name
-        assert term.wants_exact
+        assert term.of_transport
         assert value.item() > 0 or (name == "flow" and not exact)
 
 

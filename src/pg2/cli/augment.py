@@ -66,7 +66,7 @@ def augment(
     """
     from pg2.augment import Checks, augment, read_names
     from pg2.data.prepared import PreparedDataset
-    from pg2.many import MANIFEST
+    from pg2.manifest import MANIFEST
     from pg2.pipeline import Pipeline
 
     names = None if pictures is None else read_names(pictures)

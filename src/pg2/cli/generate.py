@@ -296,7 +296,8 @@ def generate(
 
 
 def _generate_many(pipeline: "Pipeline", photos: Sequence[str], poses: str, out: str, **options: Any) -> None:
-    from pg2.many import MANIFEST, Failure, make_many
+    from pg2.manifest import MANIFEST, Failure
+    from pg2.many import make_many
 
     def failed(failure: Failure) -> None:
         print(f"pg2: left out: {failure.error}", file=sys.stderr)

@@ -265,7 +265,7 @@ def examples_of(evaluation: Evaluation, stored: StoredPictures) -> Image8:
     """The same of stored pictures: source where there is one, target, generated."""
 
     def columns(picked: list[int]) -> dict[str, list[Image8]]:
-        found = [stored.picture(index) for index in picked]
+        found = [stored.pictures(index) for index in picked]
         sides = [side for side in PANELS if side in found[0]]
         return {side: [pictures[side] for pictures in found] for side in sides}
 

@@ -175,7 +175,8 @@ class StoredPictures:
                 found[side] = _by_name(read_keypoints_csv(masks))
         return found
 
-    def _pictures(self, index: int) -> dict[str, Image8]:
+    def pictures(self, index: int) -> dict[str, Image8]:
+        """The pictures of one pair: "generated", "target" and perhaps "source"."""
         name, files = self._names[index]["generated"], self._files[index]
         if self._panels:
             whole = load_image(files["panels"])
@@ -268,7 +269,7 @@ class StoredPictures:
             parts: dict[str, list[Tensor]] = {}
             indices = range(start, min(start + size, len(self)))
             for index in indices:
-                pictures = self._pictures(index)
+                pictures = self.pictures(index)
                 for side, picture in pictures.items():
                     parts.setdefault(side, []).append(torch.from_numpy(picture.copy()).permute(2, 0, 1))
                     if side not in self._masks:
@@ -280,10 +281,6 @@ class StoredPictures:
                     if mask is not None:
                         parts.setdefault(f"{side}_mask", []).append(mask)
             yield {key: torch.stack(values) for key, values in parts.items()}
-
-    def picture(self, index: int) -> dict[str, Image8]:
-        """The pictures of one pair: "generated", "target" and perhaps "source"."""
-        return self._pictures(index)
 
 
 def _matched(folders: dict[str, Path], by_order: bool) -> tuple[_Files, _Names]:

@@ -110,11 +110,15 @@ class PG2(
     @property
     def digest(self) -> str:
         """The weights as 16 hexadecimal digits: a folder of the same name may hold another training."""
+        return self.weights_sha256()[:16]
+
+    def weights_sha256(self) -> str:
+        """A hash of all weights."""
         digest = hashlib.sha256()
         for name, value in self.state_dict().items():
             digest.update(name.encode())
-            digest.update(value.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+            digest.update(value.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def forward(self, inputs: Inputs) -> Output:
         """All stages. The model draws heat maps itself, as its own settings say; see `Inputs`."""

@@ -53,7 +53,6 @@ class Animation:
 
     Attributes:
         images: uint8 RGB [H, W, 3] in the model's frame, one a frame of time.
-        poses: the pose in each.
         fps: frames a second.
         seconds: that all took but finding the poses: the photo prepared, the pictures made.
         made: how many pictures the model made; a motion that repeats itself needs few.
@@ -63,7 +62,6 @@ class Animation:
     """
 
     images: list[Image8]
-    poses: list[Pose]
     fps: float
     seconds: float
     made: int
@@ -112,4 +110,4 @@ def animate(
     seconds = time.perf_counter() - began
     frames = [images[number] for number in plan.order]
     poses = [plan.poses[number] for number in plan.order]
-    return Animation(frames, poses, plan.fps, seconds, len(images), flicker(frames, poses), copied, doubtful)
+    return Animation(frames, plan.fps, seconds, len(images), flicker(frames, poses), copied, doubtful)

@@ -26,13 +26,11 @@ class StageHistory:
 
     Attributes:
         step: how far it has come.
-        steps: how far it is to go.
         seconds: of the training loop so far.
         validation: score -> its curve.
     """
 
     step: int
-    steps: int
     seconds: float
     validation: Mapping[str, Curve] = field(repr=False)
 
@@ -54,14 +52,6 @@ class Run:
     begun: Mapping[str, Any]
     stages: Mapping[str, StageHistory]
     scores: Mapping[str, Mapping[str, float]]
-
-    @property
-    def finished(self) -> bool:
-        """Whether all stages have come to their end."""
-        return all(
-            name in self.stages and self.stages[name].step >= stage.steps
-            for name, stage in self.recipe.stages.items()
-        )
 
 
 def find_runs(folders: Sequence[Path]) -> list[Run]:
@@ -98,12 +88,12 @@ def read_run(folder: Path) -> Run:
     """
     recipe = load_recipe(folder / "recipe.yaml")
     stages = {}
-    for name, stage in recipe.stages.items():
+    for name in recipe.stages:
         if not (folder / name / CHECKPOINT).is_file():
             continue
         progress = read_progress(folder / name / CHECKPOINT)
         stages[name] = StageHistory(
-            progress["step"], stage.steps, progress["seconds"], _validation(folder / name / "log", name)
+            progress["step"], progress["seconds"], _validation(folder / name / "log", name)
         )
     scores = {}
     for file in sorted(folder.glob("*/scores.json"))[:100]:

@@ -26,7 +26,7 @@ from pg2.training.log import StageLog, tensorboard_log
 from pg2.training.objectives import Objective
 from pg2.training.processes import of_first, together
 from pg2.training.reader import Reader
-from pg2.training.run_folder import begin, digest
+from pg2.training.run_folder import begin
 from pg2.training.settings import Recipe
 from pg2.training.stage_run import StageRun
 from pg2.training.stopping import Stop, StoppedError, stoppable
@@ -151,7 +151,7 @@ def train(
         with exclusive(run) if main else nullcontext():
             # One after the other: a folder that is just being begun must not look like a stranger's.
             with accelerator.main_process_first():
-                begin(recipe, data, run, None if start is None else digest(start), flow_from, main)
+                begin(recipe, data, run, None if start is None else start.weights_sha256(), flow_from, main)
             with tracked(accelerator, run, recipe) as trackers:
                 final = _train(recipe, data, flow_from, run, accelerator, trackers, start, console)
             accelerator.end_training()
@@ -213,7 +213,7 @@ def _train(
 
 def _with_flow(data: PreparedDataset, recipe: Recipe) -> PreparedDataset:
     terms = [term for stage in recipe.stages.values() for term in stage.losses.terms.values()]
-    if not any(term.wants_exact for term in terms):
+    if not any(term.of_transport for term in terms):
         raise Pg2Error("no loss of this recipe learns from exact flow; leave --flow-from out")
     if data.frame != recipe.model.frame or not data.has_geometry:
         height, width = recipe.model.frame

@@ -60,7 +60,7 @@ class Objective:
     @property
     def grid(self) -> int | None:
         """Pixels to a side of the cells in which exact flow is wanted; None: it is not."""
-        if not any(term.wants_exact for term in self._terms.values()):
+        if not any(term.of_transport for term in self._terms.values()):
             return None
         return self._config.grid
 

@@ -1,6 +1,5 @@
 """The folder of a run: what it was begun with, and that nothing else is gone on with in it."""
 
-import hashlib
 import itertools
 import os
 import subprocess
@@ -14,7 +13,6 @@ from pg2.data.prepared import PreparedDataset
 from pg2.errors import Pg2Error
 from pg2.io.files import is_unfinished, read_object, remove_unfinished, write_json, write_text
 from pg2.io.outputs import LOCK
-from pg2.models.pg2 import PG2
 from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.recipe import check_same, load_recipe
 from pg2.training.settings import Recipe
@@ -26,15 +24,6 @@ _QUIET: dict[str, Any] = {
     "timeout": 10,
     "env": {**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
 }
-
-
-def digest(model: PG2) -> str:
-    """A hash of all weights, to tell one model to start from from another."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def begin(

@@ -212,7 +212,7 @@ class Recipe(Settings):
         for name, stage in self.stages.items():
             network = networks[name]
             for term, setting in stage.losses.terms.items():
-                if setting.needs_transport and (network is None or network.grid is None):
+                if setting.of_transport and (network is None or network.grid is None):
                     raise ValueError(
                         f"{name}.losses.{term} judges what is fetched from the source: it needs "
                         "model.refine.kind: transport, and belongs to the refined stage"

@@ -1,7 +1,7 @@
 """What a loss term is: settings in a recipe, and a value computed from what a stage made."""
 
 from abc import abstractmethod
-from typing import Annotated, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -33,21 +33,18 @@ class Ready(NamedTuple):
 
 
 class Term(Settings):
-    """The settings of a loss term. A new one is a class like those in `losses`, and a field of `Losses`."""
+    """The settings of a loss term. A new one is a class like those in `losses`, and a field of `Losses`.
+
+    Attributes:
+        of_transport: whether only a stage that fetches from the source can be judged by it; it then uses the
+            exact flow of rendered people, where a data set has it.
+    """
+
+    of_transport: ClassVar[bool] = False
 
     weight: Weight = Field(0.0, description="of the term; 0 leaves it out")
     after: Steps = Field(0, description="steps before it joins")
     until: Steps | None = Field(None, ge=1, description="steps after which it leaves; null: never")
-
-    @property
-    def wants_exact(self) -> bool:
-        """Whether it uses the exact flow of rendered people, where a data set has it."""
-        return False
-
-    @property
-    def needs_transport(self) -> bool:
-        """Whether only a stage that fetches from the source can be judged by it."""
-        return False
 
     def network(self) -> nn.Module | None:
         """A frozen network that the term uses; the stage moves and prepares it like any other."""

@@ -5,6 +5,8 @@ Where a data set has no exact flow (photographs), the terms that need it are 0, 
 the pictures alone.
 """
 
+from typing import ClassVar
+
 import torch
 from pydantic import Field
 from torch import Tensor, nn
@@ -99,15 +101,7 @@ def _none(output: Output) -> Tensor:
 
 
 class _TransportTerm(Term):
-    @property
-    def wants_exact(self) -> bool:
-        """See `Term`."""
-        return True
-
-    @property
-    def needs_transport(self) -> bool:
-        """See `Term`."""
-        return True
+    of_transport: ClassVar = True
 
 
 class FlowTerm(_TransportTerm):
