@@ -22,12 +22,12 @@ from pg2.models.blocks import ConvBlock, double, down, encode
 from pg2.models.config import TransportConfig
 from pg2.models.inputs import Inputs, Output, PictureInfo
 from pg2.models.refine.ground import continued, joined, running_maximum, spread_out
+from pg2.models.refine.rules import STEEP, as_other_side, clothed, in_lost, shrunk, with_hair
 from pg2.models.stage import Refiner
 from pg2.pose.maps import heatmaps
 from pg2.pose.parts import (
     DESCRIBED,
     PARTS,
-    Face,
     Parts,
     around_face,
     cell_centres,
@@ -58,10 +58,6 @@ _TURN = 0.5  # units of S, by which they may change the way of a part, at most
 
 _FINE = 16  # channels at half the frame, of which the outputs a pixel are made
 
-# Masks are made steeper by this before they mix two pictures: what is nine tenths sure should not be seen
-# through.
-_STEEP = 2.0
-
 # A rim around where the source's person is seen, this part of the height wide, whose colours are not trusted
 # to be the ground's.
 _RIM = 64
@@ -78,19 +74,6 @@ _FURTHER = 3 / 32
 
 # Log odds below the likeliest part's, beyond which a part is out of the question; their exponential is no 0.
 _NO_ODDS = -80.0
-
-# The part of a face's reach over which it becomes hair.
-_FACE_EDGE = 0.3
-
-_CLEARLY = 0.3  # squared, of a range of 2: hair is so far from the colour of the skin
-
-_STRANDS = 0.5  # how much of the light and dark of what is painted is left in hair
-
-_TELLING = 0.2  # so much of a trunk, if it is fetched, tells the colours of the rest
-
-_NEIGHBOURS = 4  # cells to each side, from which a painted one of the trunk takes its colours
-
-_LITTLE, _NOTHING = 1e-3, 1e-6  # weight of all places together that says next to nothing, or nothing
 
 # Pixels beyond the edge of the source, where what is fetched there passes from its detail to its colours.
 _EDGE = (2.0, 6.0)
@@ -249,7 +232,7 @@ class TransportRefiner(Refiner):
             maps = [heatmaps(pose, self.frame, self.config.radius, stride) for pose in poses]
             # Of the source's person in their own pose.
             own = part_priors(part_transforms(source_marks, source_marks), self.frame, stride)
-            small, small_coarse = (_shrunk(picture, stride) for picture in (source, coarse))
+            small, small_coarse = (shrunk(picture, stride) for picture in (source, coarse))
             seen = self._seen(small, small_coarse, ways, priors, maps)
         features = self.seek(F.relu(self.stem(seen)), self.tell(posed))
         way = self.way(features).float()
@@ -280,11 +263,11 @@ class TransportRefiner(Refiner):
             # The masks have losses of their own. With its gradient here the copy mask would close, as blur
             # wins L1, and the person would grow over a background that is not the target's.
             face, taken = source_face(source_marks, target_marks), fetched.detach()
-            lost = _in_lost(taken, face)
+            lost = in_lost(taken, face)
             shown = _steep(copied.detach()) * (1 - lost)
             if self.segment is not None:
                 # Nobody wears the ground.
-                shown = shown * (_STEEP * sample(stood.detach(), taken)).clamp_max(1)
+                shown = shown * (STEEP * sample(stood.detach(), taken)).clamp_max(1)
             person = _steep(target.detach()) * ((coming[:, :1] - _FAR) / 2).clamp(0, 1)
             # A trunk has no holes.
             trunk = ((coming[:, 1:] - _WITHIN) / _SURELY).clamp(0, 1)
@@ -293,14 +276,14 @@ class TransportRefiner(Refiner):
             share = (chances[:, : _TRUNK.stop] / chances.sum(1, keepdim=True)).detach()
             around = around_face(target_marks, self.frame) * share[:, _HEAD] * face.there[..., None, None]
             hair = torch.maximum(lost, around) * person
-            paint = self._with_hair(painted, hair, small, stood.detach(), face)
+            paint = with_hair(painted, hair, small, stood.detach(), face, stride)
             # Without the arms before it.
             bare = trunk * share[:, _TRUNK]
             seen = shown * inside.detach()
-            paint = _as_other_side(
+            paint = as_other_side(
                 paint, warped.detach(), seen, bare, *other_side(target_marks, parts.target, self.frame)
             )
-            body = self._clothed(paint, warped.detach(), seen, bare).lerp(warped, shown)
+            body = clothed(paint, warped.detach(), seen, bare, 2 * stride).lerp(warped, shown)
             image = ground.lerp(body, person)
             mixed = (odds.softmax(1)[..., None] * (ways + _by_part(residual).movedim(2, -1))).sum(1)
         pictures = {"warped": warped, "mask": shown * person * inside, "silhouette": person}
@@ -366,64 +349,6 @@ class TransportRefiner(Refiner):
         around = sample(colours, (places + 0.5) / cell - 0.5)
         return around.lerp(sample(source, places, "bicubic"), inside), inside
 
-    def _with_hair(self, painted: Tensor, hair: Tensor, small: Tensor, stood: Tensor, face: Face) -> Tensor:
-        """What is painted, in place of a lost face and around another in the colour of the source's hair.
-
-        What a network does not know it paints brown, with blots of skin. Hair is what of the person around
-        the forehead is unlike the skin. Of what is painted, half of the light and dark stays, and no colour.
-
-        Args:
-            painted: [B, 3, H, W].
-            hair: where in it hair is to be, [B, 1, H, W].
-            small: the source on the grid of 1/stride, [B, 3, h, w].
-            stood: where the person is in the source, [B, 1, H, W].
-            face: of the source: where its skin and hair may be seen.
-
-        Returns:
-            [B, 3, H, W].
-        """
-        skin, there = (
-            sample(small, (places[:, None] + 0.5) / self.config.stride - 0.5)
-            for places in (face.cheeks, face.hair)
-        )
-        # Beyond a clear difference a larger one says no more: it may be the sky.
-        unlike = (there - skin.mean(3, keepdim=True)).square().sum(1, keepdim=True).clamp_max(_CLEARLY)
-        on_person = (_STEEP * sample(stood, face.hair[:, None]) - 1).clamp(0, 1)
-        weight = unlike.square() * on_person
-        mean = (painted * hair).sum((2, 3), keepdim=True) / hair.sum((2, 3), keepdim=True).clamp_min(1.0)
-        # Together nearly 1, or nearly 0 where no hair is found: what is painted stays as it is then.
-        shares = weight / (weight.sum(3, keepdim=True) + _LITTLE)
-        change = ((there - mean) * shares).sum(3, keepdim=True)
-        apart = painted - mean
-        plain = _STRANDS * apart.mean(1, keepdim=True) - apart
-        return painted + hair * (change + plain * shares.sum(3, keepdim=True))
-
-    def _clothed(self, painted: Tensor, warped: Tensor, shown: Tensor, trunk: Tensor) -> Tensor:
-        """What is painted, on the trunk in the colours of what is fetched there.
-
-        What a network does not know of a garment it paints pale, or in the colours of skin. What is finer
-        than a few cells stays of the paint.
-
-        Args:
-            painted, warped: [B, 3, H, W].
-            shown: how much of the fetched is seen, [B, 1, H, W] in [0, 1].
-            trunk: where it is the trunk that is seen, [B, 1, H, W] in [0, 1].
-
-        Returns:
-            [B, 3, H, W].
-        """
-        cell, seen = 2 * self.config.stride, shown * trunk
-        small = _shrunk(torch.cat((warped * seen, seen, trunk, painted), 1), cell)
-        near = F.avg_pool2d(small[:, :4], 2 * _NEIGHBOURS + 1, 1, _NEIGHBOURS)
-        colours, told = near[:, :3] / (near[:, 3:] + _NOTHING), near[:, 3:] / (near[:, 3:] + _LITTLE)
-        # A few places do not tell what a whole trunk looks like.
-        known, whole = small[:, 3:5].sum((2, 3), keepdim=True).chunk(2, 1)
-        enough = (known / (_TELLING * whole + _LITTLE)).clamp_max(1)
-        smooth = F.avg_pool2d(F.pad(small[:, 5:], (1, 1, 1, 1), "replicate"), 3, 1)
-        change = (colours - smooth) * (told * enough)
-        change = F.interpolate(change, scale_factor=float(cell), mode="bilinear")
-        return painted + trunk * change
-
     def _ground(
         self, source: Tensor, painted: Tensor, stood: Tensor, own: Tensor, shade: Tensor
     ) -> tuple[Tensor, Tensor]:
@@ -453,12 +378,6 @@ class TransportRefiner(Refiner):
 def _outputs(full: Tensor, which: slice) -> Tensor:
     """Some of the outputs a pixel, [B, n, H, W], from all of them at half that size, four a place."""
     return F.pixel_shuffle(full[:, 4 * which.start : 4 * which.stop], 2)
-
-
-def _shrunk(picture: Tensor, factor: int) -> Tensor:
-    """Means of cells, as by `avg_pool2d`, which takes OpenVINO three times as long."""
-    cells = F.pixel_unshuffle(picture, factor)
-    return cells.view(-1, picture.shape[1], factor**2, *cells.shape[2:]).mean(2)
 
 
 def _chances(odds: Tensor) -> Tensor:
@@ -493,38 +412,10 @@ def _hidden(seen: Tensor, about: Tensor, cell: int | None) -> Tensor:
     """
     on, near = (about[:, :1] + 0.5).clamp(0, 1), (about[:, 1:] + _NEAR).clamp(0, 1)
     if cell is not None:
-        there = _steep(_shrunk(seen, cell))
-        further = joined(there, there * _shrunk(near, cell), round(_FURTHER * seen.shape[2] / cell))
+        there = _steep(shrunk(seen, cell))
+        further = joined(there, there * shrunk(near, cell), round(_FURTHER * seen.shape[2] / cell))
         near = torch.maximum(near, F.interpolate(further, scale_factor=float(cell), mode="bilinear"))
-    return torch.maximum(_STEEP * seen * near, on).clamp_max(1)
-
-
-def _as_other_side(
-    painted: Tensor, warped: Tensor, shown: Tensor, trunk: Tensor, places: Tensor, facing: Tensor
-) -> Tensor:
-    """What is painted, on the trunk as what is fetched on its other side: most garments are symmetrical.
-
-    Args:
-        painted, warped: [B, 3, H, W].
-        shown: how much of the fetched is seen, [B, 1, H, W] in [0, 1].
-        trunk: where it is the trunk that is seen, [B, 1, H, W] in [0, 1].
-        places, facing: see `other_side`.
-
-    Returns:
-        [B, 3, H, W].
-    """
-    seen = shown * trunk
-    there = sample(torch.cat((warped * seen, seen), 1), places)
-    told = there[:, 3:]
-    return painted.lerp(there[:, :3] / (told + _NOTHING), trunk * told * facing)
-
-
-def _in_lost(places: Tensor, face: Face) -> Tensor:
-    """Which places in the source, [B, H, W, 2], lie in a face that is lost, [B, 1, H, W] in [0, 1]."""
-    apart = places.movedim(-1, 1) - face.middle[..., None, None]
-    distance = apart.square().sum(1, keepdim=True).sqrt()
-    reach = face.lost[..., None, None]
-    return ((reach - distance) / (_FACE_EDGE * reach).clamp_min(1.0)).clamp(0, 1)
+    return torch.maximum(STEEP * seen * near, on).clamp_max(1)
 
 
 def _by_part(residual: Tensor) -> Tensor:
@@ -540,4 +431,4 @@ def _smoothed(maps: Tensor) -> Tensor:
 
 
 def _steep(mask: Tensor) -> Tensor:
-    return (0.5 + _STEEP * (mask - 0.5)).clamp(0, 1)
+    return (0.5 + STEEP * (mask - 0.5)).clamp(0, 1)
