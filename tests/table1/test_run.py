@@ -22,8 +22,8 @@ from pg2.evaluation.instruments import Instruments
 from pg2.evaluation.scores import COPY, REAL
 from pg2.table1 import run
 from pg2.table1.models import MODELS
-from pg2.table1.report import FILES, markdown, verdicts, write_table
-from pg2.table1.run import Experiment, at_work, run_experiment
+from pg2.table1.report import markdown, verdicts, write_table
+from pg2.table1.run import FILES, Experiment, at_work, run_experiment
 from pg2.training.settings import Recipe
 
 QUIET = Console(quiet=True)
@@ -337,9 +337,9 @@ def test_a_pair_without_a_score_is_left_out_of_the_order(experiment: Experiment)
 def test_one_table_at_a_time_and_nothing_else_in_its_folder(tmp_path: Path) -> None:
     out = tmp_path / "table"
     with (
-        at_work(out, FILES),
+        at_work(out),
         pytest.raises(Pg2Error, match="another command is at work on"),
-        at_work(out, FILES),
+        at_work(out),
     ):
         pytest.fail("let in twice")
     (out / "market").mkdir(parents=True)
@@ -348,12 +348,12 @@ def test_one_table_at_a_time_and_nothing_else_in_its_folder(tmp_path: Path) -> N
     (out / "begun" / ".plan.json.abcdefgh").mkdir(parents=True)
     (out / ".table1.md.abcdefgh").mkdir()
     (out / "table1.md").write_text("a table")
-    with at_work(out, FILES):
+    with at_work(out):
         assert not list(out.rglob(".*"))
     (out / "begun" / "thesis.txt").write_text("mine")
-    with pytest.raises(Pg2Error, match="holds begun, which is no part of a table"), at_work(out, FILES):
+    with pytest.raises(Pg2Error, match="holds begun, which is no part of a table"), at_work(out):
         pytest.fail("let in")
-    with pytest.raises(Pg2Error, match="is a file"), at_work(out / "table1.md", FILES):
+    with pytest.raises(Pg2Error, match="is a file"), at_work(out / "table1.md"):
         pytest.fail("let in")
 
 

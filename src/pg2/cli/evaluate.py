@@ -219,7 +219,7 @@ def table1(
     from pg2.evaluation.instruments import instruments
     from pg2.io.devices import DTYPES
     from pg2.pose.formats import read_pairs_csv
-    from pg2.table1.report import FILES, markdown, write_table
+    from pg2.table1.report import markdown, write_table
     from pg2.table1.run import at_work, check_experiment, run_experiment
 
     if pairs and len(pairs) != len(data):
@@ -240,7 +240,7 @@ def table1(
     tools = instruments(inception, lpips, lpips_linear, bodies, device)
     command = command_line()
     experiments = {}
-    with at_work(out, FILES):
+    with at_work(out):
         for count in range(1, seeds + 1):
             for path, dataset, chosen in zip(data, sets, lists, strict=True):
                 experiments[path] = run_experiment(

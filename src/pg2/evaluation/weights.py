@@ -8,7 +8,7 @@ from torch import nn
 from pg2.errors import Pg2Error
 
 
-def load_state(network: nn.Module, path: str | Path, what: str, prefix: str = "") -> None:
+def load_state(network: nn.Module, path: str | Path, what: str) -> None:
     """Load a file of weights (safetensors, or what `torch.save` wrote) into a network.
 
     Nothing in the file is executed. Further tensors in it are left alone.
@@ -17,7 +17,6 @@ def load_state(network: nn.Module, path: str | Path, what: str, prefix: str = ""
         network: may be on the meta device.
         path: the file.
         what: the network that the file should hold, for errors.
-        prefix: of the names in the file, cut off.
 
     Raises:
         Pg2Error: the file is absent, cut short, not weights, or of another network.
@@ -32,7 +31,6 @@ def load_state(network: nn.Module, path: str | Path, what: str, prefix: str = ""
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
     except Exception as error:  # zip, pickle, safetensors and the system each have errors of their own
         raise Pg2Error(
             f"{path} cannot be read as the weights of {what}; was its download cut short? Get it again"

@@ -236,13 +236,13 @@ def read_json(path: str | Path | Stored, what: str, most: int = _MOST) -> Any:
         raise Pg2Error(f"{path} is not valid JSON ({what}): {error}") from error
 
 
-def read_object(path: str | Path, what: str, most: int = _MOST) -> dict[str, Any]:
+def read_object(path: str | Path, what: str) -> dict[str, Any]:
     """Read a JSON file that holds an object, {"name": value}; see `read_json`.
 
     Raises:
         Pg2Error: as `read_json`, or it holds something else.
     """
-    found = read_json(path, what, most)
+    found = read_json(path, what)
     if not isinstance(found, dict):
         raise Pg2Error(f"{path} is not {what}: it holds no JSON object")
     return found

@@ -29,9 +29,9 @@ def make_headwear(figure: Figure, details: Details) -> list[Layer]:
     return layers
 
 
-def _cloth(colour: Array, fabric: str, fold: float = 0.0, seed: float = 3.0) -> Material:
+def _cloth(colour: Array, fabric: str, fold: float = 0.0) -> Material:
     return Material(
-        Kind.CLOTH, second=colour * 0.6, fold=fold, seed=seed, hem=SEAM, fabric=FABRICS.index(fabric)
+        Kind.CLOTH, second=colour * 0.6, fold=fold, seed=3.0, hem=SEAM, fabric=FABRICS.index(fabric)
     )
 
 

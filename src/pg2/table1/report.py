@@ -25,10 +25,7 @@ from pg2.pose.skeleton import draw_skeleton
 from pg2.reports.html import bullets, page, paragraph, picture_table, table
 from pg2.reports.tables import markdown_table
 from pg2.table1.models import CLAIMS, FASHION, Claim
-from pg2.table1.run import Experiment, Trained
-
-FILES = ("table1.md", "table1.json", "table1.csv", "table1.html")
-"""What `write_table` puts beside the experiments' folders."""
+from pg2.table1.run import FILES, Experiment, Trained
 
 _TITLES = {"market1501": "Market-1501", "deepfashion": "DeepFashion"}
 _EXAMPLES = 10

@@ -2,7 +2,7 @@
 
 import contextlib
 import csv
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,6 +28,9 @@ from pg2.table1.plan import Steps, check_settings, family, recipe_for, seconds, 
 from pg2.training.checkpoint import CHECKPOINT, read_progress
 from pg2.training.loop import step_seconds, train
 from pg2.training.settings import Recipe
+
+FILES = ("table1.md", "table1.json", "table1.csv", "table1.html")
+"""The table's own files."""
 
 _PLAN = "plan.json"
 _ROUNDS = 3  # of measuring
@@ -93,12 +96,11 @@ class Experiment:
 
 
 @contextlib.contextmanager
-def at_work(out: Path, files: Collection[str]) -> Iterator[None]:
+def at_work(out: Path) -> Iterator[None]:
     """Keep other commands away from the folder of a table, and remove what a killed one left in it.
 
     Args:
-        out: holds `files`, and the folder of an experiment for each data set.
-        files: names of the table's own files.
+        out: holds `FILES`, and the folder of an experiment for each data set.
 
     Raises:
         Pg2Error: another command is at work there, or `out` holds something else.
@@ -107,7 +109,7 @@ def at_work(out: Path, files: Collection[str]) -> Iterator[None]:
         raise Pg2Error(f"{out} is a file; give a folder for the table")
     with exclusive(out):
         for inside in out.glob("*"):
-            known = inside.name in files or inside.name.startswith(".") or _is_experiment(inside)
+            known = inside.name in FILES or inside.name.startswith(".") or _is_experiment(inside)
             if not known:
                 raise Pg2Error(f"{out} holds {inside.name}, which is no part of a table; give another --out")
         for folder in (out, *(inside for inside in out.glob("*") if inside.is_dir())):

@@ -3,7 +3,7 @@
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,37 +98,9 @@ def load_checkpoint(
         if about["format"] > FORMAT:
             raise Pg2Error(f"{path} was written by a newer pg2 (format {about['format']}); upgrade pg2")
         for name, module in modules.items():
-            prefix = f"module/{name}/"
-            load_whole(
-                module,
-                {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)},
-            )
+            load_whole(module, _below(tensors, f"module/{name}/"))
         for name, optimiser in optimisers.items():
-            mine = [parameter for group in optimiser.param_groups for parameter in group["params"]]
-            state: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith(f"optimiser/{name}/"):
-                    _, _, number, entry = key.split("/")
-                    parameter = mine[int(number)]
-                    if value.shape == parameter.shape:
-                        value = cut_as(value, parameter)
-                    state.setdefault(int(number), {})[entry] = value
-            # Its settings are the recipe's, which a run does not change, but for the learning rate.
-            groups = optimiser.state_dict()["param_groups"]
-            for group, saved in zip(groups, about["groups"][name], strict=True):
-                group["lr"] = float(saved["lr"])
-                if not math.isfinite(group["lr"]):
-                    raise ValueError("no learning rate")
-            optimiser.load_state_dict({"state": state, "param_groups": groups})
-            for parameter, entries in optimiser.state.items():
-                if entries.keys() != _MOMENTS:
-                    raise ValueError(f"an optimiser that keeps {sorted(entries)}")
-                for entry, value in entries.items():
-                    if value.shape == parameter.shape:
-                        # In the weights' own memory layout, without which each step is several times slower.
-                        entries[entry] = torch.empty_like(parameter).copy_(value)
-                    elif value.numel() > 1:
-                        raise ValueError(f"{entry} of another shape")
+            _load_optimiser(optimiser, _below(tensors, f"optimiser/{name}/"), about["groups"][name])
         if optimisers:
             _restore_random_state(tensors, about["random"])
         progress: dict[str, Any] = about["progress"]
@@ -137,6 +109,40 @@ def load_checkpoint(
     except _WRONG as error:
         raise Pg2Error(f"{path} is not a checkpoint of this run ({type(error).__name__})") from error
     return progress
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _load_optimiser(
+    optimiser: Optimizer, tensors: Mapping[str, Tensor], settings: Sequence[Mapping[str, Any]]
+) -> None:
+    """Restore the moments of an optimiser, "number of the parameter/entry", and its learning rates."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        number, entry = key.split("/")
+        parameter = parameters[int(number)]
+        if value.shape == parameter.shape:
+            value = cut_as(value, parameter)
+        state.setdefault(int(number), {})[entry] = value
+    # Its settings are the recipe's, which a run does not change, but for the learning rate.
+    groups = optimiser.state_dict()["param_groups"]
+    for group, saved in zip(groups, settings, strict=True):
+        group["lr"] = float(saved["lr"])
+        if not math.isfinite(group["lr"]):
+            raise ValueError("no learning rate")
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    for parameter, entries in optimiser.state.items():
+        if entries.keys() != _MOMENTS:
+            raise ValueError(f"an optimiser that keeps {sorted(entries)}")
+        for entry, value in entries.items():
+            if value.shape == parameter.shape:
+                # In the weights' own memory layout, without which each step is several times slower.
+                entries[entry] = torch.empty_like(parameter).copy_(value)
+            elif value.numel() > 1:
+                raise ValueError(f"{entry} of another shape")
 
 
 def read_progress(path: Path) -> dict[str, Any]:

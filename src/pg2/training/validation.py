@@ -18,6 +18,7 @@ from pg2.training.objectives import Objective
 from pg2.training.settings import Recipe
 
 _SAMPLES = 8
+_BATCH = 32  # pairs that are looked at at a time
 
 
 def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list[tuple[int, int]]]:
@@ -49,10 +50,10 @@ def split_validation(data: PreparedDataset, recipe: Recipe) -> tuple[Pairs, list
 class Validation:
     """Fixed pairs of people not trained on, and the scores of a generator on them."""
 
-    def __init__(self, data: PreparedDataset, pairs: list[tuple[int, int]], batch: int = 32) -> None:
-        """`pairs`: (source, target) indices in `data`; `batch`: how many are looked at at a time."""
+    def __init__(self, data: PreparedDataset, pairs: list[tuple[int, int]]) -> None:
+        """`pairs`: (source, target) indices in `data`."""
         plain = [(source, target, False) for source, target in pairs]
-        self.batches = [assemble(data, plain[at : at + batch]) for at in range(0, len(plain), batch)]
+        self.batches = [assemble(data, plain[at : at + _BATCH]) for at in range(0, len(plain), _BATCH)]
 
     @torch.no_grad()
     def scores(

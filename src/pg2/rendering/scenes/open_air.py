@@ -11,7 +11,7 @@ from pg2.rendering.scenes.things import green, hue, paint
 def park(rng: np.random.Generator, camera_distance: float) -> list[Piece]:
     """Grass, perhaps a path, bushes and trees, a line of trees far away."""
     grass = green(rng)
-    pieces = [ground(rng, camera_distance, paint(rng, Finish.GRASS, grass * 1.15, grass * 0.75))]
+    pieces = [ground(camera_distance, paint(rng, Finish.GRASS, grass * 1.15, grass * 0.75))]
     if rng.uniform() < 0.55:
         sand = np.array([0.68, 0.62, 0.54]) * rng.uniform(0.7, 1.2)
         path = paint(rng, Finish.GRAVEL, sand)
@@ -47,7 +47,7 @@ def shore(rng: np.random.Generator, camera_distance: float) -> list[Piece]:
     field = green(rng)
     beach = rng.uniform() < 0.6
     near = paint(rng, Finish.GRAVEL, sand) if beach else paint(rng, Finish.GRASS, field * 1.25, field * 0.85)
-    pieces = [ground(rng, camera_distance, near)]
+    pieces = [ground(camera_distance, near)]
     if beach:
         water = paint(
             rng,

@@ -50,7 +50,7 @@ def wall(rng: np.random.Generator, camera_distance: float) -> list[Piece]:
     return moved(pieces, float(np.clip(rng.normal(0, 14), -35, 35)))
 
 
-def ground(rng: np.random.Generator, camera_distance: float, finish: Paint) -> Piece:
+def ground(camera_distance: float, finish: Paint) -> Piece:
     """All the ground that the camera may see."""
     front = -camera_distance - 3
     return quad((-90, front, 0), (180, 0, 0), (0, 150, 0), finish, throws=False)
@@ -59,10 +59,8 @@ def ground(rng: np.random.Generator, camera_distance: float, finish: Paint) -> P
 def _ground(rng: np.random.Generator, camera_distance: float) -> Piece:
     grey = hue(rng, (0, 0.15), (0.35, 0.75))
     if rng.uniform() < 0.5:
-        return ground(
-            rng, camera_distance, paint(rng, Finish.TILES, grey, grey * 0.75, rng.uniform(0.2, 0.7))
-        )
-    return ground(rng, camera_distance, paint(rng, Finish.GRAVEL, grey))
+        return ground(camera_distance, paint(rng, Finish.TILES, grey, grey * 0.75, rng.uniform(0.2, 0.7)))
+    return ground(camera_distance, paint(rng, Finish.GRAVEL, grey))
 
 
 def _wall_paint(rng: np.random.Generator) -> Paint:
