@@ -4,6 +4,7 @@ import gc
 import io
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -46,10 +47,12 @@ def _two_threads() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _little_to_look_through() -> None:
+def _little_to_look_through() -> Iterator[None]:
     """Each stage of a training ends with `gc.collect()`, which would look through all modules' objects."""
     gc.collect()
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 # The longest files first, the longest one at the front: at the end no process waits long for the other.
@@ -62,8 +65,9 @@ _LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here, places = Path(__file__).parent, {name: place for place, name in enumerate(_LONG)}
-    items.sort(key=lambda item: places.get(item.path.relative_to(here).as_posix(), len(_LONG)))
+    places = {Path(__file__).parent / name: place for place, name in enumerate(_LONG)}
+    assert all(file.is_file() for file in places), "a file of _LONG is gone"
+    items.sort(key=lambda item: places.get(item.path, len(_LONG)))
 
 
 def made_up(out: Path, frame: tuple[int, int]) -> PreparedDataset:

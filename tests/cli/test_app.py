@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import torch
 from cli_samples import PHOTO, assert_refused
 
 from pg2.io.files import atomic_path
@@ -115,7 +116,11 @@ def test_too_little_memory_is_one_line(pg2, monkeypatch: pytest.MonkeyPatch) -> 
     class OutOfMemoryError(RuntimeError):
         """As PyTorch has it."""
 
-    for error in (MemoryError(), OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")):
+    try:
+        torch.empty(2**60)
+    except RuntimeError as error:
+        here = error
+    for error in (MemoryError(), OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), here):
 
         def full(error: Exception = error) -> None:
             raise error

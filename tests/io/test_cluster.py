@@ -64,7 +64,7 @@ def address() -> Iterator[str]:
     from ray.cluster_utils import Cluster as Nodes
 
     node = {"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False}
-    nodes = Nodes()
+    nodes, at_sigterm = Nodes(), signal.getsignal(signal.SIGTERM)
     try:
         for _ in range(NODES):
             nodes.add_node(**node)
@@ -75,6 +75,7 @@ def address() -> Iterator[str]:
         pytest.skip("this machine is too busy for Ray, whose processes have 15 seconds to start")
     finally:
         nodes.shutdown()
+        signal.signal(signal.SIGTERM, at_sigterm)  # the nodes have one of Ray's
         shutil.rmtree(folder, ignore_errors=True)
         patch.undo()
 

@@ -517,6 +517,7 @@ def test_works_on_any_device_without_looking_at_data() -> None:
     parts = part_transforms(pose, pose)
     assert source_face(pose, pose).hair.device.type == "meta"
     assert around_face(pose, SIZE).shape == (3, 1, *SIZE)
+    assert other_side(pose, parts.target, SIZE)[0].shape == (3, *SIZE, 2)
     assert parts.matrices.device.type == part_priors(parts, SIZE, 4).device.type == "meta"
     places = part_places(parts, SIZE, 4)
     assert places.shape == (3, 10, 32, 16, 2)

@@ -245,7 +245,11 @@ def both(arguments: list[str]) -> list[str]:
     processes = [
         subprocess.Popen(command, env=environment | mine, stderr=subprocess.PIPE, text=True) for mine in own
     ]
-    said = [process.communicate(timeout=280)[1] for process in processes]
+    try:
+        said = [process.communicate(timeout=280)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     assert [process.returncode for process in processes] == [0, 0], said
     return said
 

@@ -101,10 +101,13 @@ def test_parts_of_a_batch_make_the_steps_of_the_whole(tmp_path: Path, first: str
     for count in (2, 4096):
         parts = steps(tmp_path, first=first, accumulate=count)
         assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm, count
-        for name in whole.keys() - {"moved"}:
+        # As a whole: a ReLU at its kink, which rounding moves, changes a few entries of a gradient.
+        assert (parts["moments"] - whole["moments"]).norm() < 3e-3 * whole["moments"].norm(), count
+        for name in whole.keys() - {"moved", "moments"}:
             torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
     other = steps(tmp_path, first="generator" if first == "discriminator" else "discriminator")
     assert (other["moved"] - whole["moved"]).norm() > 0.02 * norm, "the bound must be able to fail"
+    assert (other["moments"] - whole["moments"]).norm() > 6e-3 * whole["moments"].norm()
 
 
 def test_the_generator_sees_a_part_at_a_time(tmp_path: Path) -> None:

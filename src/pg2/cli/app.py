@@ -88,8 +88,8 @@ def _ending_at_sigterm() -> Iterator[None]:
 
 
 _TOO_LITTLE = (
-    "there is not enough memory; give fewer or smaller pictures, or, in a training, a larger accumulate "
-    "(--set refined.accumulate=4) or --device cpu"
+    "there is not enough memory; give fewer or smaller pictures, or --device cpu; in a training, a larger "
+    "accumulate (--set coarse.accumulate=4 --set refined.accumulate=4)"
 )
 
 
@@ -101,7 +101,7 @@ def main() -> None:
 
     warnings.showwarning = warn
     # A file's name may be no valid text.
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
     keep_freed_memory()
     try:
@@ -111,8 +111,9 @@ def main() -> None:
         print(f"pg2: {error}", file=sys.stderr)
         sys.exit(2)
     except (MemoryError, RuntimeError) as error:
-        # PyTorch's are RuntimeErrors of that name; it need not be imported here.
-        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+        # PyTorch's are RuntimeErrors: of that name on an accelerator, with these words on a processor.
+        known = type(error).__name__ == "OutOfMemoryError" or "DefaultCPUAllocator" in str(error)
+        if not isinstance(error, MemoryError) and not known:
             raise
         print(f"pg2: {_TOO_LITTLE}", file=sys.stderr)
         sys.exit(2)

@@ -149,6 +149,8 @@ def _decoded(container: Any, stream: Any, own: float, fps: float, path: Path) ->
 def _readable(path: Path) -> Iterator[None]:
     try:
         yield
+    except (Pg2Error, MemoryError):
+        raise
     except Exception as error:  # Pillow's readers raise almost anything for damaged content
         raise Pg2Error(f"{path} is damaged and cannot be decoded ({error})") from error
 
@@ -178,9 +180,9 @@ def _shown(picture: Image.Image, number: int, path: Path) -> tuple[Image8, float
     with _readable(path):
         picture.seek(number)
         frame = picture.copy()
-    delay = float(picture.info.get("duration") or 0) / 1000
-    frame.thumbnail((_ENOUGH, _ENOUGH))
-    return to_array(frame), delay if delay >= _SHORTEST else _DELAY
+        delay = float(picture.info.get("duration") or 0) / 1000
+        frame.thumbnail((_ENOUGH, _ENOUGH))
+        return to_array(frame), delay if delay >= _SHORTEST else _DELAY
 
 
 def check_written(path: Path, frames: int, frame: tuple[int, int]) -> None:

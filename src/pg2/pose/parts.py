@@ -349,11 +349,17 @@ def around_face(keypoints: Tensor | Landmarks, size: tuple[int, int]) -> Tensor:
         float32 [B, 1, H, W] in [0, 1], 0 where a pose shows no face (no eye, no nose).
     """
     marks = _marks(keypoints)
-    apart = cell_centres(size, 1, marks.scale.device) - _face_middle(marks)[:, None, None]
-    beyond = _length(apart) - _FACE_NARROW * marks.scale[:, None, None]
-    above = _FACE_LOW * marks.scale[:, None, None] - (apart * marks.down[:, None, None]).sum(-1, keepdim=True)
-    edge = _HAIR_EDGE * marks.scale[:, None, None]
-    return ((beyond / edge).clamp(0, 1) * (above / edge).clamp(0, 1)).nan_to_num(0.0).movedim(-1, 1)
+    middle = _face_middle(marks)
+    there = ~middle.isnan().any(-1, keepdim=True)[:, None, None]
+    # Not every engine that runs an exported graph keeps NaN in a clamp.
+    middle, down, scale = (
+        torch.where(there, values[:, None, None], 1.0) for values in (middle, marks.down, marks.scale)
+    )
+    apart = cell_centres(size, 1, scale.device) - middle
+    beyond = _length(apart) - _FACE_NARROW * scale
+    above = _FACE_LOW * scale - (apart * down).sum(-1, keepdim=True)
+    edge = _HAIR_EDGE * scale
+    return (there * (beyond / edge).clamp(0, 1) * (above / edge).clamp(0, 1)).movedim(-1, 1)
 
 
 def other_side(keypoints: Tensor | Landmarks, frames: Frames, size: tuple[int, int]) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""What networks do not learn in so short a training: rules for what is painted, which need none."""
+"""What networks do not learn in so short a training: rules for what is painted, which need no training."""
 
 import torch
 from torch import Tensor
