@@ -153,6 +153,16 @@ def test_errors_are_one_line_and_exit_2(
     assert said in line
 
 
+def test_no_limit_is_infinite(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for option in ("--max-body", "--max-held", "--max-kept", "--keep", "--timeout", "--grace"):
+        monkeypatch.setattr(sys, "argv", ["pg2", "serve", option, "inf"])
+        with pytest.raises(SystemExit, match="2"):
+            cli.main()
+        said = capsys.readouterr().err
+        assert option in said or option.strip("-") in said
+        assert "Traceback" not in said
+
+
 def test_what_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -35,13 +35,16 @@ def serve(
     grace: Annotated[
         float, typer.Option(min=0, help="seconds to answer the requests that are left when the service stops")
     ] = 5,
-    max_body: Annotated[float, typer.Option(min=0.001, help="megabytes of a request, at most")] = 10,
+    max_body: Annotated[float, typer.Option(min=0.001, max=1e6, help="megabytes of a request, at most")] = 10,
     max_held: Annotated[
-        float, typer.Option(min=0.001, help="megabytes of all requests and answers together, at most")
+        float,
+        typer.Option(min=0.001, max=1e6, help="megabytes of all requests and answers together, at most"),
     ] = 200,
     max_kept: Annotated[
         float,
-        typer.Option(min=0.001, help="megabytes of photos kept for clients who go on with them, at most"),
+        typer.Option(
+            min=0.001, max=1e6, help="megabytes of photos kept for clients who go on with them, at most"
+        ),
     ] = 100,
     keep: Annotated[
         float, typer.Option(min=0.001, help="seconds that such a photo is kept after its last use")
