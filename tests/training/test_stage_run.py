@@ -101,9 +101,7 @@ def test_parts_of_a_batch_make_the_steps_of_the_whole(tmp_path: Path, first: str
     for count in (2, 4096):
         parts = steps(tmp_path, first=first, accumulate=count)
         assert (parts["moved"] - whole["moved"]).norm() < 0.01 * norm, count
-        # As a whole: a ReLU at its kink, which rounding moves, changes a few entries of a gradient.
-        assert (parts["moments"] - whole["moments"]).norm() < 3e-3 * whole["moments"].norm(), count
-        for name in whole.keys() - {"moved", "moments"}:
+        for name in whole.keys() - {"moved"}:
             torch.testing.assert_close(parts[name], whole[name], atol=1e-4, rtol=1e-3, msg=name)
     other = steps(tmp_path, first="generator" if first == "discriminator" else "discriminator")
     assert (other["moved"] - whole["moved"]).norm() > 0.02 * norm, "the bound must be able to fail"
